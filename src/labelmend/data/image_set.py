@@ -1,0 +1,139 @@
+"""Images with given labels and stable ids: what every data source becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Sized
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from labelmend.errors import DataError
+
+
+class Images(Protocol):
+    """N images of one size, fetched by index; in memory or decoded on demand."""
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(N, height, width, channels); channels is 1 (grey) or 3 (RGB)."""
+        ...
+
+    def gather(self, index: Tensor) -> Tensor:
+        """Images at ``index`` (int64, shape (B,)) as uint8 of shape (B, height, width, channels)."""
+        ...
+
+
+@dataclass(frozen=True)
+class MemoryImages:
+    """Images held as one uint8 tensor of shape (N, height, width, channels)."""
+
+    pixels: Tensor
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(N, height, width, channels)."""
+        n, height, width, channels = self.pixels.shape
+        return n, height, width, channels
+
+    def gather(self, index: Tensor) -> Tensor:
+        """Images at ``index``, uint8, (B, height, width, channels)."""
+        return self.pixels[index.to(self.pixels.device)]
+
+
+@dataclass(frozen=True)
+class Subset:
+    """Some images of another collection, without a copy."""
+
+    images: Images
+    index: Tensor
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(N, height, width, channels)."""
+        return (len(self.index), *self.images.shape[1:])
+
+    def gather(self, index: Tensor) -> Tensor:
+        """Images at ``index``, uint8, (B, height, width, channels)."""
+        return self.images.gather(self.index[index])
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """An image that could not be read, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """N images with given labels.
+
+    Attributes:
+        images: the pixels.
+        given_labels: int64 array of shape (N,), indices into ``class_names``; as supplied, maybe wrong.
+        class_names: names of the C classes, in index order.
+        ids: N unique strings that stay the same between runs (relative path or row id).
+        paths: N file paths as written in the source ("" where an image has none).
+        true_labels: int64 array of shape (N,), known only in benchmarks, or None.
+        trusted: bool array of shape (N,): labels a person has confirmed, or None.
+        skipped: images of the source that could not be read.
+        name: what the set is called in logs, e.g. the source string.
+        mirror_safe: False where mirroring an image changes its class (digits, text).
+    """
+
+    images: Images
+    given_labels: np.ndarray
+    class_names: list[str]
+    ids: list[str]
+    paths: list[str]
+    true_labels: np.ndarray | None = None
+    trusted: np.ndarray | None = None
+    skipped: list[Skipped] = field(default_factory=list)
+    name: str = ""
+    mirror_safe: bool = True
+
+    def __post_init__(self) -> None:
+        """Check that all columns have one length and that ids are unique."""
+        n = self.images.shape[0]
+        columns: dict[str, Sized] = {"given_labels": self.given_labels, "ids": self.ids, "paths": self.paths}
+        if self.true_labels is not None:
+            columns["true_labels"] = self.true_labels
+        if self.trusted is not None:
+            columns["trusted"] = self.trusted
+        for column, values in columns.items():
+            if len(values) != n:
+                raise DataError(f"{self.name}: {n} images but {len(values)} {column}")
+        if len(set(self.ids)) != n:
+            seen: set[str] = set()
+            twice = next(i for i in self.ids if i in seen or seen.add(i))  # type: ignore[func-returns-value]
+            raise DataError(f"{self.name}: id {twice!r} occurs more than once; give each image its own id")
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self.ids)
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes C."""
+        return len(self.class_names)
+
+    def with_labels(self, given_labels: np.ndarray) -> ImageSet:
+        """The same images with other given labels (int64, shape (N,))."""
+        return replace(self, given_labels=np.asarray(given_labels, dtype=np.int64))
+
+    def subset(self, index: Sequence[int] | np.ndarray) -> ImageSet:
+        """The images at ``index``, in that order, with all their columns."""
+        rows = np.asarray(index, dtype=np.int64)
+        return replace(
+            self,
+            images=Subset(self.images, torch.from_numpy(rows)),
+            given_labels=self.given_labels[rows],
+            ids=[self.ids[i] for i in rows],
+            paths=[self.paths[i] for i in rows],
+            true_labels=None if self.true_labels is None else self.true_labels[rows],
+            trusted=None if self.trusted is None else self.trusted[rows],
+        )

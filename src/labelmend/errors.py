@@ -1,0 +1,21 @@
+"""Errors a person can act on. The command line prints them in one line and exits with 2."""
+
+
+class LabelmendError(Exception):
+    """Base of every error that bad input can cause; the message names the fault and the next step."""
+
+
+class DataError(LabelmendError):
+    """A data source, manifest, image or label file cannot be used as it is."""
+
+
+class SettingsError(LabelmendError):
+    """A setting has a value it cannot have; the message names the flag."""
+
+
+class RunError(LabelmendError):
+    """A run folder cannot be read, written or resumed."""
+
+
+class LabelmendWarning(UserWarning):
+    """Something in the input that a person should know of, though the job goes on."""

@@ -1,0 +1,48 @@
+"""Cross-entropy with mixup (Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from labelmend.config import MethodSettings, require
+from labelmend.methods.base import Batch, Progress, Task
+from labelmend.methods.cross_entropy import CrossEntropy
+from labelmend.ssl.losses import soft_cross_entropy
+from labelmend.ssl.mixup import mixup, mixup_coefficients
+
+
+@dataclass
+class MixupSettings(MethodSettings):
+    """Settings of cross-entropy with mixup."""
+
+    name: ClassVar[str] = "mixup"
+
+    alpha: float = 1.0
+    """Parameter of Beta(alpha, alpha), from which each step draws its mixing coefficient."""
+
+    def __post_init__(self) -> None:
+        """Validate the values."""
+        require(self.alpha >= 0, "alpha", self.alpha, "0 or more")
+
+
+def mixup_loss(task: Task, images: Tensor, targets: Tensor, alpha: float) -> Tensor:
+    """Mean cross-entropy of the first network on mixed images and targets."""
+    coefficient = mixup_coefficients(alpha, task.generator)
+    permutation = torch.randperm(len(images), generator=task.generator).to(images.device)
+    images, targets = mixup(images, targets, coefficient, permutation)
+    return soft_cross_entropy(task.networks[0](images).float(), targets)
+
+
+class Mixup(CrossEntropy):
+    """Cross-entropy on convex combinations of pairs of images and of their given labels."""
+
+    Settings = MixupSettings
+    settings: MixupSettings
+
+    def loss(self, batch: Batch, progress: Progress) -> Tensor:
+        """Mean cross-entropy of one step."""
+        return mixup_loss(self.task, batch.view(), self.targets(batch), self.settings.alpha)

@@ -1,0 +1,89 @@
+"""``fastnet``: a small convolutional network with a whitening stem, for images of up to 64 px.
+
+In the spirit of Keller Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU" (2024): the first
+layer is fixed to the whitening transform of 2 x 2 patches, so that training starts on decorrelated
+inputs, and the rest is plain 3 x 3 convolutions.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+STEM_SIDE = 2
+
+
+def whitening_filters(patches: Tensor, eps: float = 5e-4) -> Tensor:
+    """Filters that whiten image patches, and their negatives.
+
+    Args:
+        patches: (M, channels, k, k), normalised pixels.
+        eps: added to the eigenvalues, so that directions without variance do not blow up.
+
+    Returns:
+        (2 * channels * k * k, channels, k, k): eigenvectors of the patch covariance, each divided by
+        the root of its eigenvalue, followed by the same filters with the opposite sign.
+    """
+    _, channels, height, width = patches.shape
+    flat = patches.flatten(1).double()
+    flat = flat - flat.mean(0)
+    eigenvalues, eigenvectors = torch.linalg.eigh(flat.T @ flat / max(len(flat) - 1, 1))
+    filters = (eigenvectors / torch.sqrt(eigenvalues.clamp(min=0) + eps)).T
+    filters = filters.reshape(-1, channels, height, width).float()
+    return torch.cat([filters, -filters])
+
+
+class Stage(nn.Module):
+    """Convolution, pooling, then ``depth - 1`` further convolutions; from the third on, residual."""
+
+    def __init__(self, channels_in: int, channels: int, depth: int, pool: bool) -> None:
+        super().__init__()
+        sizes = [channels_in] + [channels] * depth
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(a, b, 3, padding=1, bias=False) for a, b in zip(sizes, sizes[1:], strict=False)
+        )
+        self.norms = nn.ModuleList(nn.BatchNorm2d(channels) for _ in range(depth))
+        self.pool = nn.MaxPool2d(2) if pool else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, channels_in, H, W) to (B, channels, H // 2, W // 2), or unpooled."""
+        for i, (convolution, norm) in enumerate(zip(self.convolutions, self.norms, strict=True)):
+            y = convolution(x)
+            y = norm(self.pool(y) if i == 0 else y)
+            x = torch.relu(y + x if i >= 2 else y)
+        return x
+
+
+class FastNet(nn.Module):
+    """Feature extractor: whitening stem, one ``Stage`` per width, global pooling.
+
+    Args:
+        image_size: side of the square images.
+        channels: 1 or 3.
+        widths: channels of each stage.
+        depth: convolutions in each stage.
+    """
+
+    def __init__(self, image_size: int, channels: int, widths: list[int], depth: int) -> None:
+        super().__init__()
+        stem_channels = 2 * channels * STEM_SIDE**2
+        self.stem = nn.Conv2d(channels, stem_channels, STEM_SIDE, bias=False)
+        self.stem.weight.requires_grad_(False)
+        side, stages = image_size - STEM_SIDE + 1, []
+        for channels_in, width in zip([stem_channels, *widths], widths, strict=False):
+            pool = side >= 4
+            stages.append(Stage(channels_in, width, depth, pool))
+            side = side // 2 if pool else side
+        self.stages = nn.Sequential(*stages)
+
+    def set_whitening(self, images: Tensor) -> None:
+        """Fix the stem from some normalised training images (M, channels, H, W)."""
+        patches = images.unfold(2, STEM_SIDE, STEM_SIDE).unfold(3, STEM_SIDE, STEM_SIDE)
+        patches = patches.permute(0, 2, 3, 1, 4, 5).flatten(0, 2)
+        with torch.no_grad():
+            self.stem.weight.copy_(whitening_filters(patches))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, channels, H, W) to non-negative features (B, widths[-1])."""
+        x = self.stages(torch.relu(self.stem(images)))
+        return x.amax((2, 3))

@@ -1,0 +1,43 @@
+"""Exponential moving average of a network's weights."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+
+from labelmend.models.classifier import Classifier
+
+
+class WeightAverage:
+    """Keeps a network whose weights and batch-norm statistics follow another's.
+
+    The decay grows as (1 + t) / (10 + t) up to its final value, so that the average forgets the
+    random start quickly.
+
+    Args:
+        network: the network to follow.
+        decay: final decay a step, in [0, 1); 0 makes ``average`` the network itself.
+    """
+
+    def __init__(self, network: Classifier, decay: float) -> None:
+        self.network = network
+        self.decay = decay
+        self.average = network
+        if decay > 0:
+            self.average = copy.deepcopy(network)
+            self.average.requires_grad_(False)
+            self.average.eval()
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """Take in the weights after step ``step`` (from 0)."""
+        if self.decay == 0:
+            return
+        decay = min(self.decay, (1 + step) / (10 + step))
+        mine, theirs = self.average.state_dict(), self.network.state_dict()
+        floats = [name for name, value in mine.items() if value.is_floating_point()]
+        torch._foreach_lerp_([mine[n] for n in floats], [theirs[n] for n in floats], 1 - decay)
+        for name, value in mine.items():
+            if not value.is_floating_point():
+                value.copy_(theirs[name])

@@ -1,0 +1,75 @@
+"""Counted floating-point operations, by PyTorch's counter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from labelmend.models.classifier import Classifier
+
+
+def flops_per_image(network: Classifier, shape: tuple[int, int, int]) -> tuple[int, int]:
+    """Operations of a forward pass, and of a forward and backward pass, on one image.
+
+    Args:
+        network: the network; its gradients and statistics are left as they were.
+        shape: (channels, height, width).
+    """
+    device = next(network.parameters()).device
+    training = network.training
+    network.eval()
+    images = torch.zeros(1, *shape, device=device)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network(images)
+    forward = counter.get_total_flops()
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    if not parameters:
+        return forward, forward
+    with FlopCounterMode(display=False) as counter:
+        torch.autograd.grad(network(images).sum(), parameters)
+    network.train(training)
+    return forward, counter.get_total_flops()
+
+
+class FlopMeter:
+    """Adds up the operations of the networks' passes and of everything run inside ``counting``.
+
+    A hook on each network counts its passes by the number of images (forward only without gradients,
+    forward and backward with); this costs nothing in the training step. Work outside the networks
+    (hallucinator, nearest search) is counted operation by operation inside ``counting``.
+    """
+
+    def __init__(self) -> None:
+        self.total = 0.0
+        self._hooks_count = True
+
+    def watch(self, network: Classifier, shape: tuple[int, int, int]) -> None:
+        """Count every pass of ``network`` from now on."""
+        forward, both = flops_per_image(network, shape)
+
+        def count(_module: nn.Module, args: tuple[Any, ...], _output: Tensor) -> None:
+            if self._hooks_count:
+                self.total += len(args[0]) * (both if torch.is_grad_enabled() else forward)
+
+        network.extractor.register_forward_hook(count)
+
+    @contextmanager
+    def counting(self) -> Iterator[None]:
+        """Count all operations run inside, networks included."""
+        self._hooks_count = False
+        with FlopCounterMode(display=False) as counter:
+            yield
+        self._hooks_count = True
+        self.total += counter.get_total_flops()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Count nothing: scoring the test set is measurement, not training."""
+        self._hooks_count = False
+        yield
+        self._hooks_count = True

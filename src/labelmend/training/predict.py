@@ -1,0 +1,36 @@
+"""Class probabilities of new images from a finished run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from labelmend.data.image_set import Images
+from labelmend.models.classifier import Classifier
+from labelmend.training.arithmetic import Arithmetic, find_device
+from labelmend.training.scoring import score_images
+from labelmend.training.views import Normalisation
+
+
+def predict_probabilities(
+    network: Classifier, description: dict[str, Any], images: Images, device: str = "auto"
+) -> np.ndarray:
+    """Class probabilities of images of the network's size and channels.
+
+    Computed in float32 whatever the network was trained in, so that they do not depend on the machine.
+
+    Args:
+        network: from ``models.build.build_network``, with its weights loaded; moved to the device.
+        description: of the run: ``mean``, ``std`` and ``flip_average``.
+        images: N images.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+
+    Returns:
+        float32 array of shape (N, C); rows sum to 1.
+    """
+    arithmetic = Arithmetic(find_device(device), "float32", "channels_last")
+    arithmetic.place_module(network)
+    normalisation = Normalisation(tuple(description["mean"]), tuple(description["std"]))
+    scores = score_images(network, images, normalisation, arithmetic, description["flip_average"])
+    return scores.probabilities.numpy()

@@ -1,0 +1,28 @@
+"""Small real data for the pipelines."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from labelmend.data.image_set import ImageSet
+from labelmend.data.sources import load, load_test
+
+
+@pytest.fixture(scope="session")
+def digits_test() -> ImageSet:
+    """500 of scikit-learn's digits with true labels."""
+    return load("digits", split="test")
+
+
+@pytest.fixture(scope="session")
+def noisy_digits() -> ImageSet:
+    """400 digits of which 30 % have another label, drawn uniformly."""
+    clean = load("digits", limit=400)
+    rng = np.random.default_rng(0)
+    wrong = rng.permutation(400) < 120
+    shift = rng.integers(1, 10, 400)
+    given = np.where(wrong, (clean.given_labels + shift) % 10, clean.given_labels)
+    return replace(clean.with_labels(given), true_labels=clean.given_labels)

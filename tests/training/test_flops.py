@@ -1,0 +1,44 @@
+import torch
+from torch import nn
+
+from labelmend.models.classifier import Classifier
+from labelmend.training.flops import FlopMeter, flops_per_image
+
+
+def tiny():
+    # 3 x 3 convolution of 1 to 2 channels on 4 x 4 pixels: 2 * 9 * 2 * 16 = 576; head 2 * 2 * 3 = 12.
+    extractor = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1, bias=False), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    return Classifier(extractor, 2, 3)
+
+
+def test_operations_of_a_tiny_network_by_hand():
+    forward, both = flops_per_image(tiny(), (1, 4, 4))
+    assert forward == 576 + 12
+    # Backward: the gradient of the convolution's weights, and both gradients of the head.
+    assert both == forward + 576 + 2 * 12
+
+
+def test_meter_counts_passes_with_and_without_gradients():
+    network, meter = tiny(), FlopMeter()
+    meter.watch(network, (1, 4, 4))
+    forward, both = flops_per_image(network, (1, 4, 4))
+    meter.total = 0.0
+    network(torch.zeros(5, 1, 4, 4))
+    assert meter.total == 5 * both
+    with torch.no_grad():
+        network(torch.zeros(2, 1, 4, 4))
+    assert meter.total == 5 * both + 2 * forward
+    with meter.paused():
+        network(torch.zeros(2, 1, 4, 4))
+    assert meter.total == 5 * both + 2 * forward
+
+
+def test_counting_sees_every_product_once():
+    network, meter = tiny(), FlopMeter()
+    meter.watch(network, (1, 4, 4))
+    meter.total = 0.0
+    with meter.counting(), torch.no_grad():
+        network(torch.zeros(2, 1, 4, 4))
+        torch.zeros(3, 4) @ torch.zeros(4, 5)
+        torch.matmul(torch.zeros(3, 4), torch.zeros(4, 5), out=torch.empty(3, 5))
+    assert meter.total == 2 * (576 + 12) + 2 * (2 * 3 * 4 * 5)

@@ -1,0 +1,68 @@
+import torch
+
+from labelmend.models.build import NetworkDescription, build_network
+from labelmend.training import probe as probing
+
+
+def network():
+    return build_network(NetworkDescription("fastnet", 8, 1, 2, (8,), 1), torch.Generator().manual_seed(0))
+
+
+def choose(monkeypatch, seconds, **fixed):
+    timed = []
+
+    def step(_network, _shape, batch, arithmetic):
+        timed.append((arithmetic.precision, arithmetic.memory_format, batch))
+        return seconds[arithmetic.precision, arithmetic.memory_format] * batch
+
+    monkeypatch.setattr(probing, "_step_seconds", step)
+    chosen, speeds = probing.probe(network(), (1, 8, 8), torch.device("cpu"), **fixed)
+    return (chosen.precision, chosen.memory_format), speeds, timed
+
+
+def test_the_fastest_is_chosen(monkeypatch):
+    seconds = {
+        ("float32", "channels_last"): 2.0,
+        ("float32", "contiguous"): 4.0,
+        ("bfloat16", "channels_last"): 1.0,
+    }
+    chosen, speeds, _ = choose(monkeypatch, seconds)
+    assert chosen == ("bfloat16", "channels_last")
+    assert speeds["bfloat16 channels_last"] == 1.0
+
+
+def test_near_ties_keep_the_first(monkeypatch):
+    seconds = {
+        ("float32", "channels_last"): 1.0,
+        ("float32", "contiguous"): 0.9,
+        ("bfloat16", "channels_last"): 0.85,
+    }
+    assert choose(monkeypatch, seconds)[0] == ("float32", "channels_last")
+
+
+def test_a_hopeless_candidate_never_sees_a_real_batch(monkeypatch):
+    seconds = {
+        ("float32", "channels_last"): 1.0,
+        ("float32", "contiguous"): 1.2,
+        ("bfloat16", "channels_last"): 15.0,
+    }
+    chosen, speeds, timed = choose(monkeypatch, seconds)
+    assert chosen == ("float32", "channels_last")
+    assert "bfloat16 channels_last" not in speeds
+    assert max(batch for p, _, batch in timed if p == "bfloat16") == probing.FIRST_IMAGES
+
+
+def test_fixed_values_are_not_timed(monkeypatch):
+    chosen, speeds, timed = choose(monkeypatch, {}, precision="float32", memory_format="contiguous")
+    assert chosen == ("float32", "contiguous")
+    assert speeds == {}
+    assert timed == []
+
+
+def test_a_real_probe_leaves_the_network_alone():
+    net = network()
+    before = {k: v.clone() for k, v in net.state_dict().items()}
+    arithmetic, speeds = probing.probe(net, (1, 8, 8), torch.device("cpu"))
+    assert arithmetic.precision in ("float32", "bfloat16")
+    assert speeds
+    assert all(torch.equal(before[k], v) for k, v in net.state_dict().items())

@@ -1,0 +1,66 @@
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labelmend.training.views import Augmentation, Normalisation, colour_jitter, crop_flip, cutout, reflect
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def test_reflect_does_not_repeat_the_border():
+    assert reflect(torch.arange(-2, 6), 4).tolist() == [2, 1, 0, 1, 2, 3, 2, 1]
+
+
+@given(st.integers(0, 3), st.booleans(), st.integers(0, 1000))
+def test_every_view_is_a_shifted_or_mirrored_copy(max_shift, flip, seed):
+    images = torch.arange(2 * 5 * 5 * 3).reshape(2, 5, 5, 3)
+    views = crop_flip(images, max_shift, flip, generator(seed))
+    for image, view in zip(images, views, strict=True):
+        candidates = []
+        for dy in range(-max_shift, max_shift + 1):
+            for dx in range(-max_shift, max_shift + 1):
+                rows, columns = reflect(torch.arange(5) + dy, 5), reflect(torch.arange(5) + dx, 5)
+                shifted = image[rows][:, columns]
+                candidates += [shifted, shifted.flip(1)] if flip else [shifted]
+        assert any(torch.equal(view, c) for c in candidates)
+
+
+def test_normalised_statistics():
+    images = torch.randint(0, 256, (50, 6, 6, 3), dtype=torch.uint8, generator=generator())
+    out = Normalisation.of(images)(images)
+    assert out.shape == (50, 3, 6, 6)
+    assert torch.allclose(out.mean((0, 2, 3)), torch.zeros(3), atol=1e-5)
+    assert torch.allclose(out.std((0, 2, 3), correction=0), torch.ones(3), atol=1e-5)
+    assert out.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_constant_channel_is_not_divided_by_zero():
+    assert Normalisation.of(torch.full((3, 4, 4, 1), 7, dtype=torch.uint8)).std == (1.0,)
+
+
+def test_cutout_blanks_at_most_its_square():
+    images = cutout(torch.ones(200, 2, 10, 10), 4, generator())
+    blank = (images == 0).sum((1, 2, 3)) / 2
+    assert blank.max() == 16
+    assert blank.min() >= 4  # a centre in the corner leaves a quarter
+    assert torch.equal(images[:, 0], images[:, 1])
+
+
+def test_colour_jitter_of_strength_zero_changes_nothing():
+    images = torch.randint(0, 256, (4, 5, 5, 3), dtype=torch.uint8, generator=generator())
+    assert torch.allclose(colour_jitter(images, 0.0, generator()), images.float(), atol=1e-3)
+    jittered = colour_jitter(images, 0.5, generator())
+    assert jittered.min() >= 0
+    assert jittered.max() <= 255
+    assert not torch.allclose(jittered, images.float(), atol=1)
+
+
+def test_views_repeat_with_the_generator():
+    images = torch.randint(0, 256, (4, 8, 8, 3), dtype=torch.uint8, generator=generator())
+    augmentation = Augmentation(Normalisation((0.0,) * 3, (1.0,) * 3), 2, True, 3, 0.4)
+    for strong in (False, True):
+        a, b = (augmentation(images, generator(5), strong) for _ in range(2))
+        assert torch.equal(a, b)
+    assert not torch.equal(augmentation(images, generator(5), False), augmentation(images, generator(5), True))
