@@ -19,10 +19,10 @@ def digits_test() -> ImageSet:
 
 @pytest.fixture(scope="session")
 def noisy_digits() -> ImageSet:
-    """400 digits of which 30 % have another label, drawn uniformly."""
-    clean = load("digits", limit=400)
+    """600 digits of which 30 % have another label, drawn uniformly."""
+    clean = load("digits", limit=600)
     rng = np.random.default_rng(0)
-    wrong = rng.permutation(400) < 120
-    shift = rng.integers(1, 10, 400)
+    wrong = rng.permutation(600) < 180
+    shift = rng.integers(1, 10, 600)
     given = np.where(wrong, (clean.given_labels + shift) % 10, clean.given_labels)
     return replace(clean.with_labels(given), true_labels=clean.given_labels)

@@ -445,17 +445,21 @@ class AnchorHallucination(Method):
         """One last selection and vote with the final model, sorted into the paper's sets."""
         scores = self.task.score(self.task.averages[0])
         final = self.divide(scores)
-        given = self.task.given_labels
+        given, probabilities = self.task.given_labels, scores.probabilities
         voted, confirmed = final.corrected >= 0, final.corrected == given
+        # A suggestion that the model itself finds less probable than the given label is none.
+        own = probabilities.gather(1, given[:, None])[:, 0]
+        suggestible = probabilities.gather(1, final.corrected.clamp(min=0)[:, None])[:, 0] > own
+        voted &= confirmed | suggestible
         verdict = torch.full_like(given, VERDICTS.index(UNCERTAIN))
         verdict[voted & confirmed] = VERDICTS.index(HARD_CLEAN)
         verdict[voted & ~confirmed] = VERDICTS.index(HARD_CORRECTED)
         verdict[final.easy] = VERDICTS.index(EASY)
         suggested = torch.where(voted & ~final.easy, final.corrected, given)
-        confidence = scores.probabilities.gather(1, suggested[:, None])[:, 0]
+        confidence = probabilities.gather(1, suggested[:, None])[:, 0]
         confidence = torch.where(voted, (confidence + final.vote_share) / 2, confidence)
         return SampleVerdicts(
-            probabilities=scores.probabilities.numpy(),
+            probabilities=probabilities.numpy(),
             easiness=final.easiness.numpy(),
             verdict=verdict.to(torch.int8).numpy(),
             suggested=suggested.numpy(),

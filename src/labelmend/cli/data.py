@@ -1,0 +1,70 @@
+"""``labelmend data``: check and describe a data set."""
+
+from __future__ import annotations
+
+from rich.markup import escape
+from rich.table import Table
+
+from labelmend.cli.messages import make_console
+from labelmend.data.benchmarks import BENCHMARKS
+from labelmend.data.summary import Summary, summarise
+from labelmend.errors import DataError
+
+_CLASSES_SHOWN = 20
+
+
+def data(name: str, root: str | None = None) -> None:
+    """Check that a data set is complete, and count its images. Nothing is downloaded.
+
+    Args:
+        name: a named data set (digits, cifar10, cifar100, cifar10h, clothing1m, webvision, animal10n,
+            food101n), or any folder or file of images.
+        root: folder that holds a named data set; by default $LABELMEND_DATA.
+    """
+    found = summarise(name, root)
+    if name in BENCHMARKS and found.folder is None:
+        raise DataError(found.problems[0])
+    console = make_console()
+    console.print(
+        f"[bold]{escape(found.title)}[/bold]" + (f" in {escape(str(found.folder))}" if found.folder else "")
+    )
+    if found.class_counts:
+        console.print(_table(found))
+    if found.noise_rate is not None:
+        console.print(
+            f"noise: {found.noise_rate:.2%} of the labels differ from the true ones, where those are known"
+        )
+    if found.noise:
+        console.print(f"noise: {escape(found.noise)}")
+    for note in found.notes:
+        console.print(f"note: {escape(note)}")
+    for problem in found.problems:
+        console.print(f"problem: {escape(problem)}")
+    if found.problems:
+        needed = BENCHMARKS[name].splits[0]
+        if needed not in found.class_counts:
+            raise DataError(
+                f"{name}: the {needed} split cannot be loaded; get what is missing from {found.home}"
+            )
+        console.print(
+            f"the splits with problems cannot be loaded; get what is missing from {escape(found.home)}"
+        )
+    if name in BENCHMARKS or name == "digits":
+        where = f" --root {root}" if root is not None else ""
+        console.print(f"next: labelmend fit {name}{where}", soft_wrap=True)
+
+
+def _table(found: Summary) -> Table:
+    """Images by class and split; long lists of classes are cut."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("class")
+    for split in found.class_counts:
+        table.add_column(split, justify="right")
+    for label, class_name in enumerate(found.class_names[:_CLASSES_SHOWN]):
+        counts = (f"{int(counts[label]):,}" for counts in found.class_counts.values())
+        table.add_row(escape(class_name), *counts)
+    if len(found.class_names) > _CLASSES_SHOWN:
+        table.add_row(f"({len(found.class_names) - _CLASSES_SHOWN} more classes)")
+    totals = (f"{int(counts.sum()):,}" for counts in found.class_counts.values())
+    table.add_row(f"all {len(found.class_names)} classes", *totals, style="bold")
+    return table

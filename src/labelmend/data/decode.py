@@ -1,0 +1,171 @@
+"""Decode many images with a pool of threads: into memory, or on demand."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from labelmend.data.image_file import Encoded, failure_reason, is_grey, open_image, square_pixels
+from labelmend.errors import DataError
+
+ProgressCallback = Callable[[int, int], None]
+"""Called with (images done, images in all) from time to time."""
+T = TypeVar("T")
+_CHUNK = 64
+
+
+@dataclass(frozen=True)
+class Header:
+    """What the head of an image file says: its size in pixels, and whether it is stored as grey."""
+
+    width: int
+    height: int
+    grey: bool
+
+
+def _threads() -> int:
+    return min(32, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+
+def _in_threads(
+    work: Callable[[Encoded], T], items: Sequence[Encoded], progress: ProgressCallback | None = None
+) -> Iterator[T | str]:
+    """``work(item)`` for each item in order, or the reason why it failed."""
+
+    def attempt(item: Encoded) -> T | str:
+        try:
+            return work(item)
+        except (DataError, MemoryError):
+            raise
+        except Exception as error:  # image decoders raise whatever they like
+            return failure_reason(error)
+
+    def chunk(start: int) -> list[T | str]:
+        return [attempt(items[row]) for row in range(start, min(start + _CHUNK, len(items)))]
+
+    done = 0
+    # Filters are global: they are set once, around all threads, not in each of them.
+    with warnings.catch_warnings(), ThreadPoolExecutor(_threads()) as pool:
+        warnings.simplefilter("ignore")
+        for results in pool.map(chunk, range(0, len(items), _CHUNK)):
+            yield from results
+            done += len(results)
+            if progress is not None:
+                progress(done, len(items))
+
+
+def read_headers(items: Sequence[Encoded]) -> list[Header | str]:
+    """Size and greyness of each image, or the reason why it cannot be opened."""
+
+    def header(item: Encoded) -> Header:
+        with open_image(item) as image:
+            return Header(*image.size, is_grey(image))
+
+    return list(_in_threads(header, items))
+
+
+def default_image_size(headers: Sequence[Header]) -> int:
+    """Side in pixels for a set of images.
+
+    Images that all have the same square size of at most 64 keep it. Otherwise it is the median of
+    the shorter sides, rounded to a multiple of 8 and brought into [32, 224].
+    """
+    sizes = {(header.width, header.height) for header in headers}
+    if len(sizes) == 1:
+        width, height = sizes.pop()
+        if width == height <= 64:
+            return width
+    median = float(np.median([min(header.width, header.height) for header in headers]))
+    return int(np.clip(8 * round(median / 8), 32, 224))
+
+
+def find_unreadable(
+    items: Sequence[Encoded], channels: int, progress: ProgressCallback | None = None
+) -> dict[int, str]:
+    """Rows whose image cannot be decoded, with the reason.
+
+    Decodes every image once at a small size (JPEG files at an eighth of theirs), keeping nothing.
+    """
+    outcomes = _in_threads(lambda item: square_pixels(item, 8, channels).size, items, progress)
+    return {row: outcome for row, outcome in enumerate(outcomes) if isinstance(outcome, str)}
+
+
+def decode_into_memory(
+    items: Sequence[Encoded], size: int, channels: int, progress: ProgressCallback | None = None
+) -> tuple[Tensor, dict[int, str]]:
+    """Decode all images.
+
+    Returns:
+        uint8 tensor (readable images, size, size, channels), and the rows of the unreadable ones with
+        the reason.
+    """
+    pixels = np.empty((len(items), size, size, channels), dtype=np.uint8)
+    unreadable: dict[int, str] = {}
+    kept = 0
+    for row, outcome in enumerate(
+        _in_threads(lambda item: square_pixels(item, size, channels), items, progress)
+    ):
+        if isinstance(outcome, str):
+            unreadable[row] = outcome
+        else:
+            pixels[kept] = outcome
+            kept += 1
+    return torch.from_numpy(pixels[:kept]), unreadable
+
+
+@dataclass(frozen=True)
+class DecodedOnDemand:
+    """Images decoded by a pool of threads each time they are asked for.
+
+    Gives the same pixels as decoding into memory.
+
+    Attributes:
+        items: N encoded images.
+        size: side in pixels.
+        channels: 1 (grey) or 3 (RGB).
+    """
+
+    items: Sequence[Encoded]
+    size: int
+    channels: int
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(N, size, size, channels)."""
+        return len(self.items), self.size, self.size, self.channels
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(_threads())
+
+    def gather(self, index: Tensor) -> Tensor:
+        """Images at ``index``, uint8, (B, size, size, channels).
+
+        Raises:
+            DataError: If a file has become unreadable since the set was loaded.
+        """
+
+        def decode(row: int) -> np.ndarray:
+            item = self.items[row]
+            try:
+                return square_pixels(item, self.size, self.channels)
+            except Exception as error:
+                what = item if isinstance(item, os.PathLike) else f"image {row}"
+                raise DataError(
+                    f"{what}: could be read at first, but no longer ({failure_reason(error)}); "
+                    "leave the images in place while a run uses them"
+                ) from error
+
+        rows = list(self._pool.map(decode, index.tolist()))
+        if not rows:
+            return torch.empty((0, self.size, self.size, self.channels), dtype=torch.uint8)
+        return torch.from_numpy(np.stack(rows))

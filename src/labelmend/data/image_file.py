@@ -1,0 +1,118 @@
+"""One encoded image -> uint8 pixels of a square grey or RGB image."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".avif"}
+)
+_DEEP_MODES = frozenset({"I", "I;16", "I;16L", "I;16B", "I;16N", "F"})
+_GREY_MODES = _DEEP_MODES | {"1", "L", "LA", "La"}
+
+
+class OpensItself(Protocol):
+    """An image that knows how to open itself, e.g. an item of a torch data set."""
+
+    def open(self) -> Image.Image:
+        """The image, not resized."""
+        ...
+
+
+Encoded = Path | bytes | np.ndarray | OpensItself
+
+
+def open_image(item: Encoded) -> Image.Image:
+    """Open an image without decoding its pixels, where its format allows.
+
+    Args:
+        item: a file, the bytes of one, a uint8 array (H, W, 1, 3 or 4), or an object with ``open()``.
+    """
+    if isinstance(item, Path):
+        return Image.open(item)
+    if isinstance(item, bytes):
+        return Image.open(io.BytesIO(item))
+    if isinstance(item, np.ndarray):
+        return Image.fromarray(item[..., 0] if item.shape[-1] == 1 else item)
+    return item.open()
+
+
+def failure_reason(error: Exception) -> str:
+    """Why an image could not be read, in words that do not change between runs."""
+    if isinstance(error, UnidentifiedImageError):
+        return "not an image in a known format"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return f"{error}" or type(error).__name__
+
+
+def is_grey(image: Image.Image) -> bool:
+    """Whether an image is stored as grey: a grey mode, or a palette of greys.
+
+    An RGB image is a colour image even if all its pixels are grey.
+    """
+    if image.mode == "P":
+        palette = np.asarray(image.getpalette("RGB") or [], dtype=np.int64).reshape(-1, 3)
+        return bool((palette == palette[:, :1]).all())
+    return image.mode in _GREY_MODES
+
+
+def _to_8_bits(image: Image.Image) -> Image.Image:
+    """Grey image of 16 bits or of floats in [0, 1] (or [0, 255]) -> 8 bits a pixel."""
+    values = np.asarray(image, dtype=np.float64)
+    scale = 1 / 257 if image.mode != "F" else 255.0 if values.max() <= 1 else 1.0
+    return Image.fromarray(np.clip(np.rint(values * scale), 0, 255).astype(np.uint8))
+
+
+def standard_mode(image: Image.Image, channels: int) -> Image.Image:
+    """The image as L (``channels`` 1) or RGB (3); transparency is laid over white.
+
+    16-bit greys are divided by 257, so that 65,535 becomes 255.
+    """
+    if image.mode in _DEEP_MODES:
+        image = _to_8_bits(image)
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        image = Image.new("RGBA", layer.size, "white")
+        image.alpha_composite(layer)
+    mode = "L" if channels == 1 else "RGB"
+    return image if image.mode == mode else image.convert(mode)
+
+
+def square_pixels(item: Encoded, size: int, channels: int) -> np.ndarray:
+    """Decode one image: EXIF rotation, standard mode, centre square, antialiased (bilinear) resize.
+
+    Scaling the shorter side to ``size`` and cropping the centre is the same as scaling the largest
+    centre square, which is what is done, in one step.
+
+    Args:
+        item: the encoded image.
+        size: side in pixels of the result.
+        channels: 1 (grey) or 3 (RGB).
+
+    Returns:
+        uint8 array of shape (size, size, channels).
+    """
+    image = open_image(item)
+    if image.format == "JPEG":
+        # Decodes a large photo at 1/2, 1/4 or 1/8 of its size, never below twice what is needed.
+        image.draft(None, (2 * size, 2 * size))
+    image.load()
+    if not isinstance(item, np.ndarray):
+        # A damaged EXIF block says nothing about the pixels.
+        with contextlib.suppress(Exception):
+            ImageOps.exif_transpose(image, in_place=True)
+    image = standard_mode(image, channels)
+    if image.size != (size, size):
+        width, height = image.size
+        side = min(width, height)
+        left, top = (width - side) / 2, (height - side) / 2
+        box = (left, top, left + side, top + side)
+        image = image.resize((size, size), Image.Resampling.BILINEAR, box=box)
+    return np.asarray(image).reshape(size, size, channels)

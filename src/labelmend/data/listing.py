@@ -1,0 +1,74 @@
+"""What a source lists before any image is decoded: items, raw labels, ids and paths."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+import torch
+
+from labelmend.data.image_file import Encoded
+from labelmend.data.image_set import Images, MemoryImages, Skipped, Subset
+
+Label = str | int
+T = TypeVar("T")
+
+
+def _take(column: Sequence[T] | None, rows: Sequence[int]) -> list[T] | None:
+    return None if column is None else [column[row] for row in rows]
+
+
+def _take_images(images: Images | None, rows: Sequence[int]) -> Images | None:
+    index = torch.as_tensor(rows, dtype=torch.int64)
+    if isinstance(images, MemoryImages):
+        return MemoryImages(images.pixels[index])
+    return None if images is None else Subset(images, index)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """N images of a source, not yet decoded.
+
+    Attributes:
+        name: what the source is called in messages.
+        ids: N strings.
+        paths: N file paths as written in the source, "" where there is none.
+        items: N encoded images (files, bytes, arrays or objects that open themselves).
+        labels: N raw given labels (class names, or integers), or None for unlabelled images.
+        class_names: classes in index order where the source fixes them, else None.
+        true_labels: N raw true labels, or None.
+        trusted: N flags, or None.
+        images: the same images where they are at hand already decoded.
+        mirror_safe: False where mirroring an image changes its class.
+        skipped: images found to be unreadable before.
+    """
+
+    name: str
+    ids: list[str]
+    paths: list[str]
+    items: Sequence[Encoded]
+    labels: list[Label] | None = None
+    class_names: list[str] | None = None
+    true_labels: list[Label] | None = None
+    trusted: list[bool] | None = None
+    images: Images | None = None
+    mirror_safe: bool = True
+    skipped: list[Skipped] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        """Number of images listed."""
+        return len(self.ids)
+
+    def take(self, rows: Sequence[int]) -> Listing:
+        """The images at ``rows``, in that order."""
+        return replace(
+            self,
+            ids=[self.ids[row] for row in rows],
+            paths=[self.paths[row] for row in rows],
+            items=[self.items[row] for row in rows],
+            labels=_take(self.labels, rows),
+            true_labels=_take(self.true_labels, rows),
+            trusted=_take(self.trusted, rows),
+            images=_take_images(self.images, rows),
+        )

@@ -1,0 +1,93 @@
+"""Any map-style torch data set of (image, label) pairs as a source."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+
+from labelmend.data.arrays import image_pixels
+from labelmend.data.labels import name_indices, read_label
+from labelmend.data.listing import Listing
+from labelmend.errors import DataError
+
+
+@dataclass(frozen=True)
+class DatasetItem:
+    """One image of a data set, fetched again each time it is opened."""
+
+    dataset: Any
+    row: int
+    lock: threading.Lock = field(repr=False)
+
+    def open(self) -> Image.Image:
+        """The image as the data set gives it."""
+        # Data sets are rarely written for threads, e.g. those over one open HDF5 file.
+        with self.lock:
+            image, _ = _pair(self.dataset, self.row)
+        return _to_image(image, self.row)
+
+
+def _pair(dataset: Any, row: int) -> tuple[Any, Any]:
+    item = dataset[row]
+    if not isinstance(item, tuple | list) or len(item) != 2:
+        kind = f"{len(item)} values" if isinstance(item, tuple | list) else type(item).__name__
+        raise DataError(f"item {row} of the data set is {kind}, expected a pair (image, label)")
+    return item[0], item[1]
+
+
+def _to_image(image: Any, row: int) -> Image.Image:
+    if isinstance(image, Image.Image):
+        return image
+    if isinstance(image, Tensor | np.ndarray):
+        if isinstance(image, Tensor) and image.ndim == 3:
+            image = image.permute(1, 2, 0)
+        pixels = image_pixels(image[None], f"item {row} of the data set")[0]
+        return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    raise DataError(
+        f"item {row} of the data set is an image of type {type(image).__name__}; "
+        "expected a PIL image, a tensor (C, H, W) or an array (H, W, C)"
+    )
+
+
+def _labels(dataset: Any, count: int) -> Iterator[Any]:
+    targets = getattr(dataset, "targets", None)
+    if targets is not None and len(targets) == count:
+        yield from targets
+        return
+    for row in range(count):
+        yield _pair(dataset, row)[1]
+
+
+def list_dataset(dataset: Any) -> Listing:
+    """List the images of a map-style data set.
+
+    Items are pairs of an image (PIL, tensor (C, H, W), array (H, W, C); whole numbers in 0..255 or
+    floats in [0, 1]) and a label (string or integer). Labels are taken from ``targets`` and class
+    names from ``classes`` where the data set has them. Items are fetched more than once, so a random
+    transform inside the data set does not suit: labelmend augments by itself.
+
+    Raises:
+        DataError: If an item is something else.
+    """
+    count = len(dataset)
+    name = type(dataset).__name__
+    lock = threading.Lock()
+    labels = [read_label(v, f"{name}, item {row}") for row, v in enumerate(_labels(dataset, count))]
+    classes = getattr(dataset, "classes", None)
+    if classes is not None:
+        classes = [str(c) for c in classes]
+        labels = name_indices(labels, classes, name)
+    return Listing(
+        name=name,
+        ids=[str(row) for row in range(count)],
+        paths=[""] * count,
+        items=[DatasetItem(dataset, row, lock) for row in range(count)],
+        labels=labels,
+        class_names=classes,
+    )

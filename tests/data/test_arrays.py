@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from labelmend.data import load, load_own_test, load_test, splits_of
+from labelmend.data.arrays import image_pixels
+from labelmend.data.image_set import MemoryImages
+from labelmend.errors import DataError
+
+Y = [0, 1, 0, 1]
+
+
+def random_images(*shape):
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ((4, 8, 8), (4, 8, 8, 1)),
+        ((4, 8, 8, 1), (4, 8, 8, 1)),
+        ((4, 8, 8, 3), (4, 8, 8, 3)),
+        ((4, 3, 8, 8), (4, 8, 8, 3)),
+        ((4, 1, 8, 8), (4, 8, 8, 1)),
+        ((4, 3, 3, 3), (4, 3, 3, 3)),
+    ],
+)
+def test_shapes(shape, expected):
+    x = random_images(*shape)
+    images = load((x, Y))
+    assert isinstance(images.images, MemoryImages)
+    assert images.images.shape == expected
+    reference = x[..., None] if x.ndim == 3 else x if x.shape[3] in (1, 3) else x.transpose(0, 2, 3, 1)
+    np.testing.assert_array_equal(images.images.pixels.numpy(), reference)
+    assert images.ids == ["0", "1", "2", "3"]
+    assert images.paths == [""] * 4
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 255), st.sampled_from([np.float32, np.float64, np.int64, np.uint8]))
+def test_every_grey_level_survives(level, dtype):
+    floating = np.issubdtype(dtype, np.floating)
+    x = np.full((2, 4, 4), level / 255 if floating else level, dtype=dtype)
+    assert (image_pixels(x, "x") == level).all()
+
+
+def test_torch_tensors_bools_and_alpha():
+    images = load((torch.ones(4, 3, 8, 8), torch.tensor(Y)))
+    assert images.images.shape == (4, 8, 8, 3)
+    assert (images.images.pixels == 255).all()
+    assert image_pixels(np.ones((2, 4, 4), dtype=bool), "x").max() == 255
+    clear = load((np.zeros((4, 8, 8, 4), dtype=np.uint8), Y))
+    assert clear.images.shape == (4, 8, 8, 3)
+    assert (clear.images.pixels == 255).all()
+
+
+@pytest.mark.parametrize(
+    ("x", "match"),
+    [
+        (np.zeros((4, 8)), r"shape \(4, 8\)"),
+        (np.zeros((4, 8, 8, 2)), "1, 3 or 4 channels"),
+        (np.full((4, 8, 8), 1.5), r"range from 1\.5 to 1\.5.*divide by 255"),
+        (np.full((4, 8, 8), np.nan), "floats must lie in"),
+        (np.full((4, 8, 8), 256), r"0\.\.255"),
+        (np.full((4, 8, 8), "a"), "of type <U1"),
+        (np.zeros((3, 8, 8)), "3 images, but 4 labels"),
+    ],
+)
+def test_faulty_images(x, match):
+    with pytest.raises(DataError, match=match):
+        load((x, Y))
+
+
+def test_faulty_labels():
+    x = random_images(2, 8, 8)
+    with pytest.raises(DataError, match="row 2: the label is empty"):
+        load((x, ["a", None]))
+    with pytest.raises(DataError, match="labels have shape"):
+        load((x, np.zeros((2, 10))))
+    with pytest.raises(DataError, match="have no labels; give a file of labels with --labels"):
+        load((x, None))
+    with pytest.raises(DataError, match="no splits"):
+        load((x, [0, 1]), split="train")
+
+
+def test_class_names_fix_the_order():
+    images = load((random_images(3, 8, 8), ["b", "a", "b"]), class_names=["b", "a"])
+    assert images.given_labels.tolist() == [0, 1, 0]
+    indexed = load((random_images(3, 8, 8), [0, 1, 1]), class_names=["b", "a"])
+    assert indexed.given_labels.tolist() == [0, 1, 1]
+    with pytest.raises(DataError, match="class 'a' is not one of"):
+        load((random_images(2, 8, 8), ["b", "a"]), class_names=["b", "c"])
+    with pytest.raises(DataError, match="two classes have the same name"):
+        load((random_images(2, 8, 8), ["b", "b"]), class_names=["b", "b"])
+
+
+def test_resizing_large_and_odd_arrays():
+    assert load((random_images(4, 100, 100, 3), Y)).images.shape == (4, 96, 96, 3)
+    assert load((random_images(4, 20, 28), Y)).images.shape == (4, 32, 32, 1)
+    assert load((random_images(4, 8, 8), Y), image_size=16).images.shape == (4, 16, 16, 1)
+
+
+def test_image_set_as_source():
+    first = load((random_images(4, 10, 10), ["a", "b", "b", "a"]))
+    again = load(first)
+    assert again.images is first.images
+    np.testing.assert_array_equal(again.given_labels, first.given_labels)
+    assert load(first, limit=3).ids == ["0", "1", "2"]
+    assert load(first, image_size=20).images.shape == (4, 20, 20, 1)
+    big = load((random_images(4, 100, 100), Y), image_size=100)
+    assert load(big).images is big.images  # an ImageSet keeps its size
+    test = load_test(first, like=load((random_images(4, 6, 6, 3), ["a", "b", "c", "c"])))
+    assert test.images.shape == (4, 6, 6, 3)
+    assert test.class_names == ["a", "b", "c"]
+
+
+def test_npz(tmp_path):
+    x = random_images(5, 8, 8, 3)
+    names = np.array(["zebra", "ant"])
+    np.savez(
+        tmp_path / "a.npz",
+        images=x,
+        labels=np.array([[0], [1], [1], [0], [1]]),
+        class_names=names,
+        ids=np.array(["p", "q", "r", "s", "t"]),
+        true_labels=np.array([0, 0, 1, 0, 1]),
+        trusted=np.array([True, False, False, False, False]),
+    )
+    images = load(tmp_path / "a.npz")
+    assert images.class_names == ["zebra", "ant"]
+    assert images.given_labels.tolist() == [0, 1, 1, 0, 1]
+    assert images.true_labels.tolist() == [0, 0, 1, 0, 1]
+    assert images.trusted.tolist() == [True, False, False, False, False]
+    assert images.ids == ["p", "q", "r", "s", "t"]
+    assert splits_of(tmp_path / "a.npz") == []
+
+
+@pytest.mark.parametrize(
+    ("image_key", "label_key"), [("{}_images", "{}_labels"), ("x_{}", "y_{}"), ("{}_x", "{}_y")]
+)
+def test_npz_with_splits(tmp_path, image_key, label_key):
+    arrays = {}
+    for split, count in (("train", 4), ("val", 2), ("test", 3)):
+        arrays[image_key.format(split)] = random_images(count, 8, 8)
+        arrays[label_key.format(split)] = np.arange(count) % 2
+    np.savez(tmp_path / "a.npz", **arrays)
+    train = load(tmp_path / "a.npz")
+    assert len(train) == 4
+    assert splits_of(tmp_path / "a.npz") == ["train", "val", "test"]
+    assert len(load_own_test(tmp_path / "a.npz", like=train)) == 3
+    assert len(load(tmp_path / "a.npz", split="valid")) == 2
+
+
+def test_npz_with_a_test_part_only(tmp_path):
+    np.savez(tmp_path / "a.npz", X=random_images(4, 8, 8), y=Y, X_test=random_images(2, 8, 8), y_test=[0, 1])
+    train = load(tmp_path / "a.npz")
+    assert len(train) == 4
+    assert len(load_own_test(tmp_path / "a.npz", like=train)) == 2
+
+
+def test_npz_faults(tmp_path):
+    np.savez(tmp_path / "none.npz", foo=np.zeros(3))
+    with pytest.raises(DataError, match=r"no array of images .*it has foo"):
+        load(tmp_path / "none.npz")
+    np.savez(tmp_path / "objects.npz", x=np.array([{}], dtype=object))
+    with pytest.raises(DataError, match="plain arrays"):
+        load(tmp_path / "objects.npz")
+    (tmp_path / "junk.npz").write_bytes(b"junk")
+    with pytest.raises(DataError, match="not a readable"):
+        load(tmp_path / "junk.npz")
+    np.savez(tmp_path / "short.npz", x=random_images(3, 8, 8), y=[0, 1])
+    with pytest.raises(DataError, match="3 images, but 2 labels"):
+        load(tmp_path / "short.npz")

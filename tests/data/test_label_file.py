@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from labelmend.data import load
+from labelmend.errors import DataError
+
+IDS = ["cat/1.png", "cat/2.png", "dog/1.png"]
+
+
+@pytest.fixture
+def pets(tmp_path, save_image):
+    for name in IDS:
+        save_image(tmp_path / "pets" / name)
+    return tmp_path / "pets"
+
+
+def write(folder, columns, kind="csv"):
+    path = folder / f"labels.{kind}"
+    frame = pd.DataFrame(columns)
+    if kind == "npz":
+        np.savez(path, **{k: np.asarray(v) for k, v in columns.items()})
+    elif kind == "npy":
+        np.save(path, np.asarray(columns["label"]))
+    elif kind == "jsonl":
+        frame.to_json(path, orient="records", lines=True)
+    elif kind == "parquet":
+        frame.to_parquet(path)
+    else:
+        frame.to_csv(path, index=False, sep="\t" if kind == "tsv" else ",")
+    return path
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "parquet", "npz"])
+@pytest.mark.parametrize("key", ["id", "file_name", "path"])
+@pytest.mark.parametrize("column", ["label", "noisy_label", "label_noisy"])
+def test_rows_are_matched_by_id_in_any_order(pets, tmp_path, kind, key, column):
+    path = write(tmp_path, {key: IDS[::-1], column: ["cat", "dog", "dog"]}, kind)
+    images = load(pets, labels=path)
+    assert images.ids == IDS
+    assert images.given_labels.tolist() == [1, 1, 0]
+    assert images.class_names == ["cat", "dog"]
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "npz", "npy", "jsonl"])
+def test_indices_in_order_without_ids(pets, tmp_path, kind):
+    images = load(pets, labels=write(tmp_path, {"label": [1, 0, 1]}, kind))
+    assert images.given_labels.tolist() == [1, 0, 1]
+
+
+def test_the_noisy_column_goes_before_a_clean_one_and_true_labels_are_kept(pets, tmp_path):
+    columns = {"label": ["cat", "cat", "cat"], "label_noisy": ["dog", "cat", "cat"]}
+    assert load(pets, labels=write(tmp_path, columns)).given_labels.tolist() == [1, 0, 0]
+    columns |= {"id": IDS[::-1], "true_label": ["dog", "cat", "cat"], "trusted": [True, False, False]}
+    images = load(pets, labels=write(tmp_path, columns))
+    assert images.true_labels.tolist() == [0, 0, 1]
+    assert images.trusted.tolist() == [False, False, True]
+
+
+def test_true_labels_of_the_source_stay(tmp_path):
+    path = write(tmp_path, {"label": np.arange(1297) % 10}, "npy")
+    images = load("digits", labels=path)
+    assert images.given_labels.tolist() == (np.arange(1297) % 10).tolist()
+    np.testing.assert_array_equal(images.true_labels, load("digits").true_labels)
+
+
+def test_labels_cover_the_whole_source_even_under_a_limit(tmp_path):
+    path = write(tmp_path, {"label": np.arange(1297) % 10}, "npy")
+    assert load("digits", labels=path, limit=20).given_labels.tolist() == [*range(10), *range(10)]
+    short = write(tmp_path, {"label": np.arange(20) % 10}, "npz")
+    with pytest.raises(DataError, match="20 labels without ids, but digits has 1297 images"):
+        load("digits", labels=short, limit=20)
+
+
+def test_images_without_labels_take_classes_from_the_file(tmp_path):
+    np.save(tmp_path / "x.npy", np.zeros((3, 8, 8), dtype=np.uint8))
+    images = load(tmp_path / "x.npy", labels=write(tmp_path, {"label": ["b", "a", "b"]}))
+    assert images.class_names == ["a", "b"]
+    assert images.given_labels.tolist() == [1, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("columns", "match"),
+    [
+        ({"id": [*IDS[:2], "x"], "label": ["cat"] * 3}, r"row 3: .* has no image with id 'x'.*'cat/1\.png'"),
+        ({"id": IDS[:2], "label": ["cat"] * 2}, r"no label for 1 of the 3 images .* 'dog/1\.png'"),
+        ({"id": [IDS[0], IDS[0], IDS[1]], "label": ["cat"] * 3}, "row 2: id .* is already that of row 1"),
+        ({"id": IDS, "label": ["cat", "cow", "dog"]}, "row 2: class 'cow' is not one of the 2 classes"),
+        ({"id": IDS, "label": [0, 1, 2]}, "row 3: class '2' is not one of"),
+        ({"id": IDS, "label": ["cat", "", "dog"]}, "row 2: the label is empty"),
+        ({"id": IDS, "breed": ["cat"] * 3}, "no column of labels .* it has id, breed"),
+        ({"label": ["cat"] * 4}, "4 labels without ids, but .* has 3 images; add a column 'id'"),
+    ],
+)
+def test_errors(pets, tmp_path, columns, match):
+    with pytest.raises(DataError, match=match) as error:
+        load(pets, labels=write(tmp_path, columns))
+    assert "labels.csv" in str(error.value)
+
+
+def test_missing_and_foreign_files(pets, tmp_path):
+    with pytest.raises(DataError, match="no such file"):
+        load(pets, labels=tmp_path / "none.csv")
+    (tmp_path / "x.txt").write_text("cat")
+    with pytest.raises(DataError, match=r"cannot read '\.txt' as a file of labels"):
+        load(pets, labels=tmp_path / "x.txt")
