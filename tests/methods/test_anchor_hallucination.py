@@ -238,7 +238,9 @@ def test_beats_chance_by_far_and_finds_wrong_labels_on_digits(changes, noisy_dig
     assert (verdicts.suggested[~changed] == given[~changed]).all()
     kept = verdicts.verdict == VERDICTS.index(HARD_CLEAN)
     assert (verdicts.votes[kept | changed] > 0).all()
-    assert set(np.unique(verdicts.verdict)) <= {VERDICTS.index(v) for v in (EASY, HARD_CLEAN, HARD_CORRECTED, UNCERTAIN)}
+    assert set(np.unique(verdicts.verdict)) <= {
+        VERDICTS.index(v) for v in (EASY, HARD_CLEAN, HARD_CORRECTED, UNCERTAIN)
+    }
 
 
 def test_settings_name_the_flag_at_fault():

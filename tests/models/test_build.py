@@ -36,7 +36,9 @@ def test_description_survives_json_values():
 def test_weights_follow_the_generator_and_leave_the_global_one_alone():
     description = describe_network(NetworkSettings(widths=[8]), 8, 1, 3)
     state = torch.get_rng_state()
-    first, second = (build_network(description, torch.Generator().manual_seed(s)).state_dict() for s in (3, 3))
+    first, second = (
+        build_network(description, torch.Generator().manual_seed(s)).state_dict() for s in (3, 3)
+    )
     other = build_network(description, torch.Generator().manual_seed(4)).state_dict()
     assert all(torch.equal(first[k], second[k]) for k in first)
     assert any(not torch.equal(first[k], other[k]) for k in first)

@@ -30,8 +30,9 @@ from labelmend.selection.easy_set import select_by_threshold, select_easy
 from labelmend.selection.label_quality import label_quality
 from labelmend.selection.noise_rate import estimate_noise_rate
 from labelmend.ssl.guess import average_guess
-from labelmend.ssl.losses import prior_penalty, ramp_up, ssl_loss
+from labelmend.ssl.losses import prior_penalty, ramp_up, ssl_loss, weighted_cross_entropy
 from labelmend.ssl.mixup import mixup, mixup_coefficients
+from labelmend.ssl.posterior import estimate_transition, label_posterior
 from labelmend.ssl.refine import refine_labels
 from labelmend.ssl.sharpen import sharpen
 from labelmend.training.checkpoint import load_optimizer_tensors, optimizer_tensors, pack, unpack
@@ -113,12 +114,16 @@ class AnchorHallucinationSettings(MethodSettings):
     """T of sharpening; 1 leaves guesses as they are."""
     mixup_alpha: float = 4.0
     """Beta parameter of mixup in semi-supervised steps."""
-    lambda_mse: float = 5.0
-    """Weight of the unlabelled loss in eq. 3."""
+    lambda_unlabelled: float = 5.0
+    """Weight of unlabelled samples: lambda_MSE of eq. 3, or of their cross-entropy."""
     ramp: float = 0.05
-    """Share of the budget over which ``lambda_mse`` rises from 0 after the warm-up."""
+    """Share of the budget over which ``lambda_unlabelled`` rises from 0 after the warm-up."""
     prior_penalty: float = 1.0
     """Weight of DivideMix's penalty on the mean prediction; eq. 3 itself has none."""
+    unlabelled_loss: Literal["mse", "ce"] = "mse"
+    """Loss of unlabelled samples: eq. 3's squared error, or cross-entropy with the guesses."""
+    posterior: bool = False
+    """Combine each guess with the given label by Bayes' rule, with an estimated transition matrix."""
     unlabelled: Literal["equal", "proportional"] = "equal"
     """Half of each step unlabelled (the paper), or its share of all samples."""
 
@@ -126,7 +131,7 @@ class AnchorHallucinationSettings(MethodSettings):
         """Validate the values."""
         for flag in ("warmup", "gmm_threshold", "min_agreement", "guess_momentum", "ramp"):
             require(0 <= getattr(self, flag) <= 1, flag, getattr(self, flag), "in [0, 1]")
-        for flag in ("warmup_mixup", "mixup_alpha", "lambda_mse", "prior_penalty"):
+        for flag in ("warmup_mixup", "mixup_alpha", "lambda_unlabelled", "prior_penalty"):
             require(getattr(self, flag) >= 0, flag, getattr(self, flag), "0 or more")
         for flag in ("anchors_per_sample", "max_votes", "min_votes", "views"):
             require(getattr(self, flag) >= 1, flag, getattr(self, flag), "at least 1")
@@ -141,7 +146,7 @@ class AnchorHallucinationSettings(MethodSettings):
 
 @dataclass(frozen=True)
 class Partition:
-    """The training samples, sorted by the last selection; all tensors over the N samples.
+    """The training samples, sorted by the last selection; tensors over the N samples.
 
     Attributes:
         easy: bool, S_e.
@@ -150,6 +155,7 @@ class Partition:
         easiness: float32 in [0, 1].
         label_quality: float32 in [0, 1], low = suspicious.
         guess: float32 (N, C), class probabilities of the scoring pass (or their running mean).
+        transition: float32 (C, C), estimated T[true, given].
         votes: int32, anchors that voted on each sample.
         vote_share: float32 in [0, 1], share of them for the winner.
         sources: int64 (N, 3), easy samples behind the nearest anchors, -1 where there are none.
@@ -161,13 +167,14 @@ class Partition:
     easiness: Tensor
     label_quality: Tensor
     guess: Tensor
+    transition: Tensor
     votes: Tensor
     vote_share: Tensor
     sources: Tensor
 
     @property
     def labelled(self) -> Tensor:
-        """bool (N,): easy samples and hard ones with a voted label."""
+        """Bool (N,): easy samples and hard ones with a voted label."""
         return self.easy | (self.corrected >= 0)
 
 
@@ -208,9 +215,7 @@ class AnchorHallucination(Method):
         steps = list(inside[torch.randperm(len(inside), generator=generator)].split(half))
         needed = sum(len(step) for step in steps)
         passes = -(-needed // len(outside))
-        cycle = torch.cat(
-            [outside[torch.randperm(len(outside), generator=generator)] for _ in range(passes)]
-        )
+        cycle = torch.cat([outside[torch.randperm(len(outside), generator=generator)] for _ in range(passes)])
         chunks = cycle[:needed].split([len(step) for step in steps])
         return [torch.cat(pair) for pair in zip(steps, chunks, strict=True)]
 
@@ -243,7 +248,8 @@ class AnchorHallucination(Method):
         inputs, mixed = mixup(inputs, order_targets, coefficient, permutation)
         logits = task.networks[0](inputs).float()
         ramp = ramp_up(progress.share, settings.warmup, settings.ramp)
-        loss = ssl_loss(logits, mixed, num_labelled * len(images), settings.lambda_mse * ramp)
+        form = ssl_loss if settings.unlabelled_loss == "mse" else weighted_cross_entropy
+        loss = form(logits, mixed, num_labelled * len(images), settings.lambda_unlabelled * ramp)
         if settings.prior_penalty > 0:
             loss = loss + settings.prior_penalty * prior_penalty(logits)
         return loss
@@ -267,6 +273,9 @@ class AnchorHallucination(Method):
         weight = partition.weight[index].to(device)
         refined = refine_labels(labels, weight, guess, temperature)
         labelled = partition.labelled[index].to(device)
+        if self.settings.posterior:
+            given = self.task.given_labels[index].to(device)
+            guess = label_posterior(guess, given, partition.transition.to(device))
         return torch.where(labelled[:, None], refined, sharpen(guess, temperature))
 
     def divide(self, scores: Scores) -> Partition:
@@ -294,6 +303,7 @@ class AnchorHallucination(Method):
         guess = scores.probabilities
         if self.partition is not None:
             guess = kept * self.partition.guess + (1 - kept) * guess
+        transition = estimate_transition(guess, given)
         quality = label_quality(guess, given, corrected, share)
         quality[task.trusted] = 1.0
         self.selections += 1
@@ -308,7 +318,9 @@ class AnchorHallucination(Method):
             "mixture_collapsed": float(mixture.collapsed),
             "selection_seconds": time.perf_counter() - started,
         }
-        return Partition(easy, corrected, weight, omega, quality, guess, counts, share, all_sources)
+        return Partition(
+            easy, corrected, weight, omega, quality, guess, transition, counts, share, all_sources
+        )
 
     def select(self, omega: Tensor, losses: Tensor) -> Tensor:
         """The easy set S_e, bool (N,) (section 3.1)."""

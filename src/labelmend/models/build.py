@@ -21,9 +21,6 @@ RESNETS: dict[str, tuple[tuple[int, int, int, int], bool]] = {
 }
 NETWORKS = ("fastnet", *RESNETS)
 
-# Logits of max-pooled features start an order of magnitude too large for a stable high learning rate.
-FASTNET_LOGIT_SCALE = 1 / 9
-
 
 @dataclass(frozen=True)
 class NetworkDescription:
@@ -78,7 +75,7 @@ def _untrained(description: NetworkDescription) -> Classifier:
     if description.network == "fastnet":
         widths = list(description.widths)
         extractor = FastNet(size, channels, widths, description.depth)
-        return Classifier(extractor, widths[-1], classes, scale=FASTNET_LOGIT_SCALE)
+        return Classifier(extractor, widths[-1], classes)
     blocks, bottleneck = RESNETS[description.network]
     resnet = ResNet(size, channels, blocks, bottleneck)
     return Classifier(resnet, resnet.feature_dim, classes)

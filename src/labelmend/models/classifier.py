@@ -12,16 +12,14 @@ class Classifier(nn.Module):
         extractor: maps images (B, channels, height, width) to features (B, d).
         feature_dim: d.
         num_classes: C.
-        scale: factor on the logits; narrow networks with max-pooled features train faster below 1.
     """
 
-    def __init__(self, extractor: nn.Module, feature_dim: int, num_classes: int, scale: float = 1.0) -> None:
+    def __init__(self, extractor: nn.Module, feature_dim: int, num_classes: int) -> None:
         super().__init__()
         self.extractor = extractor
         self.classifier = nn.Linear(feature_dim, num_classes)
         self.feature_dim = feature_dim
         self.num_classes = num_classes
-        self.scale = scale
 
     def features(self, images: Tensor) -> Tensor:
         """Features s = f(x), shape (B, d)."""
@@ -31,7 +29,7 @@ class Classifier(nn.Module):
     def head(self, features: Tensor) -> Tensor:
         """Logits g(s), shape (B, C)."""
         logits: Tensor = self.classifier(features)
-        return logits * self.scale
+        return logits
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits g(f(x)), shape (B, C)."""

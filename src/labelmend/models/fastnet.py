@@ -85,5 +85,5 @@ class FastNet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, channels, H, W) to non-negative features (B, widths[-1])."""
-        x = self.stages(torch.relu(self.stem(images)))
-        return x.amax((2, 3))
+        x: Tensor = self.stages(torch.relu(self.stem(images)))
+        return x.mean((2, 3))

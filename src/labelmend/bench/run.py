@@ -1,0 +1,141 @@
+"""Run the cells of a suite one after another; each leaves one JSON file."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from labelmend import api, run_folder, settings_io
+from labelmend.bench.suite import Cell, read_suite
+from labelmend.bench.tables import render_suite, update_document
+from labelmend.errors import RunError
+from labelmend.files import write_json, write_text
+
+RUNS = "runs"
+
+
+@dataclass
+class Recorder:
+    """A listener that prints one line in a while and keeps nothing."""
+
+    name: str
+    console: Console
+    every: float = 60.0
+
+    def __post_init__(self) -> None:
+        """Start the clock."""
+        self.last = time.monotonic()
+
+    def on_start(self, info: dict[str, Any]) -> None:
+        """Say what begins."""
+        self.console.print(f"{self.name}: {info['network']}, {info['precision']}, {info['processor']}")
+
+    def on_step(self, share: float) -> None:
+        """Say how far it is, once a minute."""
+        if time.monotonic() - self.last >= self.every:
+            self.last = time.monotonic()
+            self.console.print(f"{self.name}: {share:.0%} of the budget")
+
+    def on_epoch(self, row: dict[str, Any]) -> None:
+        """Nothing: epochs can be shorter than a line is worth."""
+
+
+def result_of(
+    cell: Cell, run: api.Run, noise: dict[str, Any] | None, rows: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """The JSON-able record of a finished cell.
+
+    Args:
+        cell: what was asked for.
+        run: its result.
+        noise: the noise record, with the hash of the labels, or None.
+        rows: metrics of every epoch.
+    """
+    kept = (
+        "easy_purity",
+        "kept_accuracy",
+        "corrected_accuracy",
+        "detection_ap",
+        "hard_kept",
+        "hard_corrected",
+    )
+    return {
+        "suite": cell.suite,
+        "row": cell.row,
+        "data": cell.data,
+        "noise": cell.noise,
+        "seed": cell.seed,
+        "settings": settings_io.to_dict(run.settings),
+        "noise_record": noise,
+        "summary": run.summary,
+        "selection": {name: rows[-1][name] for name in kept if name in rows[-1]},
+        "curve": [
+            {"epoch": row["epoch"], "flops": row["flops"], "test_accuracy": row["test_accuracy"]}
+            for row in rows
+            if "test_accuracy" in row
+        ],
+        "finished": time.strftime("%Y-%m-%d"),
+    }
+
+
+def run_cell(cell: Cell, folder: Path, console: Console) -> dict[str, Any]:
+    """Run one cell to its end, or go on with it; returns its record.
+
+    Args:
+        cell: what to run.
+        folder: its run folder, which may hold an unfinished run.
+        console: where progress is printed.
+    """
+    listener = Recorder(f"{cell.suite}/{cell.name}", console)
+    if run_folder.is_finished(folder):
+        run = api.load_run(folder)
+    elif run_folder.is_unfinished(folder):
+        run = api.go_on(folder, api.reload(folder), listener)
+    else:
+        run = api.start(api.prepare(cell.settings, cell.data), folder, overwrite=True, listener=listener)
+    noise = folder / run_folder.NOISE
+    record = run_folder.read_json(noise) if noise.is_file() else None
+    return result_of(cell, run, record, run_folder.read_metrics(folder))
+
+
+def run_bench(file: Path, out: Path, document: Path | None = None) -> None:
+    """Run a suite, keeping what is finished and going on with what is not.
+
+    Args:
+        file: YAML file of the suite.
+        out: folder for results: one JSON file a cell in ``out/SUITE``, and the table in
+            ``out/SUITE.md``; unfinished runs are in ``out/runs``.
+        document: a Markdown file whose tables are brought up to date, or None.
+
+    Raises:
+        SettingsError: If the suite cannot be read.
+        DataError: If the data cannot be read.
+    """
+    suite, console = read_suite(file), Console(soft_wrap=True)
+    if document is not None and not document.is_file():
+        raise RunError(f"--document {document} does not exist; name a Markdown file with table markers")
+    results = out / suite.name
+    results.mkdir(parents=True, exist_ok=True)
+    for cell in suite.cells:
+        path = results / f"{cell.name}.json"
+        if path.is_file():
+            console.print(f"{suite.name}/{cell.name}: done before")
+            continue
+        folder = out / RUNS / suite.name / cell.name
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        record = run_cell(cell, folder, console)
+        write_json(path, record)
+        shutil.rmtree(folder)
+        accuracy = record["summary"].get("test_accuracy_last")
+        said = "" if accuracy is None else f", last epoch {accuracy:.2%}"
+        console.print(f"{suite.name}/{cell.name}: {record['summary']['seconds']:.0f} s{said}")
+    table = render_suite(results)
+    write_text(out / f"{suite.name}.md", f"# {suite.title}\n\n{table}")
+    console.print(f"\n{suite.title}\n\n{table}", markup=False)
+    if document is not None:
+        update_document(document, out)

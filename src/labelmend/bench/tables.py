@@ -1,0 +1,91 @@
+"""Markdown tables, rendered from the JSON files of finished cells and from nothing else."""
+
+from __future__ import annotations
+
+import json
+import re
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from labelmend.errors import RunError
+from labelmend.files import write_text
+
+MARKER = re.compile(r"(<!-- table: (?P<name>[\w.-]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
+ACCURACIES = {
+    "last epoch": "test_accuracy_last",
+    "mean of last 10": "test_accuracy_mean_of_last_10",
+    "best epoch": "test_accuracy_best",
+}
+
+
+def read_results(folder: Path) -> list[dict[str, Any]]:
+    """Records of the finished cells in a folder, by file name.
+
+    Raises:
+        RunError: If there are none.
+    """
+    paths = sorted(folder.glob("*.json"))
+    if not paths:
+        raise RunError(f"{folder} holds no results; run labelmend bench first")
+    return [json.loads(path.read_text()) for path in paths]
+
+
+def mean_and_spread(values: Sequence[float]) -> str:
+    """Mean in percent, with the sample standard deviation where there is more than one value."""
+    mean = f"{100 * statistics.fmean(values):.2f}"
+    return mean if len(values) < 2 else f"{mean} ± {100 * statistics.stdev(values):.2f}"
+
+
+def render_suite(folder: Path) -> str:
+    """The table of a suite: one line for each row and noise, over its seeds.
+
+    Rows stand in the order of their mean last-epoch accuracy, lowest first.
+
+    Args:
+        folder: of JSON files, one a finished cell.
+    """
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for record in read_results(folder):
+        groups.setdefault((record["noise"] or "as given", record["row"]), []).append(record)
+
+    def place(key: tuple[str, str]) -> tuple[str, float]:
+        return key[0], statistics.fmean(r["summary"]["test_accuracy_last"] for r in groups[key])
+
+    lines = [
+        "| noise | method | seeds | " + " | ".join(ACCURACIES) + " | easy purity | kept | corrected "
+        "| detection AP | FLOPs | processor |",
+        "|---|---|---|" + "---|" * (len(ACCURACIES) + 6),
+    ]
+    for key in sorted(groups, key=place):
+        records = groups[key]
+        cells = [key[0], key[1], str(len(records))]
+        cells += [mean_and_spread([r["summary"][name] for r in records]) for name in ACCURACIES.values()]
+        for name in ("easy_purity", "kept_accuracy", "corrected_accuracy", "detection_ap"):
+            known = [r["selection"][name] for r in records if name in r["selection"]]
+            cells.append(mean_and_spread(known) if known else "")
+        cells.append(f"{statistics.fmean(r['summary']['flops'] for r in records):.2e}")
+        cells.append("; ".join(sorted({r["summary"]["processor"] for r in records})))
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def update_document(document: Path, results: Path) -> None:
+    """Bring the tables of a Markdown file up to date.
+
+    Each pair of lines ``<!-- table: SUITE -->`` and ``<!-- end of table -->`` gets the table of that
+    suite between them.
+
+    Args:
+        document: the Markdown file.
+        results: folder with one folder of JSON files a suite.
+
+    Raises:
+        RunError: If a suite that the document names has no results.
+    """
+
+    def table(match: re.Match[str]) -> str:
+        return f"{match[1]}\n{render_suite(results / match['name'])}\n{match[3]}"
+
+    write_text(document, MARKER.sub(table, document.read_text(encoding="utf-8")))

@@ -1,0 +1,20 @@
+"""``labelmend bench``: run benchmark cells one after another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from labelmend.bench.run import run_bench
+
+
+def bench(file: str, out: str = "bench", document: str | None = None) -> None:
+    """Run a list of cells (data, noise, method, seed) and write one JSON a cell, and tables.
+
+    Finished cells are kept, and the cell in hand is resumed.
+
+    Args:
+        file: YAML file that lists the cells.
+        out: folder for results.
+        document: Markdown file whose tables are brought up to date.
+    """
+    run_bench(Path(file), Path(out), None if document is None else Path(document))

@@ -1,0 +1,40 @@
+"""The anchor hallucinator h: a two-layer perceptron on a pair of features."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class Hallucinator(nn.Module):
+    """Anchor ``s_a = h(s_u, s_v)`` of section 3.2: concatenation, linear, ReLU, linear, ReLU.
+
+    The ReLU on the output keeps anchors in the orthant of post-ReLU features.
+
+    Args:
+        feature_dim: d.
+        hidden_dim: width of the hidden layer; d by default.
+        generator: source of the initial weights; the global one is left alone. Hidden weights are He-uniform,
+            output weights uniform and positive, biases zero.
+    """
+
+    def __init__(
+        self, feature_dim: int, hidden_dim: int | None = None, *, generator: torch.Generator
+    ) -> None:
+        super().__init__()
+        hidden_dim = hidden_dim or feature_dim
+        # Layers born without values: their own initialisation would draw from the global generator.
+        self.hidden = nn.Linear(2 * feature_dim, hidden_dim, device="meta").to_empty(device=generator.device)
+        self.output = nn.Linear(hidden_dim, feature_dim, device="meta").to_empty(device=generator.device)
+        nn.init.kaiming_uniform_(self.hidden.weight, nonlinearity="relu", generator=generator)
+        # Features share a large mean, so an output unit with weights of both signs is on for every pair
+        # or off for every pair, and off it never learns. Positive weights that sum to 2 start all units
+        # on, at about the scale of the features, as half of the hidden units are off.
+        nn.init.uniform_(self.output.weight, 0, 4 / hidden_dim, generator=generator)
+        for layer in (self.hidden, self.output):
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, s_u: Tensor, s_v: Tensor) -> Tensor:
+        """Anchors (B, d) from features s_u (B, d) and their partners s_v (B, d)."""
+        hidden = torch.relu(self.hidden(torch.cat((s_u, s_v), dim=1)))
+        return torch.relu(self.output(hidden))

@@ -1,0 +1,1 @@
+"""Easy sample selection, section 3.1 of the paper: losses -> easiness -> easy set."""

@@ -1,0 +1,115 @@
+"""How easy each sample is: the posterior of the low-loss group of a two-component mixture."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from torch import Tensor
+
+from labelmend.errors import RunError
+
+FIT_ALL_UP_TO = 200_000
+FIT_SUBSAMPLE = 100_000
+
+
+@dataclass(frozen=True)
+class LossMixture:
+    """A two-component Gaussian mixture fitted to the losses of N samples.
+
+    Attributes:
+        easiness: float32 (N,) in [0, 1], high = easy.
+        mean_gap: distance of the two means, as a share of the range of the losses.
+        collapsed: whether the losses form one group, so that ``easiness`` is no posterior.
+    """
+
+    easiness: Tensor
+    mean_gap: float
+    collapsed: bool
+
+
+def min_max(losses: Tensor) -> Tensor:
+    """Scale losses (N,) linearly to [0, 1]; all 0 when they are all equal."""
+    if losses.numel() == 0:
+        return losses
+    low, high = losses.min(), losses.max()
+    return (losses - low) / (high - low) if high > low else torch.zeros_like(losses)
+
+
+def loss_mixture(
+    losses: Tensor, max_iter: int = 10, tol: float = 1e-2, reg_covar: float = 5e-4, seed: int = 0
+) -> LossMixture:
+    """Fit the mixture of section 3.1 to min-max scaled losses.
+
+    The mixture has collapsed when its means are closer than half the smallest standard deviation it
+    can have, ``sqrt(reg_covar)``: the losses then form one group, and its components differ in width
+    alone. Easiness is then one minus the scaled loss: all 1 for equal losses, low for stray ones.
+
+    Args:
+        losses: (N,) cross-entropy against the given labels, in evaluation mode.
+        max_iter: most steps of expectation maximisation.
+        tol: gain in mean log-likelihood below which it stops.
+        reg_covar: added to the variance of each component.
+        seed: of the initialisation, and of the subsample fitted when N is above 200,000.
+
+    Raises:
+        RunError: If a loss is not finite.
+    """
+    bad = int((~torch.isfinite(losses)).sum())
+    if bad:
+        raise RunError(f"{bad} of {losses.numel()} losses are not finite: training diverged; lower --lr")
+    scaled = min_max(losses.detach().double().cpu())
+    fallback = (1 - scaled).to(device=losses.device, dtype=torch.float32)
+    if scaled.numel() < 2 or not bool(scaled.any()):
+        return LossMixture(fallback, 0.0, True)
+    values = scaled.numpy()[:, None]
+    mixture = GaussianMixture(2, max_iter=max_iter, tol=tol, reg_covar=reg_covar, random_state=seed)
+    # k-means, which initialises the mixture, sums in the order its threads finish: one thread repeats.
+    with warnings.catch_warnings(), threadpool_limits(limits=1):
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        mixture.fit(_subsample(values, seed))
+        posterior = mixture.predict_proba(values)
+    means = mixture.means_[:, 0]
+    gap = float(abs(means[0] - means[1]))
+    if gap < 0.5 * math.sqrt(reg_covar):
+        return LossMixture(fallback, gap, True)
+    easiness = torch.from_numpy(posterior[:, int(means.argmin())].astype(np.float32))
+    return LossMixture(easiness.clamp(0, 1).to(losses.device), gap, False)
+
+
+def easiness(
+    losses: Tensor, max_iter: int = 10, tol: float = 1e-2, reg_covar: float = 5e-4, seed: int = 0
+) -> Tensor:
+    """Easiness omega of section 3.1: posterior of the mixture component with the smaller mean loss.
+
+    Defaults are those of DivideMix. With unequal variances the posterior need not fall with the loss
+    everywhere: far left of both means the wider component can win again.
+
+    Args:
+        losses: (N,) cross-entropy against the given labels, in evaluation mode.
+        max_iter: most steps of expectation maximisation.
+        tol: gain in mean log-likelihood below which it stops.
+        reg_covar: added to the variance of each component.
+        seed: of the fit.
+
+    Returns:
+        float32 (N,) in [0, 1], high = easy; one minus the scaled loss where the mixture collapsed,
+        see ``loss_mixture``, hence all 1 when all losses are equal.
+
+    Raises:
+        RunError: If a loss is not finite.
+    """
+    return loss_mixture(losses, max_iter, tol, reg_covar, seed).easiness
+
+
+def _subsample(values: np.ndarray, seed: int) -> np.ndarray:
+    """Rows to fit: all of them up to 200,000, above that 100,000 drawn at random."""
+    if len(values) <= FIT_ALL_UP_TO:
+        return values
+    return values[np.random.default_rng(seed).choice(len(values), FIT_SUBSAMPLE, replace=False)]

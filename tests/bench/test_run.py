@@ -1,0 +1,74 @@
+import json
+
+import pytest
+
+from labelmend import api
+from labelmend.bench.run import run_bench
+
+SUITE = """
+data: digits
+settings: {epochs: 3, widths: [8], batch_size: 200, limit: 400}
+noises: ["symmetric:0.3"]
+seeds: [0]
+rows:
+  CE: {method: ce}
+  Anchors: {method: anchor_hallucination, warmup: 0.5}
+"""
+
+
+def test_cells_leave_one_json_each_and_finished_ones_are_kept(tmp_path, monkeypatch, capsys):
+    (tmp_path / "small.yaml").write_text(SUITE)
+    document = tmp_path / "doc.md"
+    document.write_text("# Doc\n<!-- table: small -->\nold\n<!-- end of table -->\nrest\n")
+    run_bench(tmp_path / "small.yaml", tmp_path / "out", document)
+    files = sorted((tmp_path / "out" / "small").glob("*.json"))
+    assert [f.name for f in files] == [
+        "Anchors__symmetric-0.3__seed0.json",
+        "CE__symmetric-0.3__seed0.json",
+    ]
+    record = json.loads(files[0].read_text())
+    assert record["settings"]["method"]["name"] == "anchor_hallucination"
+    assert len(record["noise_record"]["sha256"]) == 64
+    assert record["summary"]["flops"] > 0
+    assert record["summary"]["processor"]
+    assert record["summary"]["torch"]
+    assert [point["epoch"] for point in record["curve"]] == [1, 2, 3]
+    assert record["curve"][-1]["test_accuracy"] == record["summary"]["test_accuracy_last"]
+    assert "easy_purity" in record["selection"]
+    text = document.read_text()
+    assert "old" not in text
+    assert "| symmetric:0.3 | CE | 1 |" in text
+    assert text.endswith("rest\n")
+
+    monkeypatch.setattr(api, "start", lambda *a, **k: pytest.fail("a finished cell ran again"))
+    run_bench(tmp_path / "small.yaml", tmp_path / "out")
+    assert "done before" in capsys.readouterr().out
+
+
+def test_the_cell_in_hand_is_resumed(tmp_path, monkeypatch):
+    (tmp_path / "small.yaml").write_text(SUITE)
+    run_bench(tmp_path / "small.yaml", tmp_path / "whole")
+
+    from labelmend.bench import run as running
+
+    class Stop(Exception):
+        pass
+
+    def stop_after_two(self, row):
+        if row["epoch"] == 2:
+            raise Stop
+
+    monkeypatch.setattr(running.Recorder, "on_epoch", stop_after_two)
+    with pytest.raises(Stop):
+        run_bench(tmp_path / "small.yaml", tmp_path / "out")
+    monkeypatch.undo()
+    begun = []
+    start = api.start
+    monkeypatch.setattr(
+        api, "start", lambda job, *a, **k: begun.append(job.settings.method.name) or start(job, *a, **k)
+    )
+    run_bench(tmp_path / "small.yaml", tmp_path / "out")
+    assert begun == ["anchor_hallucination"]
+    name = "CE__symmetric-0.3__seed0.json"
+    whole, resumed = (json.loads((tmp_path / d / "small" / name).read_text()) for d in ("whole", "out"))
+    assert whole["curve"] == resumed["curve"]

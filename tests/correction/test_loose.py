@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn.functional import cosine_similarity
+
+from labelmend.correction import loose as module
+from labelmend.correction.loose import loose_votes
+from labelmend.correction.nearest import match_anchors
+from labelmend.correction.voting import valid_anchors, validity_threshold, vote
+
+
+@settings(deadline=None)
+@given(
+    st.integers(0, 40),
+    st.integers(0, 12),
+    st.integers(1, 6),
+    st.integers(1, 15),
+    st.floats(-1, 1),
+    st.integers(0, 99),
+)
+def test_equals_sorting_all_similarities(
+    anchors: int, hard: int, max_votes: int, block: int, threshold: float, seed: int
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    s_a, s_h = torch.randn(anchors, 4, generator=generator), torch.randn(hard, 4, generator=generator)
+    labels = torch.randint(3, (anchors,), generator=generator)
+    blocks = [
+        (s_a[i : i + block], labels[i : i + block], labels[i : i + block]) for i in range(0, anchors, block)
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "TILE_ROWS", 4)
+        patch.setattr(module, "TILE_COLUMNS", 5)
+        votes = loose_votes(blocks, s_h, threshold, 3, max_votes)
+    for h in range(hard):
+        cosines = cosine_similarity(s_a, s_h[h][None], dim=1)
+        near = [a for a in cosines.argsort(descending=True).tolist() if cosines[a] > threshold][:max_votes]
+        assert int(votes.votes[h]) == len(near)
+        assert votes.top[h].tolist() == (near + [-1] * 3)[:3]
+        ranks = [
+            ((labels[near] == c).sum().item(), cosines[near][labels[near] == c].sum().item())
+            for c in range(3)
+        ]
+        assert int(votes.label[h]) == (ranks.index(max(ranks)) if near else -1)
+
+
+def test_loose_corrects_what_strict_does_not() -> None:
+    hard = torch.tensor([[1.0, 0.0], [1.0, 0.2], [0.0, 1.0]])
+    anchors = torch.tensor([[1.0, -0.1], [1.0, -0.05]])
+    blocks = [(anchors, torch.tensor([1, 1]), torch.tensor([0, 1]))]
+    matches = match_anchors(blocks, hard)
+    valid = valid_anchors(matches.similarity, 0.9)
+    strict = vote(matches.nearest, matches.similarity, matches.labels, valid, 3, 2, 5)
+    assert strict.label.tolist() == [1, -1, -1]
+    assert loose_votes(blocks, hard, 0.9, 2, 5).label.tolist() == [1, 1, -1]
+
+
+def test_only_valid_anchors_vote() -> None:
+    """An anchor more similar to any hard sample than the threshold is valid by its nearest one."""
+    generator = torch.Generator().manual_seed(0)
+    anchors, hard = torch.rand(60, 5, generator=generator), torch.rand(20, 5, generator=generator)
+    labels = torch.randint(4, (60,), generator=generator)
+    blocks = [(anchors, labels, labels)]
+    similarity = match_anchors(blocks, hard).similarity
+    valid = valid_anchors(similarity, 0.5, "quantile")
+    votes = loose_votes(blocks, hard, validity_threshold(similarity, 0.5, "quantile"), 4, 3)
+    voters = votes.top[votes.top >= 0]
+    assert len(voters) > 0
+    assert bool(valid[voters].all())

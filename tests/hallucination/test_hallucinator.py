@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import torch
+
+from labelmend.hallucination.hallucinator import Hallucinator
+
+
+def test_forward_by_hand() -> None:
+    h = Hallucinator(1, generator=torch.Generator())
+    with torch.no_grad():
+        h.hidden.weight.copy_(torch.tensor([[2.0, -1.0]]))
+        h.hidden.bias.copy_(torch.tensor([0.5]))
+        h.output.weight.copy_(torch.tensor([[3.0]]))
+        h.output.bias.copy_(torch.tensor([-1.0]))
+    # hidden = relu(2u - v + .5), output = relu(3 hidden - 1)
+    anchors = h(torch.tensor([[1.0], [0.0], [0.25]]), torch.tensor([[1.0], [4.0], [1.0]]))
+    assert anchors.tolist() == [[3.5], [0.0], [0.0]]
+
+
+def test_shapes_and_hidden_width() -> None:
+    h = Hallucinator(4, 7, generator=torch.Generator().manual_seed(0))
+    assert h(torch.rand(3, 4), torch.rand(3, 4)).shape == (3, 4)
+    assert tuple(h.hidden.weight.shape) == (7, 8)
+    assert tuple(Hallucinator(4, generator=torch.Generator()).hidden.weight.shape) == (4, 8)
+
+
+def test_weights_come_from_the_generator_alone() -> None:
+    before = torch.get_rng_state()
+    first = Hallucinator(5, generator=torch.Generator().manual_seed(2))
+    same = Hallucinator(5, generator=torch.Generator().manual_seed(2))
+    other = Hallucinator(5, generator=torch.Generator().manual_seed(3))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(first.hidden.weight, same.hidden.weight)
+    assert torch.equal(first.output.weight, same.output.weight)
+    assert not torch.equal(first.hidden.weight, other.hidden.weight)
+
+
+def test_every_output_is_on_at_the_start() -> None:
+    """Else it would never learn: the features have a large common mean."""
+    generator = torch.Generator().manual_seed(0)
+    s_u, s_v = 1 + torch.rand(2, 50, 32, generator=generator)
+    anchors = Hallucinator(32, generator=generator)(s_u, s_v)
+    assert bool((anchors > 0).all())
+    ratio = (anchors.norm(dim=1).mean() / s_u.norm(dim=1).mean()).item()
+    assert 0.3 < ratio < 3

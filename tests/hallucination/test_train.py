@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from labelmend.hallucination.closed_form import similarity_bound
+from labelmend.hallucination.hallucinator import Hallucinator
+from labelmend.hallucination.loss import similarity_loss
+from labelmend.hallucination.partners import sample_partners
+from labelmend.hallucination.train import train_hallucinator
+
+
+def easy_features(classes: int = 4, n: int = 400, d: int = 16) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(n) % classes
+    centres = 3 * torch.rand(classes, d, generator=generator)
+    return torch.relu(centres[labels] + 0.3 * torch.randn(n, d, generator=generator)), labels
+
+
+def no_head(features: torch.Tensor) -> torch.Tensor:
+    """Logits that leave nothing to learn, so that the similarity loss alone is trained."""
+    return torch.zeros(len(features), 4)
+
+
+def test_similarity_loss_alone_approaches_its_bound() -> None:
+    features, labels = easy_features()
+    generator = torch.Generator().manual_seed(1)
+    h = Hallucinator(16, 64, generator=generator)
+    optimizer = torch.optim.Adam(h.parameters(), 3e-3)
+    loss = train_hallucinator(h, optimizer, no_head, features, labels, 0.6, 60, 64, generator=generator)
+    partners = sample_partners(labels, 1, generator)[:, 0]
+    bound = similarity_bound(features, features[partners], 0.6).mean().item()
+    reached = similarity_loss(h(features, features[partners]), features, features[partners], 0.6).item()
+    assert bound <= reached < bound + 0.02
+    assert abs(loss - math.log(4) - reached) < 0.02
+
+
+def test_anchors_take_the_class_of_their_sample() -> None:
+    features, labels = easy_features()
+    generator = torch.Generator().manual_seed(1)
+    head = nn.Linear(16, 4)
+    with torch.no_grad():
+        centres = torch.stack([features[labels == c].mean(0) for c in range(4)])
+        head.weight.copy_(2 * (centres - centres.mean(0)))
+        head.bias.copy_(-head.weight @ centres.mean(0))
+    h = Hallucinator(16, generator=generator)
+    optimizer = torch.optim.Adam(h.parameters(), 3e-3)
+    first = train_hallucinator(h, optimizer, head, features, labels, 0.6, 1, 64, generator=generator)
+    last = train_hallucinator(h, optimizer, head, features, labels, 0.6, 20, 64, generator=generator)
+    assert last < first
+    partners = sample_partners(labels, 1, generator)[:, 0]
+    predicted = head(h(features, features[partners])).argmax(1)
+    assert (predicted == labels).float().mean() > 0.95
+
+
+def test_gradients_reach_the_hallucinator_alone() -> None:
+    features, labels = easy_features(n=40)
+    features.requires_grad_()
+    generator = torch.Generator().manual_seed(1)
+    head, h = nn.Linear(16, 4), Hallucinator(16, generator=generator)
+    before, start = head.weight.clone(), h.output.weight.clone()
+    optimizer = torch.optim.Adam(h.parameters(), 1e-3)
+    train_hallucinator(h, optimizer, head, features, labels, 0.6, 1, generator=generator)
+    assert head.weight.grad is None and head.bias.grad is None and features.grad is None
+    assert head.weight.requires_grad
+    assert torch.equal(head.weight, before)
+    assert not torch.equal(h.output.weight, start)
+
+
+def test_same_seed_same_weights() -> None:
+    features, labels = easy_features(n=40)
+    weights = []
+    for _ in range(2):
+        generator = torch.Generator().manual_seed(5)
+        h = Hallucinator(16, generator=generator)
+        optimizer = torch.optim.Adam(h.parameters(), 1e-3)
+        train_hallucinator(h, optimizer, no_head, features, labels, 0.6, 2, 16, generator=generator)
+        weights.append(h.output.weight.detach())
+    assert torch.equal(*weights)
+
+
+def test_one_class_trains_nothing() -> None:
+    features, labels = easy_features(classes=1, n=10)
+    generator = torch.Generator().manual_seed(5)
+    h = Hallucinator(16, generator=generator)
+    start = h.output.weight.clone()
+    optimizer = torch.optim.Adam(h.parameters(), 1e-3)
+    loss = train_hallucinator(h, optimizer, no_head, features, labels, 0.6, 2, generator=generator)
+    assert math.isnan(loss)
+    assert torch.equal(h.output.weight, start)
