@@ -7,7 +7,9 @@ from labelmend.training.flops import FlopMeter, flops_per_image
 
 def tiny():
     # 3 x 3 convolution of 1 to 2 channels on 4 x 4 pixels: 2 * 9 * 2 * 16 = 576; head 2 * 2 * 3 = 12.
-    extractor = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1, bias=False), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    extractor = nn.Sequential(
+        nn.Conv2d(1, 2, 3, padding=1, bias=False), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    )
     return Classifier(extractor, 2, 3)
 
 

@@ -50,7 +50,9 @@ def equal(a, b):
 
 
 @pytest.mark.parametrize("method", sorted(METHODS))
-def test_same_seed_same_verdicts_and_a_killed_run_resumes_to_them(method, noisy_digits, digits_test, tmp_path):
+def test_same_seed_same_verdicts_and_a_killed_run_resumes_to_them(
+    method, noisy_digits, digits_test, tmp_path
+):
     whole = train(settings(method), noisy_digits, digits_test)
     with pytest.raises(Killed):
         train(settings(method), noisy_digits, digits_test, folder=tmp_path, listener=KillAfter(2))

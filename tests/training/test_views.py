@@ -63,4 +63,6 @@ def test_views_repeat_with_the_generator():
     for strong in (False, True):
         a, b = (augmentation(images, generator(5), strong) for _ in range(2))
         assert torch.equal(a, b)
-    assert not torch.equal(augmentation(images, generator(5), False), augmentation(images, generator(5), True))
+    assert not torch.equal(
+        augmentation(images, generator(5), False), augmentation(images, generator(5), True)
+    )

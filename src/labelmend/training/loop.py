@@ -261,7 +261,12 @@ class Loop:
             **self._scored(),
         }
         self.spent.seconds = seconds_before + time.perf_counter() - started
-        return {**row, "flops": self.spent.flops, "preparation_seconds": preparation, "seconds": self.spent.seconds}
+        return {
+            **row,
+            "flops": self.spent.flops,
+            "preparation_seconds": preparation,
+            "seconds": self.spent.seconds,
+        }
 
     def train_step(self, index: Tensor, pixels: Tensor) -> float:
         """One optimiser step; returns its loss."""

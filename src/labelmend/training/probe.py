@@ -23,7 +23,9 @@ FIRST_IMAGES, TIMED_IMAGES, TIMED_STEPS = 2, 64, 3
 HOPELESS = 3.0
 
 
-def _step_seconds(network: nn.Module, shape: tuple[int, int, int], batch: int, arithmetic: Arithmetic) -> float:
+def _step_seconds(
+    network: nn.Module, shape: tuple[int, int, int], batch: int, arithmetic: Arithmetic
+) -> float:
     generator = torch.Generator().manual_seed(0)
     images = arithmetic.place_images(torch.randn(batch, *shape, generator=generator))
     start = time.perf_counter()

@@ -12,7 +12,9 @@ def _share(hits: np.ndarray) -> float:
     return float(hits.mean()) if len(hits) else float("nan")
 
 
-def selection_quality(selection: Selection, given_labels: np.ndarray, true_labels: np.ndarray) -> dict[str, float]:
+def selection_quality(
+    selection: Selection, given_labels: np.ndarray, true_labels: np.ndarray
+) -> dict[str, float]:
     """Compare a selection with the true labels.
 
     Args:
