@@ -73,7 +73,7 @@ def plain_loop(
 def bare_loop(loop: Loop, description: NetworkDescription, batch: int) -> Callable[[int], None]:
     network = build_network(description, torch.Generator().manual_seed(0)).train()
     loop.arithmetic.place_module(network)
-    optimizer = make_optimizer([network], loop.settings.training)
+    optimizer = make_optimizer([network], loop.settings.training, loop.lr)
     images = loop.arithmetic.place_images(torch.randn(batch, 3, 32, 32))
     labels = torch.randint(10, (batch,))
 

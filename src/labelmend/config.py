@@ -78,8 +78,8 @@ class AugmentationSettings:
     """Largest shift in pixels, filled by reflection; by default an eighth of the side."""
     flip: bool | None = None
     """Mirror left and right at random; by default on, except for the built-in digits."""
-    cutout: int = 0
-    """Side in pixels of a square that is blanked in each view; 0 for none."""
+    cutout: float = 0.0
+    """Side of a square that is blanked in strong views, as a share of the image's; 0 for none."""
     jitter: float = 0.0
     """Strength of brightness, contrast and saturation jitter in strong views, in [0, 1]."""
 
@@ -87,7 +87,7 @@ class AugmentationSettings:
         """Validate the values."""
         if self.crop is not None:
             require(self.crop >= 0, "crop", self.crop, "0 or more")
-        require(self.cutout >= 0, "cutout", self.cutout, "0 or more")
+        require(0 <= self.cutout <= 1, "cutout", self.cutout, "in [0, 1]")
         require(0 <= self.jitter <= 1, "jitter", self.jitter, "in [0, 1]")
 
 
@@ -129,10 +129,10 @@ class BudgetSettings:
 class TrainingSettings:
     """The optimiser, its schedule and the machine."""
 
-    batch_size: int = 500
-    """Images a step; for semi-supervised steps, labelled and unlabelled images together."""
-    lr: float = 0.2
-    """Peak learning rate of Nesterov SGD, for a mean loss."""
+    batch_size: int | None = None
+    """Images a step, labelled and unlabelled together; by default an 80th of all, from 32 to 500."""
+    lr: float | None = None
+    """Peak learning rate of Nesterov SGD; by default 0.2 for 125 images a step, and as its root."""
     momentum: float = 0.9
     """Nesterov momentum."""
     weight_decay: float = 5e-4
@@ -158,8 +158,10 @@ class TrainingSettings:
 
     def __post_init__(self) -> None:
         """Validate the values."""
-        require(self.batch_size >= 2, "batch_size", self.batch_size, "at least 2")
-        require(self.lr > 0, "lr", self.lr, "above 0")
+        if self.batch_size is not None:
+            require(self.batch_size >= 2, "batch_size", self.batch_size, "at least 2")
+        if self.lr is not None:
+            require(self.lr > 0, "lr", self.lr, "above 0")
         require(0 <= self.momentum < 1, "momentum", self.momentum, "in [0, 1)")
         require(self.weight_decay >= 0, "weight_decay", self.weight_decay, "0 or more")
         require(0 <= self.lr_warmup < 1, "lr_warmup", self.lr_warmup, "in [0, 1)")

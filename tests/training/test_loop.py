@@ -123,3 +123,14 @@ def test_images_decoded_ahead_train_like_images_in_memory(noisy_digits, monkeypa
 def test_nothing_to_resume(noisy_digits, tmp_path):
     with pytest.raises(RunError, match=f"{CHECKPOINT} does not exist"):
         train(settings(), noisy_digits, folder=tmp_path, resume=True)
+
+
+def test_batch_size_and_rate_follow_the_number_of_images():
+    auto = TrainingSettings()
+    sizes = [loop.resolve_batch_size(auto, count) for count in (20, 1000, 10_000, 1_000_000)]
+    assert sizes == [20, 32, 125, 500]
+    assert loop.resolve_lr(auto, 125) == pytest.approx(0.2)
+    assert loop.resolve_lr(auto, 500) == pytest.approx(0.4)
+    fixed = TrainingSettings(batch_size=64, lr=0.02)
+    assert loop.resolve_batch_size(fixed, 10_000) == 64
+    assert loop.resolve_lr(fixed, 64) == 0.02

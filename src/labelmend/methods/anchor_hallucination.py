@@ -89,6 +89,8 @@ class AnchorHallucinationSettings(MethodSettings):
     """Similarity above which an anchor is valid, as ``lambda_conf_mode`` says."""
     lambda_conf_mode: Literal["absolute", "quantile"] = "quantile"
     """A cosine similarity, or the share of anchors, least similar first, that are not valid."""
+    centre_features: bool = False
+    """Measure similarity from the mean feature: raw cosines of non-negative features are all high."""
     surrounding: Literal["strict", "loose"] = "strict"
     """Voters: anchors whose nearest hard sample it is, or the nearest anchors whatever theirs is."""
     max_votes: int = 5
@@ -346,12 +348,16 @@ class AnchorHallucination(Method):
         if settings.correction and len(hard):
             partners = sample_partners(labels, settings.anchors_per_sample, task.generator)
         easy_features, hard_features = features[members].to(task.device), features[hard].to(task.device)
+        origin = features.mean(0) if settings.centre_features else torch.zeros_like(features[0])
+        origin = origin.to(task.device)
         if partners.numel() and settings.hallucinator == "learned":
             self.train_hallucinator(easy_features, labels.to(task.device))
 
         def blocks() -> Iterator[AnchorBlock]:
-            return self.anchors(easy_features, labels, partners)
+            for anchors, anchor_labels, source in self.anchors(easy_features, labels, partners):
+                yield anchors - origin, anchor_labels, source
 
+        hard_features = hard_features - origin
         matches = match_anchors(blocks(), hard_features)
         threshold = validity_threshold(matches.similarity, settings.lambda_conf, settings.lambda_conf_mode)
         valid = matches.similarity > threshold

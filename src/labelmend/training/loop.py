@@ -50,6 +50,9 @@ METRICS = "metrics.jsonl"
 # Enough images for channel statistics and whitening; more change nothing that is visible.
 STATISTICS_IMAGES = 2000
 
+AUTO_BATCH = (32, 500)
+LR_OF_125 = 0.2
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -94,19 +97,31 @@ def resolve_augmentation(
         normalisation,
         crop=max(1, image_size // 8) if settings.crop is None else min(settings.crop, image_size - 1),
         flip=mirror_safe if settings.flip is None else settings.flip,
-        cutout=settings.cutout,
+        cutout=round(settings.cutout * image_size),
         jitter=settings.jitter,
     )
 
 
-def make_optimizer(networks: list[Classifier], settings: TrainingSettings) -> torch.optim.SGD:
+def resolve_batch_size(settings: TrainingSettings, count: int) -> int:
+    """Images a step: as set, or an 80th of all within ``AUTO_BATCH``; never more than there are."""
+    low, high = AUTO_BATCH
+    size = min(max(count // 80, low), high) if settings.batch_size is None else settings.batch_size
+    return min(size, count)
+
+
+def resolve_lr(settings: TrainingSettings, batch_size: int) -> float:
+    """Peak learning rate: as set, or growing with the root of the batch size."""
+    return LR_OF_125 * math.sqrt(batch_size / 125) if settings.lr is None else settings.lr
+
+
+def make_optimizer(networks: list[Classifier], settings: TrainingSettings, lr: float) -> torch.optim.SGD:
     """Nesterov SGD over all networks; biases and norm parameters are not decayed."""
     parameters = [p for network in networks for p in network.parameters() if p.requires_grad]
     groups = [
         {"params": [p for p in parameters if p.dim() > 1], "weight_decay": settings.weight_decay},
         {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
     ]
-    return torch.optim.SGD(groups, lr=settings.lr, momentum=settings.momentum, nesterov=settings.momentum > 0)
+    return torch.optim.SGD(groups, lr=lr, momentum=settings.momentum, nesterov=settings.momentum > 0)
 
 
 def _in_memory(images: Images) -> bool:
@@ -185,7 +200,9 @@ class Loop:
         self.averages = [WeightAverage(network, settings.training.ema_decay) for network in self.networks]
         for network in {id(n): n for a in self.averages for n in (a.network, a.average)}.values():
             self.meter.watch(network, shape)
-        self.optimizer = make_optimizer(self.networks, settings.training)
+        self.batch_size = resolve_batch_size(settings.training, count)
+        self.lr = resolve_lr(settings.training, self.batch_size)
+        self.optimizer = make_optimizer(self.networks, settings.training, self.lr)
         self.augmentation = resolve_augmentation(
             settings.augmentation, self.normalisation, image_size, train_set.mirror_safe
         )
@@ -199,7 +216,7 @@ class Loop:
             networks=self.networks,
             averages=[a.average for a in self.averages],
             score=self.score,
-            batch_size=min(settings.training.batch_size, count),
+            batch_size=self.batch_size,
             label_smoothing=settings.training.label_smoothing,
             generator=self.method_generator,
             device=device,
@@ -270,7 +287,7 @@ class Loop:
 
     def train_step(self, index: Tensor, pixels: Tensor) -> float:
         """One optimiser step; returns its loss."""
-        rate = self.settings.training.lr * lr_factor(
+        rate = self.lr * lr_factor(
             self.share, self.settings.training.lr_warmup, self.settings.training.lr_schedule
         )
         for group in self.optimizer.param_groups:
@@ -315,7 +332,6 @@ class Loop:
 
     def describe(self) -> dict[str, Any]:
         """The run as it is set up, as JSON-able values."""
-        forward_shape = self.train_set.images.shape
         return {
             **self.network_description.to_dict(),
             "classes": self.train_set.class_names,
@@ -328,7 +344,9 @@ class Loop:
             "probed_images_per_second": self.speeds,
             "parameters": sum(p.numel() for p in self.networks[0].parameters()),
             "networks": len(self.networks),
-            "images": forward_shape[0],
+            "images": len(self.train_set),
+            "batch_size": self.batch_size,
+            "lr": self.lr,
             **machine(),
         }
 

@@ -107,7 +107,7 @@ class Augmentation:
         normalisation: applied last.
         crop: largest shift in pixels.
         flip: whether to mirror.
-        cutout: side of the blanked square; 0 for none.
+        cutout: side in pixels of the square blanked in strong views; 0 for none.
         jitter: strength of colour jitter in strong views; 0 for none.
     """
 

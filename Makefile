@@ -1,0 +1,45 @@
+PYTHON ?= python3
+VENV ?= .venv
+PIP_ARGS ?=
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+DEMO := runs/demo
+
+.PHONY: help demo test lint types format clean
+
+help:
+	@echo "make demo    repair 1,297 digits of which 40 % are wrongly labelled, and show the result"
+	@echo "make test    run the tests"
+	@echo "make lint    check the style;  make format  repairs what it can"
+	@echo "make types   check the types"
+	@echo "make clean   remove the virtual environment $(VENV)"
+
+demo: $(STAMP)
+	$(BIN)/labelmend fit digits --recipe small --noise instance-per-class:0.4:seed=0 --out $(DEMO) --overwrite
+	@echo "Every file of the run is explained in $(DEMO)/README.txt"
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix src tests benchmarks
+	$(BIN)/ruff format src tests benchmarks
+
+clean:
+	rm -rf $(VENV)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "labelmend needs Python 3.11 or later, found: $$($(PYTHON) --version 2>&1);" \
+	    "name one with make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { \
+	  echo "cannot create a virtual environment; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	$(BIN)/python -m pip install --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[dev]'
+	@touch $@

@@ -1,0 +1,99 @@
+"""``labelmend``: finds the subcommand, and turns errors into one line."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from labelmend import __version__
+from labelmend.errors import LabelmendError, SettingsError
+
+COMMANDS = {
+    "fit": "train on images whose labels may be wrong; judge every label",
+    "show": "print what a run found, and its surest suggestions",
+    "predict": "classify images with the model of a run",
+    "resume": "go on with a run that was interrupted",
+    "noise": "add noise to the labels of a clean data set, for experiments",
+    "data": "check and describe a data set",
+    "bench": "run a list of benchmark cells and write the tables",
+}
+
+HELP = """\
+usage: labelmend COMMAND ...
+
+Train image classifiers on wrongly labelled data, and learn which labels are wrong.
+
+Start here
+  labelmend fit digits --noise symmetric:0.4    try it: 1,297 small images, a minute or two
+  labelmend fit PHOTOS                          your own: a folder with one sub-folder per class,
+                                                or a table (CSV, Parquet, ...) of files and labels
+
+Commands
+{commands}
+
+labelmend COMMAND --help explains each. --debug anywhere shows the traceback of an error.
+"""
+
+INTERRUPTED = 130
+
+
+def _help() -> str:
+    return HELP.format(commands="\n".join(f"  {name:<9} {text}" for name, text in COMMANDS.items()))
+
+
+def run_command(argv: Sequence[str]) -> None:
+    """Run one command line.
+
+    Raises:
+        LabelmendError: For anything that the user can put right.
+    """
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        print(_help(), end="")
+        return
+    name, *rest = argv
+    if name in ("--version", "-V"):
+        print(f"labelmend {__version__}")
+        return
+    if name not in COMMANDS:
+        near = difflib.get_close_matches(name, COMMANDS, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise SettingsError(f"there is no command {name!r}{hint} (labelmend --help lists them)")
+    # Commands are imported when needed, so that --help answers at once.
+    module = import_module(f"labelmend.cli.{name}")
+    if name == "fit":
+        module.main(rest)
+    else:
+        import_module("labelmend.cli.parsing").run_function(getattr(module, name), name, rest)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code: 0, 2 for bad input, 130 when interrupted, 1 for a defect."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    try:
+        run_command(arguments)
+    except LabelmendError as error:
+        if debug:
+            raise
+        print(f"labelmend: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of a pipe (head, less) has seen enough; nothing is left to tell it.
+        sys.stderr.close()
+        return 0
+    except Exception as error:
+        if debug:
+            raise
+        kind = type(error).__name__
+        print(f"labelmend: unexpected {kind}: {error} (--debug shows where)", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

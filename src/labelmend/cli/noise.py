@@ -1,0 +1,82 @@
+"""``labelmend noise``: corrupt the labels of a clean data set, and show how."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from labelmend.cli.messages import make_console
+from labelmend.cli.reading import reading_bar
+from labelmend.data import load
+from labelmend.errors import DataError
+from labelmend.files import replacing, write_text
+from labelmend.noise.picture import save_picture
+from labelmend.noise.spec import apply, parse
+
+
+def noise(
+    source: str,
+    kind: str = "symmetric",
+    rate: float | None = None,
+    seed: int | None = None,
+    out: str = "noisy.csv",
+    split: str | None = None,
+    label_column: str = "label",
+    root: str | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Add noise to the labels of a clean data set, for experiments.
+
+    Writes a table (id, label, true_label), and beside it a record (.json: rate, transition matrix, hash) and
+    a picture (.png: the matrix and some changed labels). Train on it with
+    'labelmend fit DATA --labels noisy.csv'.
+
+    Args:
+        source: folder, table or name of a data set with clean labels.
+        kind: symmetric, symmetric-inclusive, asymmetric, pairflip, transition, instance-shared,
+            instance-per-class, part-dependent, classifier, cifar10n:VARIANT, cifar100n or human;
+            options follow, e.g. instance-per-class:scaling=unit.
+        rate: share of labels to change, in [0, 1].
+        seed: seed of the random draws (default 0).
+        out: table to write, a .csv file.
+        split: split of the source, by default its training split.
+        label_column: column of a table that holds the labels.
+        root: folder of a named data set and of human label files.
+        overwrite: replace files that are there.
+    """
+    name, *options = kind.split(":")
+    middle = [] if rate is None else [repr(float(rate))]
+    seeds = [] if seed is None else [f"seed={seed}"]
+    spec = parse(":".join([name, *middle, *options, *seeds]))
+    table = Path(out)
+    record_path, picture_path = table.with_suffix(".json"), table.with_suffix(".png")
+    if table.suffix.lower() != ".csv":
+        raise DataError(f"--out is {out!r}, but must end in .csv")
+    if not table.parent.is_dir():
+        raise DataError(f"--out is {out!r}, but there is no folder {table.parent}")
+    for path in (table, record_path, picture_path):
+        if path.exists() and not overwrite:
+            raise DataError(f"{path}: is there already; give another --out, or --overwrite")
+
+    with reading_bar() as progress:
+        clean = load(source, split=split, label_column=label_column, root=root, progress=progress)
+    noisy, record = apply(spec, clean, root)
+    true = noisy.given_labels if noisy.true_labels is None else noisy.true_labels
+    names = noisy.class_names
+    frame = pd.DataFrame(
+        {
+            "id": noisy.ids,
+            "label": [names[label] for label in noisy.given_labels],
+            "true_label": [names[label] for label in true],
+        }
+    )
+    with replacing(table) as temporary:
+        frame.to_csv(temporary, index=False)
+    write_text(record_path, record.to_json() + "\n")
+    save_picture(picture_path, noisy, record)
+    console = make_console()
+    console.print(
+        f"{spec}: {record.realised_rate:.2%} of {len(noisy):,} labels changed, sha256 {record.sha256}"
+    )
+    console.print(f"written: {table}, {record_path}, {picture_path}")

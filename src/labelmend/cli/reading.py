@@ -1,0 +1,47 @@
+"""Reading the data of a run: a progress bar, then a few lines that say what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from labelmend.api import Job
+from labelmend.cli.messages import make_console
+from labelmend.data.decode import ProgressCallback
+
+
+@contextmanager
+def reading_bar() -> Iterator[ProgressCallback]:
+    """A bar that moves with the images read, gone when all are."""
+    console = make_console()
+    with Progress(
+        TextColumn("reading images"),
+        BarColumn(bar_width=40),
+        MofNCompleteColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as progress:
+        task = progress.add_task("reading", total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def describe_job(job: Job) -> str:
+    """What was read, in a line or two."""
+    train_set = job.train_set
+    lines = [f"{train_set.name}: {len(train_set):,} images of {train_set.num_classes} classes"]
+    if job.test_set is not None:
+        lines[0] += f", and {len(job.test_set):,} test images"
+    if job.noise is not None:
+        lines.append(f"noise {job.noise.name}: {job.noise.realised_rate:.1%} of the labels were changed")
+    if train_set.skipped:
+        count, first = len(train_set.skipped), train_set.skipped[0]
+        lines.append(
+            f"{count:,} {'image' if count == 1 else 'images'} cannot be read: {first.path} ({first.reason})"
+            + (", ..." if count > 1 else "")
+        )
+    return "\n".join(lines)

@@ -1,0 +1,115 @@
+"""What is printed at the end of a run, and by ``labelmend show``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from rich.table import Table
+from rich.text import Text
+
+from labelmend import run_folder
+from labelmend.api import Run
+from labelmend.cli.messages import make_console
+from labelmend.verdicts.table import EASY, HARD_CLEAN, HARD_CORRECTED, UNCERTAIN
+
+MEANINGS = {
+    EASY: "label kept",
+    HARD_CLEAN: "hard, but the label is confirmed: kept",
+    HARD_CORRECTED: "another label is suggested",
+    UNCERTAIN: "nothing near enough to tell: worth a look",
+}
+TOP_FLOWS = 10
+NUMBERS = ("images", "share", "of the class", "confidence", "votes")
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _table(title: str, columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right" if column in NUMBERS else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
+
+
+def _verdict_table(run: Run) -> Table:
+    summary = run.verdicts.summary()
+    rows = [
+        (name, f"{count:,}", _percent(count / max(summary["images"], 1)), MEANINGS[name])
+        for name, count in summary["verdicts"].items()
+    ]
+    return _table("Verdicts", ("verdict", "images", "share", "meaning"), rows)
+
+
+def _flow_table(run: Run) -> Table:
+    flow = run.verdicts.flow().head(TOP_FLOWS)
+    rows = [
+        (given, suggested, f"{images:,}", _percent(share))
+        for given, suggested, images, share in flow.to_numpy().tolist()
+    ]
+    title = "Largest flows from given to suggested label"
+    return _table(title, ("given", "suggested", "images", "of the class"), rows)
+
+
+def _suggestion_table(run: Run, top: int) -> Table:
+    found = run.verdicts.suggestions(top)
+    columns = ["path", "id", "given_label", "suggested_label", "suggestion_confidence", "votes"]
+    rows = [
+        (path or identifier, given, suggested, f"{confidence:.3f}", str(votes))
+        for path, identifier, given, suggested, confidence, votes in found[columns].to_numpy().tolist()
+    ]
+    return _table("Surest suggestions", ("image", "given", "suggested", "confidence", "votes"), rows)
+
+
+def _facts(run: Run) -> Iterable[str]:
+    summary = run.summary
+    if summary.get("looks_clean"):
+        yield "These labels look clean."
+    yield f"Estimated share of wrong labels: {_percent(summary['estimated_noise_rate'])}"
+    if "test_accuracy_last" in summary:
+        last, mean, best = (
+            _percent(summary[f"test_accuracy_{kind}"]) for kind in ("last", "mean_of_last_10", "best")
+        )
+        yield f"Test accuracy: last epoch {last}, mean of the last 10 {mean}, best {best}"
+    yield f"{summary['epochs']:g} epochs, {summary['flops']:.2e} FLOPs, {summary['seconds']:.0f} seconds"
+
+
+def _places(folder: Path) -> Iterable[str]:
+    names = (run_folder.VERDICTS_CSV, run_folder.MODEL, run_folder.README)
+    width = max(map(len, names))
+    yield f"In {folder}"
+    for name in names:
+        yield f"  {name:<{width}}  {run_folder.CONTENTS[name]}"
+
+
+def print_result(run: Run, top: int = 0) -> None:
+    """Print verdict counts, flows, accuracies, where things are, and the next command.
+
+    Args:
+        run: a finished run.
+        top: how many of the surest suggestions to list.
+    """
+    console = make_console()
+    tables = [_verdict_table(run)]
+    if run.summary["suggestions"]:
+        tables.append(_flow_table(run))
+        if top:
+            tables.append(_suggestion_table(run, top))
+    for table in tables:
+        console.print()
+        console.print(table)
+    console.print()
+    for fact in _facts(run):
+        console.print(fact, markup=False)
+    if run.folder is None:
+        return
+    console.print()
+    for line in _places(run.folder):
+        console.print(line, markup=False)
+    console.print()
+    following = f"predict {run.folder} IMAGES" if top else f"show {run.folder} --top 20"
+    console.print(f"Next: labelmend {following}", markup=False)

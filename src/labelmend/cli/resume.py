@@ -1,0 +1,30 @@
+"""``labelmend resume``: go on with a run that was interrupted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from labelmend import api, run_folder
+from labelmend.cli.messages import plain_warnings
+from labelmend.cli.progress import ProgressView
+from labelmend.cli.reading import describe_job, reading_bar
+from labelmend.cli.result import print_result
+
+
+def resume(run: str) -> None:
+    """Go on with an interrupted run from its last epoch; the result is that of an uninterrupted run.
+
+    Args:
+        run: run folder.
+    """
+    folder = Path(run)
+    if run_folder.is_finished(folder):
+        print(f"the run in {folder} is finished; labelmend show {folder} prints what it found")
+        return
+    with plain_warnings():
+        with reading_bar() as progress:
+            job = api.reload(folder, progress=progress)
+        print(describe_job(job), flush=True)
+        with ProgressView(folder) as view:
+            finished = api.go_on(folder, job, view)
+    print_result(finished)

@@ -1,0 +1,18 @@
+"""``labelmend show``: print what a run found."""
+
+from __future__ import annotations
+
+from labelmend import api
+from labelmend.cli.result import print_result
+from labelmend.config import require
+
+
+def show(run: str, top: int = 20) -> None:
+    """Print the summary of a run again, and its surest suggestions.
+
+    Args:
+        run: run folder.
+        top: how many suggestions to list, the surest first.
+    """
+    require(top >= 0, "top", top, "0 or more")
+    print_result(api.load_run(run), top)

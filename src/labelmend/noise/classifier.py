@@ -1,0 +1,212 @@
+"""Classification-based noise: the labels that a network, trained on the clean ones, doubts most."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from labelmend.config import BudgetSettings, NetworkSettings, Settings, TrainingSettings, require
+from labelmend.data.image_set import ImageSet
+from labelmend.errors import DataError
+from labelmend.files import replacing
+from labelmend.methods.cross_entropy import CrossEntropySettings
+from labelmend.noise.inputs import check_labels, check_rate
+from labelmend.noise.record import NoiseRecord
+from labelmend.training.listener import Silent
+from labelmend.training.loop import Loop
+
+NAME = "classifier"
+
+
+@dataclass(frozen=True)
+class SoftLabelRecipe:
+    """How the network behind the soft labels is trained (on clean labels, with cross-entropy).
+
+    Attributes:
+        network: name of the backbone.
+        widths: channels of each stage of ``fastnet``; unused by others.
+        epochs: passes over the images; the softmax is averaged over all of them.
+        batch_size: images a step.
+        lr: peak learning rate.
+        lr_schedule: ``linear``, ``cosine`` or ``step``.
+    """
+
+    network: str
+    widths: tuple[int, ...]
+    epochs: int
+    batch_size: int
+    lr: float
+    lr_schedule: str
+
+    def settings(self, seed: int) -> Settings:
+        """The recipe as settings of the training loop."""
+        return Settings(
+            method=CrossEntropySettings(),
+            network=NetworkSettings(network=self.network, widths=list(self.widths)),
+            budget=BudgetSettings(epochs=self.epochs),
+            training=TrainingSettings(
+                batch_size=self.batch_size,
+                lr=self.lr,
+                lr_schedule=self.lr_schedule,  # type: ignore[arg-type]
+                ema_decay=0.0,
+                flip_average=False,
+                # Probed by speed otherwise, so that the same seed could give other labels on a busy day.
+                precision="float32",
+                memory_format="channels_last",
+            ),
+            seed=seed,
+        )
+
+
+RECIPES = {
+    "quick": SoftLabelRecipe("fastnet", (16, 32, 64), 12, 500, 0.2, "linear"),
+    "full": SoftLabelRecipe("resnet34", (), 150, 128, 0.1, "step"),
+}
+"""``quick``: 2.8e13 counted operations on 50,000 images of 32 px, minutes on 2 cores. ``full``: batch size,
+rate and 150 epochs of Chen et al. (2021) with a ResNet-34 for their Wide-ResNet-28-10; needs a GPU."""
+
+
+def classifier(
+    true: np.ndarray, soft_labels: np.ndarray, rate: float, seed: int | None = None
+) -> tuple[np.ndarray, NoiseRecord]:
+    """Flip the labels that averaged soft labels contradict most (Chen et al., AAAI 2021, "SEAL").
+
+    Args:
+        true: int64 (N,), values in [0, C).
+        soft_labels: (N, C), S, see ``averaged_softmax``.
+        rate: r in [0, 1]; exactly ``int(r N)`` labels are flipped.
+        seed: that the soft labels were trained with, for the record; the flip itself draws nothing.
+
+    Returns:
+        The given labels, int64 (N,), and their record.
+
+    Raises:
+        DataError: If soft labels and labels do not fit.
+        SettingsError: If the rate is out of range.
+    """
+    given = flip_top(soft_labels, true, rate)
+    record = NoiseRecord.of(
+        NAME,
+        np.asarray(true, dtype=np.int64),
+        given,
+        soft_labels.shape[1],
+        seed=seed,
+        nominal_rate=float(rate),
+    )
+    return given, record
+
+
+def flip_top(soft_labels: np.ndarray, true: np.ndarray, rate: float) -> np.ndarray:
+    """Flip exactly ``int(r N)`` samples to their most probable wrong class, the most probable first.
+
+    ``c_n = argmax_{c != y_n} S_n[c]``; samples are ranked by ``S_n[c_n]``, ties by position. Flips are
+    nested: those at a lower rate are among those at a higher rate, with the same targets.
+
+    Args:
+        soft_labels: (N, C), S.
+        true: int64 (N,), y.
+        rate: r in [0, 1].
+
+    Returns:
+        int64 (N,).
+
+    Raises:
+        DataError: If S is not (N, C) with finite values, or a label is out of range.
+        SettingsError: If the rate is.
+    """
+    if soft_labels.ndim != 2 or len(soft_labels) != len(true) or not np.isfinite(soft_labels).all():
+        raise DataError(
+            f"soft labels: found shape {soft_labels.shape}, but {len(true)} labels need finite values of "
+            f"shape ({len(true)}, classes)"
+        )
+    labels, rate = check_labels(true, soft_labels.shape[1]), check_rate(rate)
+    others = np.array(soft_labels, dtype=np.float64)
+    others[np.arange(len(labels)), labels] = -np.inf
+    target = others.argmax(axis=1)
+    flipped = np.argsort(-others.max(axis=1), kind="stable")[: int(rate * len(labels))]
+    given = labels.copy()
+    given[flipped] = target[flipped]
+    return given
+
+
+def averaged_softmax(train_set: ImageSet, recipe: SoftLabelRecipe, seed: int) -> np.ndarray:
+    """Train on clean labels and average the softmax of every training image over the epochs.
+
+    After each epoch all images are scored in evaluation mode, without augmentation (Chen et al. score one
+    augmented view). The result depends on seed, recipe and, through rounding, on the machine: keep it
+    (``save_soft_labels``) to make the same labels elsewhere.
+
+    Args:
+        train_set: N images; their given labels are taken for clean.
+        recipe: network and epochs.
+        seed: of initial weights, order and augmentation.
+
+    Returns:
+        float32 (N, C), rows sum to 1.
+    """
+    loop = Loop(recipe.settings(seed), train_set, None, None, Silent(), resume=False)
+    total = torch.zeros(len(train_set), train_set.num_classes)
+    while loop.share < 1:
+        loop.run_epoch()
+        total += loop.score(loop.networks[0]).probabilities
+    mean: np.ndarray = (total / loop.epoch).numpy()
+    return mean
+
+
+def choose_recipe(name: str, epochs: int | None = None, network: str | None = None) -> SoftLabelRecipe:
+    """A recipe by name, with another number of epochs or another network.
+
+    Raises:
+        SettingsError: If there is none of that name, or epochs are below 1.
+    """
+    require(name in RECIPES, "noise", f"recipe={name}", "recipe=" + " or recipe=".join(RECIPES))
+    require(epochs is None or epochs >= 1, "noise", f"epochs={epochs}", "epochs=1 or more")
+    recipe = RECIPES[name]
+    return replace(recipe, epochs=epochs or recipe.epochs, network=network or recipe.network)
+
+
+def describe_recipe(recipe: SoftLabelRecipe) -> dict[str, object]:
+    """The recipe as JSON-able values."""
+    return {**asdict(recipe), "widths": list(recipe.widths)}
+
+
+def soft_label_hash(soft_labels: np.ndarray) -> str:
+    """SHA-256 (hex) of S (N, C) written as little-endian float32, row by row."""
+    return hashlib.sha256(np.ascontiguousarray(soft_labels, dtype="<f4").tobytes()).hexdigest()
+
+
+def save_soft_labels(path: Path, soft_labels: np.ndarray, true: np.ndarray) -> None:
+    """Write S (N, C) and the labels (N,) it was trained on to an ``.npz`` file.
+
+    Raises:
+        DataError: If the name does not end in ``.npz``.
+    """
+    if path.suffix != ".npz":
+        raise DataError(f"{path}: soft labels are kept in an .npz file; give soft= a name that ends in .npz")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary, temporary.open("wb") as stream:
+        np.savez_compressed(stream, soft_labels=soft_labels.astype(np.float32), true_labels=true)
+
+
+def load_soft_labels(path: Path, true: np.ndarray) -> np.ndarray:
+    """Read S (N, C) of these labels.
+
+    Raises:
+        DataError: If the file is damaged or was made for other labels.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            soft_labels, labels = archive["soft_labels"], archive["true_labels"]
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise DataError(f"{path}: no file of soft labels ({error}); delete it to train anew") from None
+    if not np.array_equal(labels, true):
+        raise DataError(
+            f"{path}: made for {len(labels)} labels that are not those of these {len(true)} images; "
+            "delete it or give another file"
+        )
+    result: np.ndarray = soft_labels
+    return result

@@ -1,0 +1,306 @@
+"""Noise by name: ``KIND[:RATE or VARIANT][:key=value ...]``, e.g. ``instance-shared:0.4:seed=0``."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from labelmend.data.image_set import ImageSet
+from labelmend.errors import SettingsError
+from labelmend.noise import (
+    asymmetric,
+    classifier,
+    human,
+    instance_per_class,
+    instance_shared,
+    pairflip,
+    part_dependent,
+    symmetric,
+    transition,
+)
+from labelmend.noise.pixels import reduced_pixels
+from labelmend.noise.record import NoiseRecord
+
+Noisy = tuple[np.ndarray, NoiseRecord]
+PART_SIDE = 8
+CIFAR10_CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+
+
+@dataclass(frozen=True)
+class NoiseSpec:
+    """A noise model and its settings.
+
+    Attributes:
+        kind: a key of ``KINDS``.
+        rate: nominal rate in [0, 1], or None for kinds without one.
+        variant: which set of human labels, or None for other kinds.
+        seed: of the draws.
+        options: further settings of the kind, as text.
+    """
+
+    kind: str
+    rate: float | None = None
+    variant: str | None = None
+    seed: int = 0
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """The text that ``parse`` reads."""
+        first = self.variant if self.rate is None else repr(self.rate)
+        options = dict(self.options) | ({"seed": str(self.seed)} if KINDS[self.kind].seeded else {})
+        return ":".join([self.kind, *([first] if first else []), *(f"{k}={v}" for k, v in options.items())])
+
+    def text(self, name: str, default: str | None = None) -> str:
+        """An option.
+
+        Raises:
+            SettingsError: If it is missing and has no default.
+        """
+        value = self.options.get(name, default)
+        if value is None:
+            raise SettingsError(f"--noise {self}: {self.kind} needs {name}=")
+        return value
+
+    def integer(self, name: str, default: int) -> int:
+        """An option that is a whole number.
+
+        Raises:
+            SettingsError: If it is not.
+        """
+        value: int = _number(self.options.get(name, str(default)), int, f"--noise {self}: {name}")
+        return value
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A noise model that can be named.
+
+    Attributes:
+        apply: from (spec, images, true labels, data folder) to the given labels and their record.
+        options: names of its further settings.
+        rated: whether it takes a rate.
+        variants: names of its variants; the first is the default. Empty where it has none.
+        seeded: whether it takes a seed.
+    """
+
+    apply: Callable[[NoiseSpec, ImageSet, np.ndarray, str | Path | None], Noisy]
+    options: tuple[str, ...] = ()
+    rated: bool = True
+    variants: tuple[str, ...] = ()
+    seeded: bool = True
+
+
+def parse(text: str) -> NoiseSpec:
+    """Read ``KIND[:RATE or VARIANT][:key=value ...]``.
+
+    Raises:
+        SettingsError: If the kind is unknown (the message lists the kinds), the rate is missing or out of
+            range, or an option is unknown.
+    """
+    name, *parts = text.strip().split(":")
+    if name not in KINDS:
+        near = difflib.get_close_matches(name, KINDS, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise SettingsError(
+            f"--noise {text}: there is no noise {name!r}; {hint}the kinds are {', '.join(KINDS)}"
+        )
+    kind = KINDS[name]
+    plain = [part for part in parts if "=" not in part]
+    options = dict(part.split("=", 1) for part in parts if "=" in part)
+    if len(plain) > 1:
+        raise SettingsError(f"--noise {text}: {plain[1]!r} is not understood; write {_form(name)}")
+    allowed = (*kind.options, *(["seed"] if kind.seeded else []))
+    for option in options:
+        if option not in allowed:
+            raise SettingsError(
+                f"--noise {text}: {name} has no option {option!r}; it has {', '.join(allowed) or 'none'}"
+            )
+    seed = _number(options.pop("seed", "0"), int, f"--noise {text}: seed")
+    if not 0 <= seed < 2**32:
+        raise SettingsError(f"--noise {text}: seed is {seed}, but must be from 0 to 4294967295")
+    if kind.rated:
+        if not plain:
+            raise SettingsError(f"--noise {text}: the rate is missing; write {_form(name)}")
+        rate = _number(plain[0], float, f"--noise {text}: rate")
+        if not 0 <= rate <= 1:
+            raise SettingsError(f"--noise {text}: rate is {rate:g}, but must be in [0, 1]")
+        return NoiseSpec(name, rate, None, seed, options)
+    variant = plain[0] if plain else next(iter(kind.variants[:1]), None)
+    if variant is not None and variant not in kind.variants:
+        expected = f"one of {', '.join(kind.variants)}" if kind.variants else f"left out; write {_form(name)}"
+        raise SettingsError(f"--noise {text}: {variant!r} must be {expected}")
+    return NoiseSpec(name, None, variant, seed, options)
+
+
+def apply(
+    spec: NoiseSpec | str, image_set: ImageSet, root: str | Path | None = None
+) -> tuple[ImageSet, NoiseRecord]:
+    """Corrupt the labels of a full training split.
+
+    Noise goes on the full split, in its original order, and a part of it is taken afterwards: human labels
+    are for the full split, and a seed means the same labels only for the same images.
+
+    Args:
+        spec: what noise; text is parsed.
+        image_set: N images. Their true labels are corrupted, or the given ones where no others are known.
+        root: folder that human label files are looked for in, by default ``$LABELMEND_DATA``.
+
+    Returns:
+        The image set with the noisy labels as ``given_labels`` and the clean ones as ``true_labels``, and
+        the record of the noise.
+
+    Raises:
+        SettingsError: If the specification does not fit.
+        DataError: If a file it needs is missing or does not fit the images.
+    """
+    wanted = parse(spec) if isinstance(spec, str) else spec
+    known = image_set.true_labels
+    true = np.asarray(image_set.given_labels if known is None else known, dtype=np.int64)
+    given, record = KINDS[wanted.kind].apply(wanted, image_set, true, root)
+    return replace(image_set, given_labels=given, true_labels=true), record
+
+
+def _form(name: str) -> str:
+    kind = KINDS[name]
+    first = ":RATE" if kind.rated else (":" + "|".join(kind.variants) if kind.variants else "")
+    options = (*kind.options, *(["seed"] if kind.seeded else []))
+    return name + first + "".join(f"[:{option}=...]" for option in options)
+
+
+def _number(text: str, kind: type, what: str) -> Any:
+    try:
+        return kind(text)
+    except ValueError:
+        words = "a whole number" if kind is int else "a number"
+        raise SettingsError(f"{what} is {text!r}, but must be {words}") from None
+
+
+def _rate(spec: NoiseSpec) -> float:
+    if spec.rate is None:
+        raise SettingsError(f"--noise {spec}: the rate is missing; write {_form(spec.kind)}")
+    return spec.rate
+
+
+def _symmetric(spec: NoiseSpec, images: ImageSet, true: np.ndarray, root: str | Path | None) -> Noisy:
+    return symmetric.symmetric(true, images.num_classes, _rate(spec), spec.seed)
+
+
+def _inclusive(spec: NoiseSpec, images: ImageSet, true: np.ndarray, root: str | Path | None) -> Noisy:
+    return symmetric.symmetric_inclusive(true, images.num_classes, _rate(spec), spec.seed)
+
+
+def _asymmetric(spec: NoiseSpec, images: ImageSet, true: np.ndarray, root: str | Path | None) -> Noisy:
+    is_cifar10 = [name.lower() for name in images.class_names] == CIFAR10_CLASSES
+    name = spec.text("map", "cifar10" if is_cifar10 else "superclass" if images.num_classes == 100 else None)
+    if name == "cifar10":
+        if images.num_classes != 10:
+            raise SettingsError(f"--noise {spec}: map=cifar10 is for 10 classes, not {images.num_classes}")
+        mapping = asymmetric.CIFAR10_MAP
+    elif name == "superclass":
+        mapping = asymmetric.superclass_map(images.num_classes)
+    else:
+        mapping = asymmetric.load_map(Path(name), images.class_names)
+    return asymmetric.asymmetric(true, images.num_classes, _rate(spec), spec.seed, mapping)
+
+
+def _pairflip(spec: NoiseSpec, images: ImageSet, true: np.ndarray, root: str | Path | None) -> Noisy:
+    return pairflip.pairflip(true, images.num_classes, _rate(spec), spec.seed)
+
+
+def _transition(spec: NoiseSpec, images: ImageSet, true: np.ndarray, root: str | Path | None) -> Noisy:
+    matrix = transition.load_matrix(Path(spec.text("file")))
+    if len(matrix) != images.num_classes:
+        raise SettingsError(
+            f"--noise {spec}: the matrix is for {len(matrix)} classes, but {images.name or 'the data'} has "
+            f"{images.num_classes}"
+        )
+    return transition.transition(true, matrix, spec.seed)
+
+
+def _instance_shared(spec: NoiseSpec, images: ImageSet, true: np.ndarray, root: str | Path | None) -> Noisy:
+    pixels = reduced_pixels(images.images)
+    return instance_shared.instance_shared(true, pixels, images.num_classes, _rate(spec), spec.seed)
+
+
+def _instance_per_class(
+    spec: NoiseSpec, images: ImageSet, true: np.ndarray, root: str | Path | None
+) -> Noisy:
+    chosen: dict[str, Any] = dict(spec.options)
+    pixels = reduced_pixels(images.images)
+    return instance_per_class.instance_per_class(
+        true, pixels, images.num_classes, _rate(spec), spec.seed, **chosen
+    )
+
+
+def _part_dependent(spec: NoiseSpec, images: ImageSet, true: np.ndarray, root: str | Path | None) -> Noisy:
+    features = reduced_pixels(images.images, PART_SIDE).reshape(len(images), -1) / 255.0
+    return part_dependent.part_dependent(
+        true,
+        features,
+        images.num_classes,
+        _rate(spec),
+        spec.seed,
+        spec.integer("parts", part_dependent.PARTS),
+    )
+
+
+def _classifier(spec: NoiseSpec, images: ImageSet, true: np.ndarray, root: str | Path | None) -> Noisy:
+    epochs = spec.integer("epochs", 0) if "epochs" in spec.options else None
+    recipe = classifier.choose_recipe(spec.text("recipe", "quick"), epochs, spec.options.get("network"))
+    kept = Path(spec.options["soft"]) if "soft" in spec.options else None
+    if kept is not None and kept.suffix != ".npz":
+        raise SettingsError(f"--noise {spec}: soft= must name an .npz file")
+    if kept is not None and kept.is_file():
+        soft_labels = classifier.load_soft_labels(kept, true)
+        made: dict[str, Any] = {"soft_labels": kept.name}
+    else:
+        soft_labels = classifier.averaged_softmax(images.with_labels(true), recipe, spec.seed)
+        made = classifier.describe_recipe(recipe)
+        if kept is not None:
+            classifier.save_soft_labels(kept, soft_labels, true)
+    given, record = classifier.classifier(true, soft_labels, _rate(spec), spec.seed)
+    made["soft_labels_sha256"] = classifier.soft_label_hash(soft_labels)
+    return given, replace(record, parameters=made)
+
+
+def _cifar_n(spec: NoiseSpec, images: ImageSet, true: np.ndarray, root: str | Path | None) -> Noisy:
+    published = human.CIFAR_N[spec.kind]
+    variant = spec.variant or next(iter(published.variants))
+    path = Path(spec.options["file"]) if "file" in spec.options else human.find_cifar_n(spec.kind, root)
+    return human.human_labels(
+        path, published.variants[variant], true, images.class_names, published.clean, f"{spec.kind}:{variant}"
+    )
+
+
+def _human(spec: NoiseSpec, images: ImageSet, true: np.ndarray, root: str | Path | None) -> Noisy:
+    key, clean = spec.text("key", "label"), spec.text("clean", "true_label")
+    return human.human_labels(Path(spec.text("file")), key, true, images.class_names, clean)
+
+
+def _cifar_n_kind(name: str) -> Kind:
+    return Kind(_cifar_n, ("file",), False, tuple(human.CIFAR_N[name].variants), seeded=False)
+
+
+KINDS: dict[str, Kind] = {
+    symmetric.NAME: Kind(_symmetric),
+    symmetric.NAME_INCLUSIVE: Kind(_inclusive),
+    asymmetric.NAME: Kind(_asymmetric, ("map",)),
+    pairflip.NAME: Kind(_pairflip),
+    transition.NAME: Kind(_transition, ("file",), rated=False),
+    instance_shared.NAME: Kind(_instance_shared),
+    instance_per_class.NAME: Kind(
+        _instance_per_class,
+        ("layout", "scaling", "centre"),
+    ),
+    part_dependent.NAME: Kind(_part_dependent, ("parts",)),
+    classifier.NAME: Kind(_classifier, ("recipe", "epochs", "network", "soft")),
+    "cifar10n": _cifar_n_kind("cifar10n"),
+    "cifar100n": _cifar_n_kind("cifar100n"),
+    human.NAME: Kind(_human, ("file", "key", "clean"), rated=False, seeded=False),
+}
+"""All noise models by name."""

@@ -1,0 +1,1 @@
+"""The per-sample table: what a run says of every training image."""

@@ -1,0 +1,133 @@
+"""The per-sample table as a pandas DataFrame, and its files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet
+
+from labelmend.data.image_set import ImageSet
+from labelmend.errors import RunError
+from labelmend.files import replacing
+from labelmend.verdicts.table import HARD_CORRECTED, UNCERTAIN, VERDICTS, SampleVerdicts
+
+UNCERTAIN_ISSUE_BELOW = 0.1
+"""An uncertain sample counts as a label issue where its label quality is below this, and below half of
+chance (0.5 / C): no vote is against its label, so the model alone must be nearly sure that it is wrong."""
+
+DECIMALS = 6
+"""Digits kept of every share, so that files do not differ in the last bits of a float."""
+
+COLUMNS = {
+    "id": "str",
+    "path": "str",
+    "given_label": "str",
+    "predicted_label": "str",
+    "suggested_label": "str",
+    "verdict": "str",
+    "is_label_issue": "bool",
+    "label_quality": "float64",
+    "suggestion_confidence": "float64",
+    "easiness": "float64",
+    "votes": "int64",
+    "vote_share": "float64",
+    "nearest_easy_ids": "object",
+}
+"""Name and type of each column, in the order of the files; ``true_label`` follows where it is known."""
+
+
+def _share(values: np.ndarray) -> np.ndarray:
+    # Adding 0.0 turns -0.0, which rounding can leave, into 0.0.
+    return np.round(np.asarray(values, dtype=np.float64), DECIMALS) + 0.0
+
+
+def is_label_issue(verdict: np.ndarray, label_quality: np.ndarray, num_classes: int) -> np.ndarray:
+    """Which samples count as label issues.
+
+    Args:
+        verdict: int array of shape (N,), indices into ``VERDICTS``.
+        label_quality: array of shape (N,), in [0, 1], low = the given label is suspicious.
+        num_classes: C.
+
+    Returns:
+        bool array of shape (N,): True for ``hard_corrected``, and for ``uncertain`` with a label
+        quality below both ``UNCERTAIN_ISSUE_BELOW`` and 0.5 / C.
+    """
+    corrected = verdict == VERDICTS.index(HARD_CORRECTED)
+    threshold = min(UNCERTAIN_ISSUE_BELOW, 0.5 / num_classes)
+    doubtful = (verdict == VERDICTS.index(UNCERTAIN)) & (label_quality < threshold)
+    return np.asarray(corrected | doubtful)
+
+
+def to_frame(samples: SampleVerdicts, image_set: ImageSet) -> pd.DataFrame:
+    """One row a sample with the columns of ``COLUMNS``, in the order of the data.
+
+    Labels are class names; shares are rounded to ``DECIMALS`` digits; ``nearest_easy_ids`` are lists.
+
+    Args:
+        samples: verdicts on the N samples of ``image_set``.
+        image_set: the training images, with the labels they were trained on.
+    """
+    names = np.asarray(image_set.class_names, dtype=object)
+    ids = np.asarray(image_set.ids, dtype=object)
+    quality = _share(samples.label_quality)
+    columns: dict[str, object] = {
+        "id": ids,
+        "path": np.asarray(image_set.paths, dtype=object),
+        "given_label": names[image_set.given_labels],
+        "predicted_label": names[samples.probabilities.argmax(1)],
+        "suggested_label": names[samples.suggested],
+        "verdict": np.asarray(VERDICTS, dtype=object)[samples.verdict],
+        "is_label_issue": is_label_issue(samples.verdict, quality, image_set.num_classes),
+        "label_quality": quality,
+        "suggestion_confidence": _share(samples.confidence),
+        "easiness": _share(samples.easiness),
+        "votes": samples.votes.astype(np.int64),
+        "vote_share": _share(samples.vote_share),
+        "nearest_easy_ids": [[ids[i] for i in row if i >= 0] for row in samples.sources],
+    }
+    if image_set.true_labels is not None:
+        columns["true_label"] = names[image_set.true_labels]
+    frame = pd.DataFrame(columns)
+    return frame.astype({c: kind for c, kind in COLUMNS.items() if kind != "object"})
+
+
+def write_parquet(frame: pd.DataFrame, path: Path) -> None:
+    """Write the table as Parquet; the same table gives the same bytes."""
+    with replacing(path) as temporary:
+        pyarrow.parquet.write_table(pa.Table.from_pandas(frame, preserve_index=False), temporary)
+
+
+def write_csv(frame: pd.DataFrame, path: Path) -> None:
+    """Write the table as CSV, ``nearest_easy_ids`` as JSON lists; the same table gives the same bytes."""
+    flat = frame.copy()
+    flat["nearest_easy_ids"] = [
+        json.dumps(list(row), ensure_ascii=False) for row in frame["nearest_easy_ids"]
+    ]
+    with replacing(path) as temporary:
+        flat.to_csv(
+            temporary, index=False, float_format=f"%.{DECIMALS}f", lineterminator="\n", encoding="utf-8"
+        )
+
+
+def read_parquet(path: Path) -> pd.DataFrame:
+    """Read the table that ``write_parquet`` wrote.
+
+    Raises:
+        RunError: If the file is missing, or is no such table.
+    """
+    if not path.is_file():
+        raise RunError(f"{path} is missing; is the run finished? (labelmend resume {path.parent} goes on)")
+    try:
+        frame: pd.DataFrame = pyarrow.parquet.read_table(path).to_pandas()
+    except (pa.ArrowException, OSError) as error:
+        raise RunError(f"{path} cannot be read as Parquet: {' '.join(str(error).split())}") from None
+    missing = [column for column in COLUMNS if column not in frame.columns]
+    if missing:
+        raise RunError(f"{path} has no column {missing[0]!r}; it is not a table of verdicts")
+    frame["nearest_easy_ids"] = [list(row) for row in frame["nearest_easy_ids"]]
+    return frame

@@ -1,0 +1,117 @@
+import csv
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from labelmend import api, run_folder
+from labelmend.cli.main import main
+from labelmend.training.listener import Silent
+
+FLAGS = ["--epochs=4", "--batch-size=16", "--widths=8,8", "--depth=1", "--precision=float32"]
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    root = tmp_path_factory.mktemp("data") / "photos"
+    rng = np.random.default_rng(0)
+    for i in range(40):
+        path = root / ("dark" if i % 2 else "[b]light")
+        path.mkdir(parents=True, exist_ok=True)
+        pixels = rng.integers(0, 40, (8, 8, 3)) + (0 if i % 2 else 200)
+        Image.fromarray(pixels.astype(np.uint8)).save(path / f"{i}.png")
+    (root / "dark" / "broken.png").write_text("no image")
+    return root
+
+
+@pytest.fixture(scope="module")
+def run(photos, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "photos"
+    assert main(["fit", str(photos), "--out", str(folder), "--noise", "symmetric:0.2", *FLAGS]) == 0
+    return folder
+
+
+def test_fit_prints_lines_a_table_and_the_next_command(photos, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["fit", str(photos), "--noise", "symmetric:0.2", *FLAGS]) == 0
+    out = capsys.readouterr().out
+    folder = "runs/photos-anchor_hallucination-1"
+    for part in (
+        "40 images of 2 classes",
+        "of the labels were changed",
+        "1 image cannot be read",
+        "broken.png",
+        f"run folder: {folder}",
+        "Verdicts",
+        "hard_clean",
+        "Estimated share of wrong labels",
+        f"Next: labelmend show {folder} --top 20",
+    ):
+        assert part in out
+    epochs = [line.split()[0] for line in out.splitlines() if line[:5].strip().isdigit()]
+    assert epochs == ["1", "2", "3", "4"]
+    assert max(map(len, out.split("Verdicts")[0].splitlines())) <= 120
+
+
+def test_fit_refuses_a_full_folder(photos, run, capsys):
+    assert main(["fit", str(photos), "--out", str(run), *FLAGS]) == 2
+    assert "--overwrite" in capsys.readouterr().err
+
+
+def test_show_lists_suggestions_and_the_next_command(run, capsys):
+    assert main(["show", str(run), "--top", "3"]) == 0
+    out = capsys.readouterr().out
+    assert "Surest suggestions" in out
+    assert "[b]light" in out
+    assert f"Next: labelmend predict {run} IMAGES" in out
+    assert main(["show", str(run), "--top", "-1"]) == 2
+
+
+def test_predict_prints_class_and_probability(run, photos, capsys):
+    files = [str(photos / "dark" / "1.png"), str(photos / "[b]light" / "0.png")]
+    assert main(["predict", str(run), *files]) == 0
+    rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert [row[0] for row in rows] == files
+    assert all(row[1] in ("dark", "[b]light") and 0.5 <= float(row[2]) <= 1 for row in rows)
+
+
+def test_predict_writes_a_csv_and_names_unreadable_files(run, photos, tmp_path, capsys):
+    out = tmp_path / "p.csv"
+    assert main(["predict", str(run), str(photos), "--out", str(out)]) == 0
+    with out.open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 40
+    assert list(rows[0]) == ["image", "class", "probability"]
+    assert "broken.png is skipped" in capsys.readouterr().err
+
+
+def test_predict_of_nothing_is_one_line(run, capsys):
+    assert main(["predict", str(run), "nowhere"]) == 2
+    assert capsys.readouterr().err == "labelmend: error: nowhere: there is no such file or folder\n"
+
+
+def test_resume_of_a_finished_run_says_so(run, capsys):
+    assert main(["resume", str(run)]) == 0
+    assert "is finished; labelmend show" in capsys.readouterr().out
+
+
+class CtrlC(Silent):
+    def on_epoch(self, row):
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_names_the_resume_command_and_it_works(photos, tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "run"
+    start = api.start
+
+    def interrupted(job, out, *, overwrite, listener):
+        return start(job, out, overwrite=overwrite, listener=CtrlC())
+
+    monkeypatch.setattr(api, "start", interrupted)
+    assert main(["fit", str(photos), "--out", str(folder), *FLAGS]) == 130
+    assert f"labelmend resume {folder}" in capsys.readouterr().out
+    assert run_folder.is_unfinished(folder)
+    assert main(["resume", str(folder)]) == 0
+    out = capsys.readouterr().out
+    assert "Verdicts" in out
+    assert run_folder.is_finished(folder)

@@ -1,0 +1,82 @@
+import pytest
+
+from labelmend.cli.fit import parse_fit
+from labelmend.cli.main import main
+from labelmend.errors import SettingsError
+
+
+def test_flags_become_overrides():
+    found = parse_fit(["photos", "--epochs", "3", "--batch_size=64", "--out", "runs/a_b", "--overwrite"])
+    assert (found.data, found.out, found.overwrite) == ("photos", "runs/a_b", True)
+    assert (found.recipe, found.method) == ("fast", "anchor_hallucination")
+    assert found.overrides == {"epochs": 3.0, "batch_size": 64}
+
+
+def test_nothing_given_overrides_nothing():
+    assert parse_fit(["photos"]).overrides == {}
+
+
+def test_dotted_names_are_the_same_flags():
+    found = parse_fit(
+        ["photos", "--budget.epochs", "3", "--training.batch_size=64", "--method.easy-percent", "50"]
+    )
+    assert found.overrides == {"epochs": 3.0, "batch_size": 64, "easy_percent": 50.0}
+
+
+@pytest.mark.parametrize(
+    "argv", [["--widths", "8,16"], ["--widths=8,16"], ["--widths", "[8, 16]"], ["--widths=[8,16]"]]
+)
+def test_lists(argv):
+    assert parse_fit(["photos", *argv]).overrides == {"widths": [8, 16]}
+
+
+def test_the_method_decides_which_flags_there_are():
+    assert parse_fit(["photos", "--method", "mixup", "--alpha", "0.5"]).overrides == {"alpha": 0.5}
+    with pytest.raises(SettingsError, match="--alpha"):
+        parse_fit(["photos", "--alpha", "0.5"])
+
+
+def test_the_recipe_names_the_method(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("method: {name: mixup, alpha: 0.4}\nbudget: {epochs: 2}\n")
+    found = parse_fit(["photos", "--recipe", str(path)])
+    assert (found.method, found.overrides) == ("mixup", {})
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["photos", "--epochs", "ten"], "--epochs is 'ten', but must be a number"),
+        (["photos", "--epoch", "3"], r"--epoch is not a flag.*did you mean --epochs"),
+        (["photos", "--epochs"], "--epochs needs a value"),
+        (["photos", "--method", "mixpu"], "did you mean 'mixup'"),
+        (["photos", "--method"], "--method needs a value"),
+        (
+            ["photos", "--lr-schedule", "cos"],
+            "--lr-schedule is 'cos', but must be one of linear, cosine, step",
+        ),
+        (["photos", "--flip", "maybe"], "--flip is 'maybe', but must be true or false"),
+        (["photos", "more"], "'more' is one argument too many"),
+        ([], "DATA is missing"),
+    ],
+)
+def test_errors_are_one_line(argv, message):
+    with pytest.raises(SettingsError, match=message) as caught:
+        parse_fit(argv)
+    assert "\n" not in str(caught.value)
+
+
+def test_help_shows_the_recipes_defaults(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["fit", "--help", "--recipe", "cifar10-paper"])
+    assert caught.value.code == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "Passes over the training images. (default: 300)" in text
+    assert "--easy-percent" in text
+
+
+def test_a_missing_source_is_one_line(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["fit", "nowhere"]) == 2
+    assert "nowhere: there is no such file or folder" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

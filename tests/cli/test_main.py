@@ -1,0 +1,71 @@
+import subprocess
+import sys
+
+import pytest
+
+from labelmend.cli import main as cli
+from labelmend.errors import SettingsError
+
+
+def test_version(capsys):
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("labelmend ")
+
+
+@pytest.mark.parametrize("argv", [[], ["--help"], ["-h"]])
+def test_help_names_every_command(argv, capsys):
+    assert cli.main(argv) == 0
+    text = capsys.readouterr().out
+    assert all(name in text for name in cli.COMMANDS)
+
+
+def test_unknown_command_names_the_closest(capsys):
+    assert cli.main(["fti"]) == 2
+    error = capsys.readouterr().err
+    assert "did you mean 'fit'" in error
+    assert error.count("\n") == 1
+
+
+def test_bad_input_is_one_line_and_a_traceback_only_with_debug(capsys):
+    assert cli.main(["show", "/no/such/run"]) == 2
+    assert capsys.readouterr().err == "labelmend: error: there is no run folder /no/such/run\n"
+    with pytest.raises(Exception, match="no run folder"):
+        cli.main(["--debug", "show", "/no/such/run"])
+
+
+def test_a_defect_is_told_from_bad_input(capsys, monkeypatch):
+    def broken(argv):
+        raise ZeroDivisionError("oh")
+
+    monkeypatch.setattr(cli, "run_command", broken)
+    assert cli.main([]) == 1
+    assert "unexpected ZeroDivisionError: oh (--debug shows where)" in capsys.readouterr().err
+
+
+def test_ctrl_c(monkeypatch):
+    def stopped(argv):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "run_command", stopped)
+    assert cli.main([]) == 130
+
+
+@pytest.mark.parametrize("command", [name for name in cli.COMMANDS if name not in ("noise", "data", "bench")])
+def test_every_command_has_help(command, capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main([command, "--help"])
+    assert caught.value.code == 0
+    assert f"labelmend {command}" in capsys.readouterr().out
+
+
+def test_help_does_not_import_torch():
+
+    code = (
+        "import sys; from labelmend.cli.main import main; main(['--help']); sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
+
+
+def test_errors_of_labelmend_are_settings_errors():
+    with pytest.raises(SettingsError):
+        cli.run_command(["nothing"])

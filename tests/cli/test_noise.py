@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from labelmend.cli.noise import noise
+from labelmend.data import load
+from labelmend.errors import DataError, SettingsError
+from labelmend.noise.record import NoiseRecord, label_hash
+from labelmend.noise.spec import KINDS
+
+
+def test_writes_a_table_a_record_and_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "worse.csv"
+    noise("digits", kind="pairflip", rate=0.3, seed=5, out=str(out))
+    record = NoiseRecord.from_json(out.with_suffix(".json").read_text())
+    rows = list(csv.DictReader(out.open()))
+    clean = load("digits")
+    assert list(rows[0]) == ["id", "label", "true_label"]
+    assert [row["id"] for row in rows] == clean.ids
+    labels = np.array([clean.class_names.index(row["label"]) for row in rows])
+    true = np.array([clean.class_names.index(row["true_label"]) for row in rows])
+    np.testing.assert_array_equal(true, clean.given_labels)
+    assert record.sha256 == label_hash(labels)
+    assert (record.seed, record.nominal_rate) == (5, 0.3)
+    assert out.with_suffix(".png").stat().st_size > 10_000
+    assert record.sha256 in capsys.readouterr().out
+
+
+def test_the_table_is_read_as_labels(tmp_path: Path) -> None:
+    out = tmp_path / "noisy.csv"
+    noise("digits", rate=0.4, out=str(out))
+    noisy = load("digits", labels=out)
+    record = NoiseRecord.from_json(out.with_suffix(".json").read_text())
+    assert label_hash(noisy.given_labels) == record.sha256
+
+
+def test_options_follow_the_kind(tmp_path: Path) -> None:
+    out = tmp_path / "a.csv"
+    noise("digits", kind="instance-per-class:scaling=unit", rate=0.4, seed=0, out=str(out))
+    assert NoiseRecord.from_json(out.with_suffix(".json").read_text()).parameters["scaling"] == "unit"
+
+
+def test_nothing_is_overwritten_unasked(tmp_path: Path) -> None:
+    out = tmp_path / "a.csv"
+    out.with_suffix(".png").write_text("mine")
+    with pytest.raises(DataError, match=r"a\.png: is there already"):
+        noise("digits", rate=0.4, out=str(out))
+    assert not out.exists()
+    noise("digits", rate=0.4, out=str(out), overwrite=True)
+    assert out.with_suffix(".png").stat().st_size > 10_000
+
+
+def test_every_kind_is_in_the_help_and_the_guide() -> None:
+    guide = (Path(__file__).resolve().parents[2] / "docs" / "NOISE.md").read_text()
+    for kind in KINDS:
+        assert kind in str(noise.__doc__)
+        assert f"| `{kind}" in guide
+
+
+def test_bad_arguments_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="the rate is missing"):
+        noise("digits", out=str(tmp_path / "a.csv"))
+    with pytest.raises(DataError, match=r"must end in \.csv"):
+        noise("digits", rate=0.1, out=str(tmp_path / "a.json"))
+    with pytest.raises(DataError, match="there is no folder"):
+        noise("digits", rate=0.1, out=str(tmp_path / "b" / "a.csv"))

@@ -1,0 +1,39 @@
+from labelmend.cli.progress import COLUMNS, LEGENDS, TRUTH_COLUMNS, ProgressView, format_line
+
+FULL = {
+    "epoch": 30,
+    "loss": 1.23456,
+    "easy": 30000.0,
+    "valid_anchors": 270000.0,
+    "hard_kept": 9000.0,
+    "hard_corrected": 8000.0,
+    "uncertain": 3000.0,
+    "estimated_noise_rate": 0.4021,
+    "easy_purity": 0.951,
+    "kept_accuracy": 1.0,
+    "corrected_accuracy": 0.8,
+    "detection_ap": 0.9,
+    "test_accuracy": 0.8764,
+}
+
+
+def test_a_full_line_by_hand_fits_the_terminal():
+    line = format_line(COLUMNS, TRUTH_COLUMNS, FULL)
+    words = " ".join(line.split())
+    assert words == "30 1.235 30000 270000 9000 8000 3000 40.2% | 95.1% 100.0% 80.0% 0.900 87.6%"
+    assert len(line) == len(format_line(COLUMNS, TRUTH_COLUMNS, None)) <= 100
+    assert all(len(line) <= 110 for legend in LEGENDS.values() for line in legend.splitlines())
+
+
+def test_columns_appear_with_the_first_value(capsys, tmp_path):
+    view = ProgressView(tmp_path)
+    view.on_epoch({"epoch": 1, "loss": 2.0})
+    view.on_epoch({"epoch": 2, "loss": 2.0})
+    view.on_epoch(FULL)
+    view.on_epoch({"epoch": 31, "loss": 1.0})
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["epoch", "loss"]
+    assert lines[1].split() == ["1", "2.000"]
+    assert lines[2].split() == ["2", "2.000"]
+    assert lines[-3].split()[:3] == ["epoch", "loss", "easy"]
+    assert lines[-1].split() == ["31", "1.000", *"-" * 6, "|", *"-" * 5]

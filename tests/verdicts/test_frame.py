@@ -1,0 +1,102 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from labelmend.data.image_set import ImageSet, MemoryImages
+from labelmend.errors import RunError
+from labelmend.verdicts import frame
+from labelmend.verdicts.table import SampleVerdicts
+
+
+@pytest.fixture
+def image_set():
+    return ImageSet(
+        images=MemoryImages(torch.zeros(4, 4, 4, 1, dtype=torch.uint8)),
+        given_labels=np.array([0, 1, 1, 0]),
+        class_names=["cat", "dög, big"],
+        ids=["a", "b,1", "c", "d"],
+        paths=["a.png", "b.png", "c.png", ""],
+    )
+
+
+@pytest.fixture
+def samples():
+    return SampleVerdicts(
+        probabilities=np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3], [0.05, 0.95]], dtype=np.float32),
+        easiness=np.array([1.0, 0.9, 0.1, 1 / 3], dtype=np.float32),
+        verdict=np.array([0, 1, 2, 3], dtype=np.int8),
+        suggested=np.array([0, 1, 0, 0]),
+        confidence=np.array([0.9, 0.8, 0.7, 0.05], dtype=np.float32),
+        label_quality=np.array([0.9, 0.8, 0.3, 0.05], dtype=np.float32),
+        votes=np.array([0, 3, 2, 0], dtype=np.int32),
+        vote_share=np.array([0, 2 / 3, 1, -0.0], dtype=np.float32),
+        sources=np.array([[-1, -1], [0, -1], [0, 1], [-1, -1]]),
+    )
+
+
+def test_rows_by_hand(samples, image_set):
+    table = frame.to_frame(samples, image_set)
+    assert list(table.columns) == list(frame.COLUMNS)
+    assert list(table["predicted_label"]) == ["cat", "dög, big", "cat", "dög, big"]
+    assert list(table["suggested_label"]) == ["cat", "dög, big", "cat", "cat"]
+    assert list(table["verdict"]) == ["easy", "hard_clean", "hard_corrected", "uncertain"]
+    assert list(table["is_label_issue"]) == [False, False, True, True]
+    assert list(table["vote_share"]) == [0, 0.666667, 1, 0]
+    assert list(table["nearest_easy_ids"]) == [[], ["a"], ["a", "b,1"], []]
+
+
+@pytest.mark.parametrize(("num_classes", "threshold"), [(2, 0.1), (10, 0.05), (100, 0.005)])
+def test_uncertain_is_an_issue_only_below_the_threshold(num_classes, threshold):
+    quality = np.array([threshold, threshold - 0.001, 0.0, 0.0])
+    assert list(frame.is_label_issue(np.array([3, 3, 0, 1]), quality, num_classes)) == [
+        False,
+        True,
+        False,
+        False,
+    ]
+
+
+def test_true_labels_come_last_where_known(samples, image_set):
+    known = ImageSet(**{**vars(image_set), "true_labels": np.array([0, 1, 0, 1])})
+    table = frame.to_frame(samples, known)
+    assert table.columns[-1] == "true_label"
+    assert list(table["true_label"]) == ["cat", "dög, big", "cat", "dög, big"]
+
+
+def test_parquet_round_trip(tmp_path, samples, image_set):
+    table = frame.to_frame(samples, image_set)
+    frame.write_parquet(table, tmp_path / "v.parquet")
+    pd.testing.assert_frame_equal(frame.read_parquet(tmp_path / "v.parquet"), table)
+
+
+def test_csv_text(tmp_path, samples, image_set):
+    frame.write_csv(frame.to_frame(samples, image_set), tmp_path / "v.csv")
+    lines = (tmp_path / "v.csv").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == ",".join(frame.COLUMNS)
+    assert lines[1] == "a,a.png,cat,cat,cat,easy,False,0.900000,0.900000,1.000000,0,0.000000,[]"
+    read = pd.read_csv(tmp_path / "v.csv")
+    assert json.loads(read["nearest_easy_ids"][2]) == ["a", "b,1"]
+
+
+def test_same_table_same_bytes_whatever_the_last_bits(tmp_path, samples, image_set):
+    noisy = SampleVerdicts(**{**vars(samples), "easiness": samples.easiness + np.float32(1e-7)})
+    for name, some in (("1", samples), ("2", noisy)):
+        frame.write_parquet(frame.to_frame(some, image_set), tmp_path / f"{name}.parquet")
+        frame.write_csv(frame.to_frame(some, image_set), tmp_path / f"{name}.csv")
+    for kind in ("parquet", "csv"):
+        assert (tmp_path / f"1.{kind}").read_bytes() == (tmp_path / f"2.{kind}").read_bytes()
+
+
+def test_unreadable_tables_are_named(tmp_path):
+    path = tmp_path / "verdicts.parquet"
+    with pytest.raises(RunError, match="is missing"):
+        frame.read_parquet(path)
+    path.write_bytes(b"PAR1 no")
+    with pytest.raises(RunError, match="cannot be read"):
+        frame.read_parquet(path)
+    pd.DataFrame({"id": ["a"]}).to_parquet(path)
+    with pytest.raises(RunError, match="no column 'path'"):
+        frame.read_parquet(path)
