@@ -15,7 +15,7 @@ help:
 	@echo "make clean   remove the virtual environment $(VENV)"
 
 demo: $(STAMP)
-	$(BIN)/labelmend fit digits --recipe small --noise instance-per-class:0.4:seed=0 --out $(DEMO) --overwrite
+	$(BIN)/labelmend fit digits --widths 32,64,128 --epochs 30 --noise instance-per-class:0.4:seed=0 --out $(DEMO) --overwrite
 	@echo "Every file of the run is explained in $(DEMO)/README.txt"
 
 test: $(STAMP)

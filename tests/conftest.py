@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from labelmend.data.image_set import ImageSet
-from labelmend.data.sources import load, load_test
+from labelmend.data.sources import load
 
 
 @pytest.fixture(scope="session")

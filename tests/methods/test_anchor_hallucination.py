@@ -244,7 +244,7 @@ def test_beats_chance_by_far_and_finds_wrong_labels_on_digits(changes, noisy_dig
 
 
 def test_settings_name_the_flag_at_fault():
-    with pytest.raises(SettingsError, match="--lambda-p is 0.2, but must be in"):
+    with pytest.raises(SettingsError, match=r"--lambda-p is 0\.2, but must be in"):
         AnchorHallucinationSettings(lambda_p=0.2)
     with pytest.raises(SettingsError, match="--easy-percent"):
         AnchorHallucinationSettings(easy_percent=0)

@@ -7,12 +7,12 @@ Label Correction", ICIP 2024. docs/PAPER.md says how each silent point of the pa
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from labelmend.config import MethodSettings, require
 from labelmend.correction.loose import loose_votes
@@ -183,7 +183,7 @@ class Partition:
 class AnchorHallucination(Method):
     """Anchor hallucination and hard sample label correction, with one network."""
 
-    Settings = AnchorHallucinationSettings
+    Settings: ClassVar[type[MethodSettings]] = AnchorHallucinationSettings
     settings: AnchorHallucinationSettings
 
     def __init__(self, settings: AnchorHallucinationSettings, task: Task) -> None:
@@ -421,10 +421,6 @@ class AnchorHallucination(Method):
             trust = torch.where(confirmed, torch.maximum(omega, share), share)
         weight = torch.where(voted, trust, omega)
         return torch.where(self.task.trusted, torch.ones_like(weight), weight)
-
-    def extra_modules(self) -> Mapping[str, nn.Module]:
-        """The hallucinator, saved beside the network."""
-        return {"hallucinator": self.hallucinator}
 
     def metrics(self) -> dict[str, float]:
         """Counts of the last selection."""

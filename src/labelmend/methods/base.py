@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -30,8 +30,10 @@ class Scores:
 class Batch(Protocol):
     """Some training images in one step."""
 
-    index: Tensor
-    """int64 (B,), positions in the training set."""
+    @property
+    def index(self) -> Tensor:
+        """int64 (B,), positions in the training set."""
+        ...
 
     def view(self, strong: bool = False) -> Tensor:
         """A new random view of every image, normalised, (B, channels, height, width)."""
@@ -122,10 +124,6 @@ class Method:
     def loss(self, batch: Batch, progress: Progress) -> Tensor:
         """Mean loss of one step, a scalar to minimise."""
         raise NotImplementedError
-
-    def extra_modules(self) -> Mapping[str, torch.nn.Module]:
-        """Modules of the method beside the networks, saved with the model."""
-        return {}
 
     def metrics(self) -> dict[str, float]:
         """Numbers to report for the epoch just ended."""

@@ -32,7 +32,7 @@ def smooth(labels: Tensor, num_classes: int, label_smoothing: float) -> Tensor:
 class CrossEntropy(Method):
     """``H(g(f(x)), y~)`` on one weak view of each image."""
 
-    Settings = CrossEntropySettings
+    Settings: ClassVar[type[MethodSettings]] = CrossEntropySettings
 
     def targets(self, batch: Batch) -> Tensor:
         """Smoothed given labels of the batch, (B, C), on the device."""

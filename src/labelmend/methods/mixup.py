@@ -40,7 +40,7 @@ def mixup_loss(task: Task, images: Tensor, targets: Tensor, alpha: float) -> Ten
 class Mixup(CrossEntropy):
     """Cross-entropy on convex combinations of pairs of images and of their given labels."""
 
-    Settings = MixupSettings
+    Settings: ClassVar[type[MethodSettings]] = MixupSettings
     settings: MixupSettings
 
     def loss(self, batch: Batch, progress: Progress) -> Tensor:

@@ -1,0 +1,1 @@
+"""Backbones, each a feature extractor and a linear head."""

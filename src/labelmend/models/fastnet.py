@@ -7,6 +7,8 @@ inputs, and the rest is plain 3 x 3 convolutions.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -40,7 +42,7 @@ class Stage(nn.Module):
         super().__init__()
         sizes = [channels_in] + [channels] * depth
         self.convolutions = nn.ModuleList(
-            nn.Conv2d(a, b, 3, padding=1, bias=False) for a, b in zip(sizes, sizes[1:], strict=False)
+            nn.Conv2d(a, b, 3, padding=1, bias=False) for a, b in pairwise(sizes)
         )
         self.norms = nn.ModuleList(nn.BatchNorm2d(channels) for _ in range(depth))
         self.pool = nn.MaxPool2d(2) if pool else nn.Identity()

@@ -26,6 +26,10 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], info: dict[str, Any]) -
     temporary = path.with_name(path.name + ".part")
     plain = {name: t.detach().to("cpu", copy=True).contiguous() for name, t in tensors.items()}
     save_file(plain, temporary, metadata={"info": json.dumps(info)})
+    # safetensors writes files for their owner alone, whatever the user's mask says.
+    mask = os.umask(0)
+    os.umask(mask)
+    temporary.chmod(0o666 & ~mask)
     os.replace(temporary, path)
 
 

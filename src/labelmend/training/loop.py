@@ -50,6 +50,9 @@ METRICS = "metrics.jsonl"
 # Enough images for channel statistics and whitening; more change nothing that is visible.
 STATISTICS_IMAGES = 2000
 
+# A well-trained model disagrees with a few labels of any data set; fewer than this are no finding.
+CLEAN_BELOW = 0.02
+
 AUTO_BATCH = (32, 500)
 LR_OF_125 = 0.2
 
@@ -419,6 +422,7 @@ def summarise(verdicts: SampleVerdicts, train_set: ImageSet, rows: list[dict[str
         "samples": len(train_set),
         "verdicts": counts,
         "estimated_noise_rate": noise_rate,
+        "looks_clean": noise_rate < CLEAN_BELOW,
     }
     tests = [row["test_accuracy"] for row in rows if "test_accuracy" in row]
     if tests:

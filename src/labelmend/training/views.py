@@ -21,7 +21,8 @@ class Normalisation:
         """uint8 or float (B, H, W, channels) to float32 (B, channels, H, W), channels last in memory."""
         mean = torch.tensor(self.mean, device=images.device)
         std = torch.tensor(self.std, device=images.device)
-        return ((images.float() - mean) / std).permute(0, 3, 1, 2)
+        normalised: Tensor = (images.float() - mean) / std
+        return normalised.permute(0, 3, 1, 2)
 
     @classmethod
     def of(cls, images: Tensor) -> Normalisation:
@@ -96,7 +97,8 @@ def colour_jitter(images: Tensor, strength: float, generator: torch.Generator) -
         grey = (pixels * torch.tensor(GREY_WEIGHTS, device=pixels.device)).sum(3, keepdim=True)
         pixels = grey + saturation * (pixels - grey)
     mean = pixels.mean((1, 2, 3), keepdim=True)
-    return (mean + contrast * (pixels - mean)).clamp_(0, 255)
+    jittered: Tensor = mean + contrast * (pixels - mean)
+    return jittered.clamp_(0, 255)
 
 
 @dataclass(frozen=True)
