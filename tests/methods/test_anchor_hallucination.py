@@ -125,6 +125,37 @@ def test_targets_by_hand(network):
     assert torch.allclose(found, expected, atol=1e-5)
 
 
+def test_posterior_guesses_lean_towards_the_given_label(network):
+    features, true = clusters()
+    given = true.clone()
+    given[:3] = (true[:3] + 1) % CLASSES
+    index, even = torch.arange(3), torch.full((3, CLASSES), 1 / CLASSES)
+    for posterior in (False, True):
+        m = method(given, network, correction=False, posterior=posterior, temperature=1.0, easy_percent=50)
+        partition = m.divide(scores_of(features, true))
+        assert not partition.labelled[index].any()
+        found = m.targets(index, even, partition)
+        if posterior:
+            assert torch.equal(found.argmax(1), given[index])
+            assert torch.allclose(
+                found,
+                partition.transition[:, given[index]].T
+                / partition.transition[:, given[index]].sum(0)[:, None],
+            )
+        else:
+            assert torch.allclose(found, even)
+
+
+def test_centred_similarities_survive_a_common_offset(network):
+    features, true = clusters()
+    hard = torch.arange(len(true)) % 4 == 0
+    m = method(true, network, centre_features=True, lambda_p=1.0)
+    votes, _, _ = m.correct(features + 30, ~hard, hard.nonzero()[:, 0])
+    hit = votes.label >= 0
+    assert hit.any()
+    assert torch.equal(votes.label[hit], true[hard][hit])
+
+
 def test_equal_steps_take_as_many_unlabelled_as_labelled(network):
     labelled = torch.arange(30) < 20
     steps = method(torch.arange(30) % 3, network).semi_supervised_steps(labelled)
