@@ -6,7 +6,7 @@ DATA holds CIFAR-10 and CIFAR-10N. The statistic (labelmend.noise.statistics) is
 the noise itself and on class-conditional noise with the same transition matrix. Features of an image are
 the first 64 principal components of its pixels at 8 x 8 and, given soft labels of a network trained on
 clean labels, their logarithms. The soft labels are also those of the classifier noise; without the file it
-is left out.
+is left out. The table of docs/NOISE.md is written anew.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from labelmend.data import ImageSet, load
-from labelmend.files import write_json
+from labelmend.files import write_json, write_text
 from labelmend.noise.classifier import load_soft_labels
 from labelmend.noise.pixels import reduced_pixels
 from labelmend.noise.spec import apply
@@ -28,6 +28,7 @@ from labelmend.noise.statistics import instance_dependence, pixel_features
 from labelmend.noise.transition import transition
 from labelmend.training.machine import machine
 
+DOCS, BEGIN, END = Path("docs/NOISE.md"), "<!-- tables -->", "<!-- end of tables -->"
 RATES = (0.1, 0.2, 0.4)
 KINDS = (
     "symmetric:{}",
@@ -78,6 +79,36 @@ def statistic(spec: str, images: ImageSet, root: Path, features: np.ndarray) -> 
     return found
 
 
+def markdown(result: dict[str, Any]) -> str:
+    """The tables of docs/NOISE.md."""
+    lines = ["| noise | realised | share of flips to the top class | SHA-256 |", "|---|---|---|---|"]
+    lines += [
+        f"| `{row['spec']}` | {row['realised_rate']:.5f} | {row['largest_target_share']:.3f} "
+        f"| `{row['sha256'][:16]}...` |"
+        for row in result["noise"]
+    ]
+    lines += ["", "| noise | flip AUROC | target AUROC | z | z, same T |", "|---|---|---|---|---|"]
+    for row in result["instance_dependence"]:
+        found = row["noise"]
+        areas = [
+            f"{found[f'{name}_auroc']:.3f} ± {found[f'{name}_error']:.3f}"
+            if np.isfinite(found[f"{name}_error"])
+            else "one target only"
+            for name in ("flip", "target")
+        ]
+        lines.append(
+            f"| `{row['spec']}` | {' | '.join(areas)} | {found['z']:.1f} | {row['same_matrix']['z']:.1f} |"
+        )
+    return "\n".join(lines)
+
+
+def write_tables(docs: Path, result: dict[str, Any]) -> None:
+    text = docs.read_text(encoding="utf-8")
+    before, rest = text.split(BEGIN)
+    after = rest.split(END)[1]
+    write_text(docs, f"{before}{BEGIN}\n{markdown(result)}\n{END}{after}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -104,8 +135,15 @@ def main() -> None:
         print(dependence[-1], flush=True)
     for row in (*noise, *dependence):
         row["spec"] = row["spec"].split(":soft=")[0]
-    result = {"machine": machine(), "seconds_of_all_noise": round(seconds, 1), "noise": noise}
-    write_json(args.out, {**result, "features": features.shape[1], "instance_dependence": dependence})
+    result = {
+        "machine": machine(),
+        "seconds_of_all_noise": round(seconds, 1),
+        "features": features.shape[1],
+        "noise": noise,
+        "instance_dependence": dependence,
+    }
+    write_json(args.out, result)
+    write_tables(DOCS, result)
 
 
 if __name__ == "__main__":
