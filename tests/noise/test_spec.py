@@ -25,7 +25,7 @@ GOLDEN = {
     "instance-per-class:0.4:layout=hwc:scaling=standardised:centre=mean": (
         "6f15008401186512ccc662e071f028e2b7e9ba34aa5d1e4af84617a858ab91b6"
     ),
-    "part-dependent:0.4": "6f863c5ef26986cf7ffb094b7e8a631070c4438a9668e780926b844a4059d2ca",
+    "part-dependent:0.4": "c3f3d2fc5bb00852039b2935da27d8448b2e6c61c16c570c187d9b289035a61c",
 }
 
 

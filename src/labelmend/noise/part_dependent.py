@@ -36,8 +36,9 @@ def part_dependent(
 
     ``RandomState(seed)`` draws in this order: the rows on which the parts are fitted (at most 10,000; the
     factorisation's own start uses the same seed), flip rates (parts x C: normal of mean r and standard
-    deviation 0.1, truncated to [0, 1]), flip targets of each part and class (Dirichlet of
-    concentration 0.2 over the other classes: a part looks like few of them), then one uniform a sample. Flip rates are scaled so that each class's expected rate is r.
+    deviation 0.1, truncated to [0, 1]), flip targets of each part and class (Dirichlet of concentration 0.2
+    over the other classes: a part looks like few of them), then one uniform a sample. Flip rates are scaled
+    so that each class's expected rate is r.
 
     Args:
         true: int64 (N,), values in [0, C).
