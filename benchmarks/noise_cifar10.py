@@ -75,7 +75,9 @@ def statistic(spec: str, images: ImageSet, root: Path, features: np.ndarray) -> 
     control, _ = transition(images.given_labels, np.array(record.transition), seed=1)
     for name, labels in (("noise", noisy.given_labels), ("same_matrix", control)):
         measured = instance_dependence(images.given_labels, labels, features, images.num_classes, seed=0)
-        found[name] = {**asdict(measured), "z": measured.z, "instance_dependent": measured.instance_dependent}
+        # JSON has no infinity: an area that cannot be measured has no error.
+        values = {key: value if np.isfinite(value) else None for key, value in asdict(measured).items()}
+        found[name] = {**values, "z": measured.z, "instance_dependent": measured.instance_dependent}
     return found
 
 
@@ -92,7 +94,7 @@ def markdown(result: dict[str, Any]) -> str:
         found = row["noise"]
         areas = [
             f"{found[f'{name}_auroc']:.3f} ± {found[f'{name}_error']:.3f}"
-            if np.isfinite(found[f"{name}_error"])
+            if found[f"{name}_error"] is not None
             else "one target only"
             for name in ("flip", "target")
         ]

@@ -79,7 +79,7 @@ class AugmentationSettings:
     flip: bool | None = None
     """Mirror left and right at random; by default on, except for the built-in digits."""
     cutout: float = 0.0
-    """Side of a square that is blanked in strong views, as a share of the image's; 0 for none."""
+    """Side of a square blanked in strong views, as a share of the image's; 0 for none."""
     jitter: float = 0.0
     """Strength of brightness, contrast and saturation jitter in strong views, in [0, 1]."""
 
@@ -96,7 +96,7 @@ class BudgetSettings:
     """How long to train: exactly one of the three."""
 
     epochs: float | None = None
-    """Passes over the training images."""
+    """Passes over the training images (with ``unlabelled: equal``, over the labelled ones)."""
     flops: float | None = None
     """Counted floating-point operations, forward and backward, scoring passes included."""
     minutes: float | None = None
@@ -130,7 +130,7 @@ class TrainingSettings:
     """The optimiser, its schedule and the machine."""
 
     batch_size: int | None = None
-    """Images a step, labelled and unlabelled together; by default an 80th of all, from 32 to 500."""
+    """Images a step, labelled and unlabelled together; by default an 80th of all, 32 to 500 up to 64 px."""
     lr: float | None = None
     """Peak learning rate of Nesterov SGD; by default 0.2 for 125 images a step, and as its root."""
     momentum: float = 0.9
@@ -142,7 +142,7 @@ class TrainingSettings:
     lr_schedule: Literal["linear", "cosine", "step"] = "linear"
     """Fall of the rate after its rise: to 0 linearly or by a cosine, or divided by 10 at half-way."""
     label_smoothing: float = 0.0
-    """Share of each training target that is spread evenly over the classes."""
+    """Share of each given-label target that is spread evenly over the classes."""
     ema_decay: float = 0.99
     """Decay a step of the weight average that scores and becomes the final model; 0 for none."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"

@@ -4,6 +4,7 @@ import pytest
 
 from labelmend import api
 from labelmend.bench.run import run_bench
+from labelmend.errors import RunError
 
 SUITE = """
 data: digits
@@ -19,7 +20,8 @@ rows:
 def test_cells_leave_one_json_each_and_finished_ones_are_kept(tmp_path, monkeypatch, capsys):
     (tmp_path / "small.yaml").write_text(SUITE)
     document = tmp_path / "doc.md"
-    document.write_text("# Doc\n<!-- table: small -->\nold\n<!-- end of table -->\nrest\n")
+    end = "<!-- end of table -->\n"
+    document.write_text(f"<!-- table: none -->\nkept\n{end}<!-- table: small -->\nold\n{end}rest\n")
     run_bench(tmp_path / "small.yaml", tmp_path / "out", document)
     files = sorted((tmp_path / "out" / "small").glob("*.json"))
     assert [f.name for f in files] == [
@@ -37,12 +39,21 @@ def test_cells_leave_one_json_each_and_finished_ones_are_kept(tmp_path, monkeypa
     assert "easy_purity" in record["selection"]
     text = document.read_text()
     assert "old" not in text
+    assert "kept" in text
     assert "| symmetric:0.3 | CE | 1 |" in text
     assert text.endswith("rest\n")
 
     monkeypatch.setattr(api, "start", lambda *a, **k: pytest.fail("a finished cell ran again"))
     run_bench(tmp_path / "small.yaml", tmp_path / "out")
     assert "done before" in capsys.readouterr().out
+
+
+def test_a_result_of_other_settings_is_refused(tmp_path):
+    (tmp_path / "small.yaml").write_text(SUITE)
+    run_bench(tmp_path / "small.yaml", tmp_path / "out")
+    (tmp_path / "small.yaml").write_text(SUITE.replace("epochs: 3", "epochs: 4"))
+    with pytest.raises(RunError, match=r"CE__symmetric-0\.3__seed0\.json was run with other settings"):
+        run_bench(tmp_path / "small.yaml", tmp_path / "out")
 
 
 def test_the_cell_in_hand_is_resumed(tmp_path, monkeypatch):

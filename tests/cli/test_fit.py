@@ -71,7 +71,7 @@ def test_help_shows_the_recipes_defaults(capsys):
         main(["fit", "--help", "--recipe", "cifar10-paper"])
     assert caught.value.code == 0
     text = " ".join(capsys.readouterr().out.split())
-    assert "Passes over the training images. (default: 300)" in text
+    assert "over the labelled ones). (default: 300)" in text
     assert "--easy-percent" in text
 
 

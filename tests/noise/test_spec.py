@@ -166,7 +166,17 @@ def test_a_matrix_must_fit_the_classes(fixture_set: ImageSet, tmp_path: Path) ->
     assert (record.seed, record.nominal_rate) == (2, 1.0)
 
 
-CIFAR10_GOLDEN: dict[str, str] = {}
+CIFAR10_GOLDEN: dict[str, str] = {
+    "symmetric:0.4": "d9bcbe8cf3afcbe5c05996214e64c9aa251ef9c7b2f4ba2c0cedbdf4010530d3",
+    "symmetric-inclusive:0.4": "4b2c8d16216e373ef844f994a44ef7da6eadc147804ba04fbbbbdf412d7faa68",
+    "asymmetric:0.4": "08a18863483f840ed06c68a62f472c2d2ca70ebd5da0406a716f03c7f7abe66d",
+    "pairflip:0.4": "c280904159a2d5f3ce743bcab5e66e0422b051ddda6a13c928eb5813b2fe26f9",
+    "instance-per-class:0.4": "d6d4ce5583619d11cd51a9a99e8acc4e400e5466b5a9d88a62a8da5b96a075d4",
+    "instance-per-class:0.4:scaling=standardised": (
+        "829b178abd3e00f978880fbca319bdd9a986b0adfff56c7ded69e85619458baa"
+    ),
+    "part-dependent:0.4": "485ac5937d11baf1d2941171c0abcd70b7a96c7bf664f27bebcaef0ac3bc66d8",
+}
 
 
 @pytest.mark.slow

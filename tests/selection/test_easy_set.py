@@ -33,7 +33,7 @@ def test_ceiling_is_exact(n: int, classes: int, percent: float, cap: int) -> Non
 
 @pytest.mark.parametrize("percent", [0, -1, 100.5])
 def test_bad_percent_names_the_flag(percent: float) -> None:
-    with pytest.raises(SettingsError, match="--percent"):
+    with pytest.raises(SettingsError, match="--easy-percent"):
         easy_set_sizes(torch.zeros(3, dtype=torch.int64), 2, percent)
 
 

@@ -1,4 +1,5 @@
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -49,14 +50,30 @@ def equal(a, b):
     return all(np.array_equal(getattr(a, n), getattr(b, n), equal_nan=True) for n in a.__dataclass_fields__)
 
 
-@pytest.mark.parametrize("method", sorted(METHODS))
+CACHED = {"guesses": "cached", "guess_momentum": 0.5, "refresh": 3, "surrounding": "loose"}
+
+
+@pytest.mark.parametrize("killed_after", [1, 3])
+@pytest.mark.parametrize(
+    ("method", "changes"),
+    [
+        ("ce", {}),
+        ("mixup", {}),
+        ("anchor_hallucination", {}),
+        ("anchor_hallucination", {"ema_decay": 0.0}),
+        ("anchor_hallucination", {"method_settings": CACHED}),
+    ],
+)
 def test_same_seed_same_verdicts_and_a_killed_run_resumes_to_them(
-    method, noisy_digits, digits_test, tmp_path
+    method, changes, killed_after, noisy_digits, digits_test, tmp_path
 ):
-    whole = train(settings(method), noisy_digits, digits_test)
+    def run(**kwargs):
+        return train(settings(method, **changes), noisy_digits, digits_test, **kwargs)
+
+    whole = run()
     with pytest.raises(Killed):
-        train(settings(method), noisy_digits, digits_test, folder=tmp_path, listener=KillAfter(2))
-    resumed = train(settings(method), noisy_digits, digits_test, folder=tmp_path, resume=True)
+        run(folder=tmp_path, listener=KillAfter(killed_after))
+    resumed = run(folder=tmp_path, resume=True)
     assert equal(whole.verdicts, resumed.verdicts)
     drop = ("seconds", "preparation_seconds", "selection_seconds")
     assert [{k: v for k, v in row.items() if k not in drop} for row in whole.rows] == [
@@ -120,6 +137,18 @@ def test_images_decoded_ahead_train_like_images_in_memory(noisy_digits, monkeypa
     assert loop._in_memory(Subset(noisy_digits.images, torch.arange(2)))
 
 
+def test_divergence_is_noticed_at_once(noisy_digits):
+    diverging = settings("ce", epochs=3)
+    diverging.training.lr = 1e12
+    with pytest.raises(RunError, match="training diverged; lower --lr"):
+        train(diverging, noisy_digits)
+
+
+def test_a_finished_network_is_free_of_hooks(noisy_digits):
+    network = train(settings("ce", epochs=1), noisy_digits).network
+    assert len(pickle.loads(pickle.dumps(network)).state_dict()) == len(network.state_dict())
+
+
 def test_nothing_to_resume(noisy_digits, tmp_path):
     with pytest.raises(RunError, match=f"{CHECKPOINT} does not exist"):
         train(settings(), noisy_digits, folder=tmp_path, resume=True)
@@ -127,10 +156,11 @@ def test_nothing_to_resume(noisy_digits, tmp_path):
 
 def test_batch_size_and_rate_follow_the_number_of_images():
     auto = TrainingSettings()
-    sizes = [loop.resolve_batch_size(auto, count) for count in (20, 1000, 10_000, 1_000_000)]
+    sizes = [loop.resolve_batch_size(auto, count, 32) for count in (20, 1000, 10_000, 1_000_000)]
     assert sizes == [20, 32, 125, 500]
     assert loop.resolve_lr(auto, 125) == pytest.approx(0.2)
     assert loop.resolve_lr(auto, 500) == pytest.approx(0.4)
     fixed = TrainingSettings(batch_size=64, lr=0.02)
-    assert loop.resolve_batch_size(fixed, 10_000) == 64
+    assert loop.resolve_batch_size(auto, 1_000_000, 224) == 40
+    assert loop.resolve_batch_size(fixed, 10_000, 224) == 64
     assert loop.resolve_lr(fixed, 64) == 0.02

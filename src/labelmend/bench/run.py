@@ -103,6 +103,19 @@ def run_cell(cell: Cell, folder: Path, console: Console) -> dict[str, Any]:
     return result_of(cell, run, record, run_folder.read_metrics(folder))
 
 
+def check_same_settings(path: Path, cell: Cell) -> None:
+    """Refuse a result that was run with other settings than the suite now asks for.
+
+    Where the data lie may differ from machine to machine, so it is not compared.
+
+    Raises:
+        RunError: If the settings differ.
+    """
+    ran, wanted = run_folder.read_json(path)["settings"], settings_io.to_dict(cell.settings)
+    if any(ran.get(section) != value for section, value in wanted.items() if section != "data"):
+        raise RunError(f"{path} was run with other settings; remove it, or give the row another name")
+
+
 def run_bench(file: Path, out: Path, document: Path | None = None) -> None:
     """Run a suite, keeping what is finished and going on with what is not.
 
@@ -114,6 +127,7 @@ def run_bench(file: Path, out: Path, document: Path | None = None) -> None:
 
     Raises:
         SettingsError: If the suite cannot be read.
+        RunError: If a result in ``out`` was run with other settings.
         DataError: If the data cannot be read.
     """
     suite, console = read_suite(file), Console(soft_wrap=True)
@@ -124,6 +138,7 @@ def run_bench(file: Path, out: Path, document: Path | None = None) -> None:
     for cell in suite.cells:
         path = results / f"{cell.name}.json"
         if path.is_file():
+            check_same_settings(path, cell)
             console.print(f"{suite.name}/{cell.name}: done before")
             continue
         folder = out / RUNS / suite.name / cell.name

@@ -88,6 +88,12 @@ def read_suite(path: Path) -> Suite:
         _cell(path.stem, row, own or {}, content["data"], noise, seed, recipe, shared)
         for (row, own), noise, seed in grid
     ]
+    names = [cell.name for cell in cells]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise SettingsError(
+            f"{path}: two cells are both called {twice}; give the rows clearly different names"
+        )
     return Suite(path.stem, content.get("title", path.stem), cells)
 
 

@@ -38,6 +38,11 @@ def mean_and_spread(values: Sequence[float]) -> str:
     return mean if len(values) < 2 else f"{mean} ± {100 * statistics.stdev(values):.2f}"
 
 
+def _known(values: Sequence[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    return mean_and_spread(known) if known else ""
+
+
 def render_suite(folder: Path) -> str:
     """The table of a suite: one line for each row and noise, over its seeds.
 
@@ -51,7 +56,7 @@ def render_suite(folder: Path) -> str:
         groups.setdefault((record["noise"] or "as given", record["row"]), []).append(record)
 
     def place(key: tuple[str, str]) -> tuple[str, float]:
-        return key[0], statistics.fmean(r["summary"]["test_accuracy_last"] for r in groups[key])
+        return key[0], statistics.fmean(r["summary"].get("test_accuracy_last", 0.0) for r in groups[key])
 
     lines = [
         "| noise | method | seeds | " + " | ".join(ACCURACIES) + " | easy purity | kept | corrected "
@@ -61,10 +66,11 @@ def render_suite(folder: Path) -> str:
     for key in sorted(groups, key=place):
         records = groups[key]
         cells = [key[0], key[1], str(len(records))]
-        cells += [mean_and_spread([r["summary"][name] for r in records]) for name in ACCURACIES.values()]
-        for name in ("easy_purity", "kept_accuracy", "corrected_accuracy", "detection_ap"):
-            known = [r["selection"][name] for r in records if name in r["selection"]]
-            cells.append(mean_and_spread(known) if known else "")
+        cells += [_known([r["summary"].get(name) for r in records]) for name in ACCURACIES.values()]
+        for name in ("easy_purity", "kept_accuracy", "corrected_accuracy"):
+            cells.append(_known([r["selection"].get(name) for r in records]))
+        final = [r["summary"].get("detection_ap", r["selection"].get("detection_ap")) for r in records]
+        cells.append(_known(final))
         cells.append(f"{statistics.fmean(r['summary']['flops'] for r in records):.2e}")
         cells.append("; ".join(sorted({r["summary"]["processor"] for r in records})))
         lines.append("| " + " | ".join(cells) + " |")
@@ -75,17 +81,15 @@ def update_document(document: Path, results: Path) -> None:
     """Bring the tables of a Markdown file up to date.
 
     Each pair of lines ``<!-- table: SUITE -->`` and ``<!-- end of table -->`` gets the table of that
-    suite between them.
+    suite between them; one without results yet is left as it is.
 
     Args:
         document: the Markdown file.
         results: folder with one folder of JSON files a suite.
-
-    Raises:
-        RunError: If a suite that the document names has no results.
     """
 
     def table(match: re.Match[str]) -> str:
-        return f"{match[1]}\n{render_suite(results / match['name'])}\n{match[3]}"
+        folder = results / match["name"]
+        return f"{match[1]}\n{render_suite(folder)}\n{match[3]}" if any(folder.glob("*.json")) else match[0]
 
     write_text(document, MARKER.sub(table, document.read_text(encoding="utf-8")))

@@ -131,6 +131,8 @@ def tally(
         num_classes: C.
         max_votes: K.
     """
+    # On the CPU, where sums are exact in double precision and repeat; some devices have neither.
+    hard, similarity, labels, anchors = (x.cpu() for x in (hard, similarity, labels, anchors))
     order = _order(hard, -similarity)
     hard, similarity, labels, anchors = hard[order], similarity[order], labels[order], anchors[order]
     place = _place_in_run(hard, num_hard)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
@@ -58,7 +58,7 @@ class AnchorHallucinationSettings(MethodSettings):
     """Share of the budget for training on all given labels before the first selection."""
     warmup_mixup: float = 1.0
     """Beta parameter of mixup in the warm-up; 0 for plain cross-entropy."""
-    refresh: float = 1.0
+    refresh: int = 1
     """Epochs from one selection to the next; the paper selects anew every epoch."""
 
     selection: Literal["balanced", "gmm"] = "balanced"
@@ -139,7 +139,11 @@ class AnchorHallucinationSettings(MethodSettings):
             require(getattr(self, flag) >= 1, flag, getattr(self, flag), "at least 1")
         for flag in ("hallucinator_first_epochs", "hallucinator_epochs"):
             require(getattr(self, flag) >= 0, flag, getattr(self, flag), "0 or more")
-        require(self.refresh > 0, "refresh", self.refresh, "above 0")
+        require(self.refresh >= 1, "refresh", self.refresh, "at least 1")
+        if self.lambda_conf_mode == "absolute":
+            require(-1 <= self.lambda_conf <= 1, "lambda_conf", self.lambda_conf, "from -1 to 1")
+        else:
+            require(0 <= self.lambda_conf < 1, "lambda_conf", self.lambda_conf, "from 0 to below 1")
         require(0 < self.easy_percent <= 100, "easy_percent", self.easy_percent, "above 0, at most 100")
         require(0.5 <= self.lambda_p <= 1, "lambda_p", self.lambda_p, "in [0.5, 1]")
         require(self.temperature > 0, "temperature", self.temperature, "above 0")
@@ -373,7 +377,6 @@ class AnchorHallucination(Method):
             )
         else:
             votes = loose_votes(blocks(), hard_features, threshold, task.num_classes, settings.max_votes)
-        votes = replace(votes, **{name: getattr(votes, name).cpu() for name in votes.__dataclass_fields__})
         if not len(matches.source):
             return votes, torch.full_like(votes.top, -1), 0
         sources = members[matches.source.cpu()[votes.top.clamp(min=0)]]

@@ -50,14 +50,16 @@ class CrossEntropy(Method):
         own = scores.probabilities.gather(1, self.task.given_labels[:, None])[:, 0]
         omega = easiness(-own.clamp(min=1e-12).log())
         count = len(own)
-        verdict = torch.where(omega > 0.5, VERDICTS.index(EASY), VERDICTS.index(UNCERTAIN))
+        trusted = self.task.trusted
+        quality = torch.where(trusted, torch.ones_like(own), own)
+        verdict = torch.where((omega > 0.5) | trusted, VERDICTS.index(EASY), VERDICTS.index(UNCERTAIN))
         return SampleVerdicts(
             probabilities=scores.probabilities.numpy(),
             easiness=omega.numpy(),
             verdict=verdict.to(torch.int8).numpy(),
             suggested=self.task.given_labels.numpy(),
             confidence=own.numpy(),
-            label_quality=own.numpy(),
+            label_quality=quality.numpy(),
             votes=torch.zeros(count, dtype=torch.int32).numpy(),
             vote_share=torch.zeros(count).numpy(),
             sources=torch.full((count, 1), -1).numpy(),

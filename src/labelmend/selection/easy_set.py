@@ -29,7 +29,7 @@ def easy_set_sizes(given_labels: Tensor, num_classes: int, percent: float) -> Te
     Raises:
         SettingsError: If ``percent`` is out of range.
     """
-    require(0 < percent <= 100, "percent", percent, "above 0 and at most 100")
+    require(0 < percent <= 100, "easy_percent", percent, "above 0 and at most 100")
     cap = math.ceil(Fraction(str(percent)) * len(given_labels) / (100 * num_classes))
     return torch.bincount(given_labels, minlength=num_classes).clamp(max=cap)
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.hooks import RemovableHandle
 
 from labelmend.models.classifier import Classifier
 
@@ -28,12 +29,13 @@ def flops_per_image(network: Classifier, shape: tuple[int, int, int]) -> tuple[i
         network(images)
     forward = counter.get_total_flops()
     parameters = [p for p in network.parameters() if p.requires_grad]
-    if not parameters:
-        return forward, forward
-    with FlopCounterMode(display=False) as counter:
-        torch.autograd.grad(network(images).sum(), parameters)
+    both = forward
+    if parameters:
+        with FlopCounterMode(display=False) as counter:
+            torch.autograd.grad(network(images).sum(), parameters)
+        both = counter.get_total_flops()
     network.train(training)
-    return forward, counter.get_total_flops()
+    return forward, both
 
 
 class FlopMeter:
@@ -47,6 +49,7 @@ class FlopMeter:
     def __init__(self) -> None:
         self.total = 0.0
         self._hooks_count = True
+        self._handles: list[RemovableHandle] = []
 
     def watch(self, network: Classifier, shape: tuple[int, int, int]) -> None:
         """Count every pass of ``network`` from now on."""
@@ -56,20 +59,29 @@ class FlopMeter:
             if self._hooks_count:
                 self.total += len(args[0]) * (both if torch.is_grad_enabled() else forward)
 
-        network.extractor.register_forward_hook(count)
+        self._handles.append(network.extractor.register_forward_hook(count))
+
+    def close(self) -> None:
+        """Leave the networks without hooks, as they were."""
+        for handle in self._handles:
+            handle.remove()
 
     @contextmanager
     def counting(self) -> Iterator[None]:
         """Count all operations run inside, networks included."""
         self._hooks_count = False
-        with FlopCounterMode(display=False) as counter:
-            yield
-        self._hooks_count = True
+        try:
+            with FlopCounterMode(display=False) as counter:
+                yield
+        finally:
+            self._hooks_count = True
         self.total += counter.get_total_flops()
 
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Count nothing: scoring the test set is measurement, not training."""
         self._hooks_count = False
-        yield
-        self._hooks_count = True
+        try:
+            yield
+        finally:
+            self._hooks_count = True

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from sklearn.metrics import average_precision_score
 from torch import Tensor
 
 from labelmend.config import AugmentationSettings, Settings, TrainingSettings
 from labelmend.data.image_set import Images, ImageSet, Subset
 from labelmend.errors import DataError, RunError
 from labelmend.methods import METHODS
-from labelmend.methods.base import Progress, Task
+from labelmend.methods.base import Progress, Scores, Task
 from labelmend.models.build import build_network, describe_network
 from labelmend.models.classifier import Classifier
 from labelmend.models.fastnet import FastNet
@@ -40,7 +41,7 @@ from labelmend.training.machine import machine
 from labelmend.training.probe import probe
 from labelmend.training.quality import selection_quality
 from labelmend.training.schedule import lr_factor
-from labelmend.training.scoring import accuracy, score_images
+from labelmend.training.scoring import accuracy, area_factor, score_images
 from labelmend.training.views import Augmentation, Normalisation
 from labelmend.verdicts.table import VERDICTS, SampleVerdicts
 
@@ -105,9 +106,13 @@ def resolve_augmentation(
     )
 
 
-def resolve_batch_size(settings: TrainingSettings, count: int) -> int:
-    """Images a step: as set, or an 80th of all within ``AUTO_BATCH``; never more than there are."""
+def resolve_batch_size(settings: TrainingSettings, count: int, image_size: int) -> int:
+    """Images a step: as set, or an 80th of all within ``AUTO_BATCH``; never more than there are.
+
+    Above 64 px the upper bound falls with the area of the images, as memory does.
+    """
     low, high = AUTO_BATCH
+    high = max(low, int(high * area_factor(image_size)))
     size = min(max(count // 80, low), high) if settings.batch_size is None else settings.batch_size
     return min(size, count)
 
@@ -177,7 +182,8 @@ class Loop:
         count, image_size, _, channels = train_set.images.shape
         if train_set.num_classes < 2:
             raise DataError(f"{train_set.name}: only one class; a classifier needs at least two")
-        some = torch.randperm(count, generator=self.generator)[:STATISTICS_IMAGES]
+        enough = max(100, int(STATISTICS_IMAGES * area_factor(image_size)))
+        some = torch.randperm(count, generator=self.generator)[:enough]
         pixels = train_set.images.gather(some)
         self.normalisation = Normalisation.of(pixels)
         self.network_description = describe_network(
@@ -203,7 +209,7 @@ class Loop:
         self.averages = [WeightAverage(network, settings.training.ema_decay) for network in self.networks]
         for network in {id(n): n for a in self.averages for n in (a.network, a.average)}.values():
             self.meter.watch(network, shape)
-        self.batch_size = resolve_batch_size(settings.training, count)
+        self.batch_size = resolve_batch_size(settings.training, count, image_size)
         self.lr = resolve_lr(settings.training, self.batch_size)
         self.optimizer = make_optimizer(self.networks, settings.training, self.lr)
         self.augmentation = resolve_augmentation(
@@ -231,7 +237,7 @@ class Loop:
         if resume:
             self._restore(saved, info)
 
-    def score(self, network: Classifier) -> Any:
+    def score(self, network: Classifier) -> Scores:
         """Scores of a network on the training images; see ``methods.base.Task``."""
         return score_images(
             network, self.train_set.images, self.normalisation, self.arithmetic, self.flip_average
@@ -299,13 +305,16 @@ class Loop:
         batch = TrainingBatch(index, pixels, self.augmentation, self.arithmetic, self.generator)
         with self.arithmetic.autocast():
             loss = self.method.loss(batch, Progress(self.epoch, self.share))
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise RunError(f"the loss is {value} in epoch {self.epoch}: training diverged; lower --lr")
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
         for average in self.averages:
             average.update(self.step)
         self.step += 1
-        return float(loss.detach())
+        return value
 
     def _counted(self) -> float:
         counted, self.meter.total = self.meter.total, 0.0
@@ -323,15 +332,16 @@ class Loop:
         return found
 
     def test_accuracy(self, test_set: ImageSet) -> float:
-        """Accuracy of the averaged networks (mean of their probabilities) on a labelled set."""
+        """Accuracy of the network that would be the final model now, on a labelled set."""
         with self.meter.paused():
-            scores = [
-                score_images(
-                    average.average, test_set.images, self.normalisation, self.arithmetic, self.flip_average
-                ).probabilities
-                for average in self.averages
-            ]
-        return accuracy(torch.stack(scores).mean(0), torch.from_numpy(test_set.given_labels))
+            scores = score_images(
+                self.averages[0].average,
+                test_set.images,
+                self.normalisation,
+                self.arithmetic,
+                self.flip_average,
+            )
+        return accuracy(scores.probabilities, torch.from_numpy(test_set.given_labels))
 
     def describe(self) -> dict[str, Any]:
         """The run as it is set up, as JSON-able values."""
@@ -358,10 +368,17 @@ class Loop:
         with self.meter.counting():
             verdicts = self.method.verdicts()
         self.spent.flops += self._counted()
+        self.meter.close()
         network = self.averages[0].average
         network.eval()
         summary = {**summarise(verdicts, self.train_set, self.rows), **asdict(self.spent), **machine()}
         summary |= {"precision": self.arithmetic.precision, "memory_format": self.arithmetic.memory_format}
+        summary["device"] = str(self.arithmetic.device)
+        if self.train_set.true_labels is not None:
+            wrong = self.train_set.given_labels != self.train_set.true_labels
+            if wrong.any():
+                doubt = 1 - verdicts.label_quality
+                summary["detection_ap"] = float(average_precision_score(wrong, doubt))
         return Trained(network, self.describe(), verdicts, self.rows, summary)
 
     def _checkpoint_path(self) -> Path:
@@ -390,9 +407,10 @@ class Loop:
             "memory_format": self.arithmetic.memory_format,
             "rows": self.rows,
         }
+        # The checkpoint first: it holds all rows, and a resumed run writes the file of metrics anew.
+        save_tensors(self._checkpoint_path(), tensors, info)
         with (self.folder / METRICS).open("a") as file:
             file.write(json.dumps(row) + "\n")
-        save_tensors(self._checkpoint_path(), tensors, info)
 
     def _restore(self, tensors: dict[str, Tensor], info: dict[str, Any]) -> None:
         for i, average in enumerate(self.averages):

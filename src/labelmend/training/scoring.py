@@ -12,6 +12,12 @@ from labelmend.training.arithmetic import Arithmetic
 from labelmend.training.views import Normalisation
 
 SCORING_BATCH = 500
+FULL_BATCH_UP_TO = 64
+
+
+def area_factor(image_size: int) -> float:
+    """Factor on numbers of images that keeps memory level: 1 up to 64 px, then falling with the area."""
+    return (FULL_BATCH_UP_TO / max(image_size, FULL_BATCH_UP_TO)) ** 2
 
 
 @torch.no_grad()
@@ -21,7 +27,6 @@ def score_images(
     normalisation: Normalisation,
     arithmetic: Arithmetic,
     flip_average: bool,
-    batch_size: int = SCORING_BATCH,
 ) -> Scores:
     """Probabilities and features of every image, in order, without augmentation.
 
@@ -32,12 +37,12 @@ def score_images(
         arithmetic: device, precision and memory format.
         flip_average: average the probabilities over each image and its mirror image; the features
             are those of the image itself.
-        batch_size: images a pass.
 
     Returns:
         Scores on the CPU.
     """
-    count = images.shape[0]
+    count, side = images.shape[:2]
+    batch_size = max(16, int(SCORING_BATCH * area_factor(side)))
     probabilities = torch.empty(count, network.num_classes)
     features = torch.empty(count, network.feature_dim)
     training = network.training
