@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from labelmend.config import BudgetSettings, NetworkSettings, Settings, TrainingSettings
+from labelmend.data.sources import load
 from labelmend.errors import SettingsError
 from labelmend.methods.anchor_hallucination import AnchorHallucination, AnchorHallucinationSettings
 from labelmend.methods.base import Progress, Scores, Task
@@ -279,3 +280,15 @@ def test_settings_name_the_flag_at_fault():
         AnchorHallucinationSettings(lambda_p=0.2)
     with pytest.raises(SettingsError, match="--easy-percent"):
         AnchorHallucinationSettings(easy_percent=0)
+
+
+def test_clean_labels_look_clean_and_keep_nearly_all_labels():
+    settings = Settings(
+        AnchorHallucinationSettings(warmup=0.5, refresh=2),
+        network=NetworkSettings(widths=[16, 32]),
+        budget=BudgetSettings(epochs=20),
+        training=TrainingSettings(batch_size=32, lr=0.3, precision="float32"),
+    )
+    trained = train(settings, load("digits", limit=600))
+    assert trained.summary["looks_clean"]
+    assert (trained.verdicts.verdict == VERDICTS.index(HARD_CORRECTED)).mean() < 0.01

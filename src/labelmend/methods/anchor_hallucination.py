@@ -25,6 +25,7 @@ from labelmend.hallucination.train import train_hallucinator
 from labelmend.methods.base import Batch, Method, Progress, Scores, Selection, Task
 from labelmend.methods.cross_entropy import smooth
 from labelmend.methods.mixup import mixup_loss
+from labelmend.selection.clean import looks_clean
 from labelmend.selection.easiness import loss_mixture
 from labelmend.selection.easy_set import select_by_threshold, select_easy
 from labelmend.selection.label_quality import label_quality
@@ -46,6 +47,9 @@ from labelmend.verdicts.table import (
 )
 
 ANCHOR_BLOCK = 8192
+
+# Where labels look clean, a hard image is a likelier cause of a deviant vote than a wrong label.
+SURE = 0.9
 
 
 @dataclass
@@ -467,6 +471,11 @@ class AnchorHallucination(Method):
         # A suggestion that the model itself finds less probable than the given label is none.
         own = probabilities.gather(1, given[:, None])[:, 0]
         suggestible = probabilities.gather(1, final.corrected.clamp(min=0)[:, None])[:, 0] > own
+        certainty = torch.zeros(len(given))
+        certainty[voted] = probabilities[voted].gather(1, final.corrected[voted][:, None])[:, 0]
+        certainty = (certainty + final.vote_share) / 2
+        if looks_clean(probabilities, given):
+            suggestible &= certainty >= SURE
         voted &= confirmed | suggestible
         verdict = torch.full_like(given, VERDICTS.index(UNCERTAIN))
         verdict[voted & confirmed] = VERDICTS.index(HARD_CLEAN)
@@ -474,7 +483,7 @@ class AnchorHallucination(Method):
         verdict[final.easy] = VERDICTS.index(EASY)
         suggested = torch.where(voted & ~final.easy, final.corrected, given)
         confidence = probabilities.gather(1, suggested[:, None])[:, 0]
-        confidence = torch.where(voted, (confidence + final.vote_share) / 2, confidence)
+        confidence = torch.where(voted, certainty, confidence)
         return SampleVerdicts(
             probabilities=probabilities.numpy(),
             easiness=final.easiness.numpy(),

@@ -23,6 +23,7 @@ from labelmend.methods.base import Progress, Scores, Task
 from labelmend.models.build import build_network, describe_network
 from labelmend.models.classifier import Classifier
 from labelmend.models.fastnet import FastNet
+from labelmend.selection.clean import looks_clean
 from labelmend.selection.noise_rate import estimate_noise_rate
 from labelmend.training.arithmetic import Arithmetic, find_device
 from labelmend.training.budget import Spent, share_spent
@@ -50,9 +51,6 @@ METRICS = "metrics.jsonl"
 
 # Enough images for channel statistics and whitening; more change nothing that is visible.
 STATISTICS_IMAGES = 2000
-
-# A well-trained model disagrees with a few labels of any data set; fewer than this are no finding.
-CLEAN_BELOW = 0.02
 
 AUTO_BATCH = (32, 500)
 LR_OF_125 = 0.2
@@ -440,7 +438,7 @@ def summarise(verdicts: SampleVerdicts, train_set: ImageSet, rows: list[dict[str
         "samples": len(train_set),
         "verdicts": counts,
         "estimated_noise_rate": noise_rate,
-        "looks_clean": noise_rate < CLEAN_BELOW,
+        "looks_clean": looks_clean(torch.from_numpy(verdicts.probabilities), given),
     }
     tests = [row["test_accuracy"] for row in rows if "test_accuracy" in row]
     if tests:

@@ -1,0 +1,19 @@
+import pytest
+import torch
+
+from labelmend.selection.clean import implausible_share, looks_clean
+
+
+def test_share_by_hand():
+    p = torch.tensor([[0.9, 0.1], [0.76, 0.24], [0.2, 0.8], [0.5, 0.5]])
+    assert implausible_share(p, torch.tensor([0, 1, 0, 1])) == pytest.approx(0.5)
+    assert implausible_share(p, torch.tensor([0, 0, 1, 1])) == 0
+
+
+def test_few_implausible_labels_look_clean():
+    p = torch.tensor([[0.96, 0.02, 0.02]]).repeat(100, 1)
+    given = torch.zeros(100, dtype=torch.int64)
+    given[:3] = 1
+    assert looks_clean(p, given)
+    given[:10] = 1
+    assert not looks_clean(p, given)
