@@ -17,3 +17,10 @@ def test_few_implausible_labels_look_clean():
     assert looks_clean(p, given)
     given[:10] = 1
     assert not looks_clean(p, given)
+
+
+def test_a_network_that_has_learned_nothing_finds_nothing_clean():
+    p = torch.tensor([[0.36, 0.34, 0.3], [0.34, 0.36, 0.3], [0.32, 0.32, 0.36]]).repeat(100, 1)
+    given = (torch.arange(300) % 3 + torch.arange(300) // 3 % 2) % 3
+    assert implausible_share(p, given) == 0
+    assert not looks_clean(p, given)

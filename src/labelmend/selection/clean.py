@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from labelmend.selection.noise_rate import estimate_noise_rate
+
 CLEAN_BELOW = 0.04
 """Largest share of all but impossible labels in a clean data set: hard images of CIFAR-10 with true labels
 give 3.5 % for a network of 72 % accuracy, 20 % and 40 % of wrong labels give 10 to 35 %."""
+
+
+DOUBT_BELOW = 0.15
+"""Largest estimated noise rate of a clean data set: a network that has learned too little to find any label
+implausible doubts more than this."""
 
 
 def implausible_share(probabilities: Tensor, given_labels: Tensor) -> float:
@@ -27,5 +34,12 @@ def implausible_share(probabilities: Tensor, given_labels: Tensor) -> float:
 
 
 def looks_clean(probabilities: Tensor, given_labels: Tensor) -> bool:
-    """Whether fewer labels are implausible than hard images alone explain; arguments as above."""
+    """Whether fewer labels are implausible, and doubted, than hard images alone explain.
+
+    Args:
+        probabilities: (N, C), rows sum to 1.
+        given_labels: int64 (N,).
+    """
+    if estimate_noise_rate(probabilities, given_labels) >= DOUBT_BELOW:
+        return False
     return implausible_share(probabilities, given_labels) < CLEAN_BELOW
