@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
@@ -97,7 +98,7 @@ class Task:
     device: torch.device
 
 
-class Method:
+class Method(ABC):
     """Base class: plain hooks, overridden by each method in its own file.
 
     A method reads its settings and task in ``__init__``, says in ``start_epoch`` which samples each
@@ -121,9 +122,9 @@ class Method:
         order = torch.randperm(len(self.task.given_labels), generator=self.task.generator)
         return [step for step in order.split(self.task.batch_size) if len(step) > 1]
 
+    @abstractmethod
     def loss(self, batch: Batch, progress: Progress) -> Tensor:
         """Mean loss of one step, a scalar to minimise."""
-        raise NotImplementedError
 
     def metrics(self) -> dict[str, float]:
         """Numbers to report for the epoch just ended."""
@@ -140,6 +141,6 @@ class Method:
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Take up what ``state_dict`` returned."""
 
+    @abstractmethod
     def verdicts(self) -> SampleVerdicts:
         """Judge every training sample with the final model."""
-        raise NotImplementedError
