@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from labelmend.cli import data, noise
+from labelmend.cli import bench, data, noise
 from labelmend.cli.fit import parse_fit
 from labelmend.cli.main import COMMANDS
 from labelmend.cli.parsing import hyphenate, parse, parser_for
@@ -15,7 +15,14 @@ from labelmend.noise.spec import parse as parse_noise
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
-FUNCTIONS = {"show": show, "predict": predict, "resume": resume, "noise": noise.noise, "data": data.data}
+FUNCTIONS = {
+    "show": show,
+    "predict": predict,
+    "resume": resume,
+    "noise": noise.noise,
+    "data": data.data,
+    "bench": bench.bench,
+}
 
 
 def blocks(language: str) -> list[str]:
@@ -58,5 +65,5 @@ def test_the_demo_of_the_makefile_parses():
     assert parse_noise(found.overrides["noise"]).rate == 0.4
 
 
-def test_all_commands_but_bench_are_shown():
-    assert {c[1] for c in commands() if c[0] == "labelmend"} == set(COMMANDS) - {"bench"}
+def test_all_commands_are_shown():
+    assert {c[1] for c in commands() if c[0] == "labelmend"} == set(COMMANDS)

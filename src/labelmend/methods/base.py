@@ -138,7 +138,7 @@ class Method(ABC):
         """Everything the method needs to go on from here, as tensors."""
         return {}
 
-    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:  # noqa: B027  (most methods keep nothing)
         """Take up what ``state_dict`` returned."""
 
     @abstractmethod
