@@ -147,7 +147,7 @@ def test_bad_options_are_refused(fixture_set: ImageSet, text: str, message: str 
 
 def test_asymmetric_needs_a_map_for_unknown_classes(fixture_set: ImageSet, tmp_path: Path) -> None:
     other = replace(fixture_set, class_names=[f"c{i}" for i in range(10)])
-    with pytest.raises(SettingsError, match="asymmetric needs map="):
+    with pytest.raises(SettingsError, match="these classes need map=FILE"):
         apply("asymmetric:0.2", other)
     path = tmp_path / "map.json"
     path.write_text(json.dumps({"c1": "c2"}))

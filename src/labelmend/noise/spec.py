@@ -196,7 +196,12 @@ def _inclusive(spec: NoiseSpec, images: ImageSet, true: np.ndarray, root: str | 
 
 def _asymmetric(spec: NoiseSpec, images: ImageSet, true: np.ndarray, root: str | Path | None) -> Noisy:
     is_cifar10 = [name.lower() for name in images.class_names] == CIFAR10_CLASSES
-    name = spec.text("map", "cifar10" if is_cifar10 else "superclass" if images.num_classes == 100 else None)
+    default = "cifar10" if is_cifar10 else "superclass" if images.num_classes == 100 else None
+    name = spec.options.get("map", default)
+    if name is None:
+        raise SettingsError(
+            f'--noise {spec}: these classes need map=FILE.json, an object such as {{"cat": "dog"}}'
+        )
     if name == "cifar10":
         if images.num_classes != 10:
             raise SettingsError(f"--noise {spec}: map=cifar10 is for 10 classes, not {images.num_classes}")

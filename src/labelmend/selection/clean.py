@@ -7,8 +7,9 @@ from torch import Tensor
 from labelmend.selection.noise_rate import estimate_noise_rate
 
 CLEAN_BELOW = 0.04
-"""Largest share of all but impossible labels in a clean data set: hard images of CIFAR-10 with true labels
-give 3.5 % for a network of 72 % accuracy, 20 % and 40 % of wrong labels give 10 to 35 %."""
+"""Largest share of all but impossible labels in a clean data set. Set by eye from five runs whose true labels
+were known: 5,000 clean CIFAR-10 images (network of 72 % accuracy) gave 3.5 %, four runs with 40 % of wrong
+labels 10 to 34 %. Noise between 0 and 40 % was not tried."""
 
 
 DOUBT_BELOW = 0.15
