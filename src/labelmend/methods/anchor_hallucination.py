@@ -209,7 +209,7 @@ class AnchorHallucination(Method):
     def start_epoch(self, progress: Progress) -> list[Tensor]:
         """Select and correct where it is due; then one pass over the labelled samples (section 3.5)."""
         if progress.share < self.settings.warmup:
-            return super().start_epoch(progress)
+            return self.shuffled_steps()
         if self.partition is None or progress.epoch - self.selected_at >= self.settings.refresh:
             self.partition = self.divide(self.task.score(self.task.averages[0]))
             self.selected_at = progress.epoch
@@ -220,7 +220,7 @@ class AnchorHallucination(Method):
         generator, size = self.task.generator, self.task.batch_size
         inside, outside = labelled.nonzero()[:, 0], (~labelled).nonzero()[:, 0]
         if self.settings.unlabelled == "proportional" or not len(inside) or not len(outside):
-            return super().start_epoch(Progress(0, 0.0))
+            return self.shuffled_steps()
         half = max(size // 2, 1)
         steps = list(inside[torch.randperm(len(inside), generator=generator)].split(half))
         needed = sum(len(step) for step in steps)
@@ -246,20 +246,16 @@ class AnchorHallucination(Method):
         targets = self.targets(batch.index, guess, partition)
         images = [batch.view(strong=True) for _ in range(settings.views)] if settings.strong_views else weak
 
-        order = torch.argsort((~partition.labelled[batch.index]).to(torch.int8), stable=True).to(task.device)
-        num_labelled = int(partition.labelled[batch.index].sum())
-        split = [(view[order[:num_labelled]], view[order[num_labelled:]]) for view in images]
-        inputs = torch.cat([part[0] for part in split] + [part[1] for part in split])
-        order_targets = torch.cat(
-            [targets[order[:num_labelled]]] * len(images) + [targets[order[num_labelled:]]] * len(images)
-        )
+        labelled = partition.labelled[batch.index].repeat(settings.views)
+        order = torch.argsort((~labelled).to(torch.int8), stable=True).to(task.device)
+        inputs, targets = torch.cat(images)[order], targets.repeat(settings.views, 1)[order]
         coefficient = mixup_coefficients(settings.mixup_alpha, task.generator)
         permutation = torch.randperm(len(inputs), generator=task.generator).to(task.device)
-        inputs, mixed = mixup(inputs, order_targets, coefficient, permutation)
+        inputs, targets = mixup(inputs, targets, coefficient, permutation)
         logits = task.networks[0](inputs).float()
         ramp = ramp_up(progress.share, settings.warmup, settings.ramp)
         form = ssl_loss if settings.unlabelled_loss == "mse" else weighted_cross_entropy
-        loss = form(logits, mixed, num_labelled * len(images), settings.lambda_unlabelled * ramp)
+        loss = form(logits, targets, int(labelled.sum()), settings.lambda_unlabelled * ramp)
         if settings.prior_penalty > 0:
             loss = loss + settings.prior_penalty * prior_penalty(logits)
         return loss

@@ -114,11 +114,11 @@ class Method(ABC):
         self.task = task
 
     def start_epoch(self, progress: Progress) -> list[Tensor]:
-        """Prepare an epoch; returns the sample indices of each step (int64 tensors).
+        """Prepare an epoch; returns the sample indices of each step (int64 tensors)."""
+        return self.shuffled_steps()
 
-        The base draws every sample once, in random order, and drops a last batch of one image
-        (batch norm needs two).
-        """
+    def shuffled_steps(self) -> list[Tensor]:
+        """Every sample once, in random order, less a last batch of one image (batch norm needs two)."""
         order = torch.randperm(len(self.task.given_labels), generator=self.task.generator)
         return [step for step in order.split(self.task.batch_size) if len(step) > 1]
 

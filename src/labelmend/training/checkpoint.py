@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from labelmend.errors import RunError
+from labelmend.files import replacing
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], info: dict[str, Any]) -> None:
@@ -23,14 +24,13 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], info: dict[str, Any]) -
         tensors: any tensors; stored contiguously on the CPU.
         info: JSON-able values, kept in the header.
     """
-    temporary = path.with_name(path.name + ".part")
     plain = {name: t.detach().to("cpu", copy=True).contiguous() for name, t in tensors.items()}
-    save_file(plain, temporary, metadata={"info": json.dumps(info)})
-    # safetensors writes files for their owner alone, whatever the user's mask says.
-    mask = os.umask(0)
-    os.umask(mask)
-    temporary.chmod(0o666 & ~mask)
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        save_file(plain, temporary, metadata={"info": json.dumps(info)})
+        # safetensors writes files for their owner alone, whatever the user's mask says.
+        mask = os.umask(0)
+        os.umask(mask)
+        temporary.chmod(0o666 & ~mask)
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -23,6 +23,7 @@ from labelmend.methods.base import Progress, Scores, Task
 from labelmend.models.build import build_network, describe_network
 from labelmend.models.classifier import Classifier
 from labelmend.models.fastnet import FastNet
+from labelmend.run_folder import CHECKPOINT, METRICS
 from labelmend.selection.clean import looks_clean
 from labelmend.selection.noise_rate import estimate_noise_rate
 from labelmend.training.arithmetic import Arithmetic, find_device
@@ -45,9 +46,6 @@ from labelmend.training.schedule import lr_factor
 from labelmend.training.scoring import accuracy, area_factor, score_images
 from labelmend.training.views import Augmentation, Normalisation
 from labelmend.verdicts.table import VERDICTS, SampleVerdicts
-
-CHECKPOINT = "checkpoint.safetensors"
-METRICS = "metrics.jsonl"
 
 # Enough images for channel statistics and whitening; more change nothing that is visible.
 STATISTICS_IMAGES = 2000
