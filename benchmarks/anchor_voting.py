@@ -28,6 +28,7 @@ from torch import Tensor
 from labelmend.correction.loose import loose_votes
 from labelmend.correction.nearest import TILE_COLUMNS, TILE_ROWS, match_anchors
 from labelmend.correction.voting import valid_anchors, validity_threshold, vote
+from labelmend.training.machine import processor_name
 
 BLOCK = 8192
 
@@ -120,18 +121,12 @@ def measure_loose(size: argparse.Namespace, hard: Tensor, similarity: Tensor) ->
     return {"voting_seconds": seconds, "ratio": seconds / blocks.product_seconds}
 
 
-def processor() -> str:
-    info = Path("/proc/cpuinfo")
-    names = [line for line in info.read_text().splitlines() if "model name" in line] if info.exists() else []
-    return names[0].split(":", 1)[1].strip() if names else platform.processor() or platform.machine()
-
-
 def run(size: argparse.Namespace) -> dict[str, Any]:
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         measured = pool.submit(measure, size).result()
     return {
         "settings": {name: value for name, value in vars(size).items() if name != "out"},
-        "processor": processor(),
+        "processor": processor_name(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
         **measured,
