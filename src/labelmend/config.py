@@ -58,6 +58,8 @@ class NetworkSettings:
     """Channels of each stage of ``fastnet``; each stage halves the side."""
     depth: int = 2
     """3 x 3 convolutions in each stage of ``fastnet``; a third and later ones are residual."""
+    activation: Literal["relu", "gelu"] = "relu"
+    """Of ``fastnet``, all but its last, which is always a ReLU."""
 
     def __post_init__(self) -> None:
         """Validate the values."""
@@ -152,7 +154,7 @@ class TrainingSettings:
     device: str = "auto"
     """``auto``, ``cpu``, ``cuda`` or ``mps``."""
     flip_average: bool = True
-    """Average predictions over an image and its mirror image, where mirroring is on."""
+    """Average predictions of test and new images over each and its mirror image, where mirroring is on."""
     test_every: int = 1
     """Epochs between two scorings of the test set, when there is one."""
 

@@ -19,12 +19,22 @@ def test_directions_without_variance_stay_finite():
     assert torch.isfinite(whitening_filters(torch.ones(50, 1, 2, 2))).all()
 
 
+@pytest.mark.parametrize("activation", ["relu", "gelu"])
 @pytest.mark.parametrize(("size", "channels"), [(8, 1), (28, 1), (32, 3), (64, 3)])
-def test_features_are_non_negative_and_sized_by_the_last_width(size, channels):
-    net = FastNet(size, channels, [8, 16, 24], depth=3).eval()
+def test_features_are_non_negative_and_sized_by_the_last_width(size, channels, activation):
+    net = FastNet(size, channels, [8, 16, 24], depth=3, activation=activation).eval()
     features = net(torch.randn(2, channels, size, size, generator=torch.Generator().manual_seed(0)))
     assert features.shape == (2, 24)
     assert (features >= 0).all()
+
+
+def test_gelu_lets_small_negative_numbers_through():
+    images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    net = FastNet(32, 3, [8, 16], depth=2, activation="gelu").eval()
+    inside = net.stages[0](net.activation(net.stem(images)))
+    assert -0.2 < inside.min() < 0
+    net = FastNet(32, 3, [8, 16], depth=2).eval()
+    assert net.stages[0](net.activation(net.stem(images))).min() == 0
 
 
 def test_only_the_stem_is_frozen():

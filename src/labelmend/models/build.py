@@ -32,6 +32,7 @@ class NetworkDescription:
     num_classes: int
     widths: tuple[int, ...]
     depth: int
+    activation: str = "relu"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -57,7 +58,15 @@ def describe_network(
         name = "fastnet" if image_size <= CIFAR_STEM_UP_TO else "resnet18"
     if name not in NETWORKS:
         raise SettingsError(f"--network is {name!r}, but must be one of auto, {', '.join(NETWORKS)}")
-    return NetworkDescription(name, image_size, channels, num_classes, tuple(settings.widths), settings.depth)
+    return NetworkDescription(
+        name,
+        image_size,
+        channels,
+        num_classes,
+        tuple(settings.widths),
+        settings.depth,
+        settings.activation,
+    )
 
 
 def build_network(description: NetworkDescription, generator: torch.Generator | None = None) -> Classifier:
@@ -74,7 +83,7 @@ def _untrained(description: NetworkDescription) -> Classifier:
     size, channels, classes = description.image_size, description.channels, description.num_classes
     if description.network == "fastnet":
         widths = list(description.widths)
-        extractor = FastNet(size, channels, widths, description.depth)
+        extractor = FastNet(size, channels, widths, description.depth, description.activation)
         return Classifier(extractor, widths[-1], classes)
     blocks, bottleneck = RESNETS[description.network]
     resnet = ResNet(size, channels, blocks, bottleneck)

@@ -7,12 +7,18 @@ inputs, and the rest is plain 3 x 3 convolutions.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 STEM_SIDE = 2
+Activation = Callable[[Tensor], Tensor]
+
+# In place: each follows a batch norm, a sum or the stem, none of which needs its own output again.
+ACTIVATIONS: dict[str, Activation] = {"relu": torch.relu_, "gelu": functional.gelu}
 
 
 def whitening_filters(patches: Tensor, eps: float = 5e-4) -> Tensor:
@@ -38,8 +44,11 @@ def whitening_filters(patches: Tensor, eps: float = 5e-4) -> Tensor:
 class Stage(nn.Module):
     """Convolution, pooling, then ``depth - 1`` further convolutions; from the third on, residual."""
 
-    def __init__(self, channels_in: int, channels: int, depth: int, pool: bool) -> None:
+    def __init__(
+        self, channels_in: int, channels: int, pool: bool, activations: list[Activation]
+    ) -> None:
         super().__init__()
+        depth, self.activations = len(activations), activations
         sizes = [channels_in] + [channels] * depth
         self.convolutions = nn.ModuleList(
             nn.Conv2d(a, b, 3, padding=1, bias=False) for a, b in pairwise(sizes)
@@ -49,10 +58,11 @@ class Stage(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, channels_in, H, W) to (B, channels, H // 2, W // 2), or unpooled."""
-        for i, (convolution, norm) in enumerate(zip(self.convolutions, self.norms, strict=True)):
+        layers = zip(self.convolutions, self.norms, self.activations, strict=True)
+        for i, (convolution, norm, activation) in enumerate(layers):
             y = convolution(x)
             y = norm(self.pool(y) if i == 0 else y)
-            x = torch.relu(y + x if i >= 2 else y)
+            x = activation(y + x if i >= 2 else y)
         return x
 
 
@@ -64,17 +74,26 @@ class FastNet(nn.Module):
         channels: 1 or 3.
         widths: channels of each stage.
         depth: convolutions in each stage.
+        activation: a key of ``ACTIVATIONS``; the last one is a ReLU whatever it is, so that features
+            are not negative.
     """
 
-    def __init__(self, image_size: int, channels: int, widths: list[int], depth: int) -> None:
+    def __init__(
+        self, image_size: int, channels: int, widths: list[int], depth: int, activation: str = "relu"
+    ) -> None:
         super().__init__()
+        self.activation = ACTIVATIONS[activation]
         stem_channels = 2 * channels * STEM_SIDE**2
         self.stem = nn.Conv2d(channels, stem_channels, STEM_SIDE, bias=False)
         self.stem.weight.requires_grad_(False)
-        side, stages = image_size - STEM_SIDE + 1, []
+        side = image_size - STEM_SIDE + 1
+        stages: list[Stage] = []
         for channels_in, width in zip([stem_channels, *widths], widths, strict=False):
             pool = side >= 4
-            stages.append(Stage(channels_in, width, depth, pool))
+            activations = [self.activation] * depth
+            if len(stages) == len(widths) - 1:
+                activations[-1] = ACTIVATIONS["relu"]
+            stages.append(Stage(channels_in, width, pool, activations))
             side = side // 2 if pool else side
         self.stages = nn.Sequential(*stages)
 
@@ -87,5 +106,5 @@ class FastNet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, channels, H, W) to non-negative features (B, widths[-1])."""
-        x: Tensor = self.stages(torch.relu(self.stem(images)))
+        x: Tensor = self.stages(self.activation(self.stem(images)))
         return x.mean((2, 3))

@@ -40,6 +40,7 @@ from labelmend.training.ema import WeightAverage
 from labelmend.training.flops import FlopMeter
 from labelmend.training.listener import Listener, Silent
 from labelmend.training.machine import machine
+from labelmend.training.memory import kept_memory
 from labelmend.training.probe import probe
 from labelmend.training.quality import selection_quality
 from labelmend.training.schedule import lr_factor
@@ -234,9 +235,12 @@ class Loop:
             self._restore(saved, info)
 
     def score(self, network: Classifier) -> Scores:
-        """Scores of a network on the training images; see ``methods.base.Task``."""
+        """Scores of a network on the training images; see ``methods.base.Task``.
+
+        Without mirror images: they would double the cost, and a run that selects often would feel it.
+        """
         return score_images(
-            network, self.train_set.images, self.normalisation, self.arithmetic, self.flip_average
+            network, self.train_set.images, self.normalisation, self.arithmetic, flip_average=False
         )
 
     @property
@@ -472,4 +476,5 @@ def train(
         SettingsError: If a setting cannot be used on this machine or data.
         RunError: If there is no checkpoint to resume from, or it is damaged.
     """
-    return Loop(settings, train_set, test_set, folder, listener or Silent(), resume).run()
+    with kept_memory():
+        return Loop(settings, train_set, test_set, folder, listener or Silent(), resume).run()

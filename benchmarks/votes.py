@@ -1,0 +1,175 @@
+"""Are the corrected labels of hard samples better than the network's own predictions at the same moment?
+
+The fast recipe is run on part of CIFAR-10 with noisy labels. At the end of its warm-up (where it makes its first
+selection) and at its end, hard samples get labels from hallucinated anchors, from closed-form anchors, and
+from the nearest easy samples themselves (k nearest neighbours, no anchors), all with the same rule of
+acceptance. Beside each stand the network's own predictions: on the very samples that got a label, and on as
+many samples where it is the most confident; k nearest neighbours are also taken on as many, the most agreed.
+True labels are used for scoring alone.
+
+    python benchmarks/votes.py --noise cifar10n:worse --out benchmarks/results/votes_worse_10k.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from labelmend import api, settings_io
+from labelmend.correction.voting import accept
+from labelmend.data.image_set import ImageSet
+from labelmend.methods.anchor_hallucination import AnchorHallucination
+from labelmend.methods.base import Scores
+from labelmend.selection.easiness import loss_mixture
+from labelmend.training.listener import Silent
+from labelmend.training.loop import Loop
+from labelmend.training.machine import machine
+
+ANCHORS = {
+    "trained hallucinator, strict": {"hallucinator": "learned", "surrounding": "strict", "lambda_p": 0.6},
+    "trained hallucinator, loose": {"hallucinator": "learned", "surrounding": "loose", "lambda_p": 0.8},
+    "closed form, strict": {"hallucinator": "closed_form", "surrounding": "strict", "lambda_p": 0.6},
+    "closed form, loose": {"hallucinator": "closed_form", "surrounding": "loose", "lambda_p": 0.8},
+}
+
+
+def share_right(labels: Tensor, true: Tensor, chosen: Tensor) -> float | None:
+    """Share of the chosen samples whose label is true; None where none is chosen."""
+    return float((labels == true)[chosen].double().mean()) if bool(chosen.any()) else None
+
+
+def most(confidence: Tensor, count: int) -> Tensor:
+    """Mask of the ``count`` largest; ties by index."""
+    chosen = torch.zeros(len(confidence), dtype=torch.bool)
+    chosen[torch.argsort(confidence, descending=True, stable=True)[:count]] = True
+    return chosen
+
+
+def neighbours(easy: Tensor, labels: Tensor, hard: Tensor, classes: int, k: int) -> tuple[Tensor, Tensor]:
+    """Label and agreement of the k nearest easy samples of each hard one; features are centred.
+
+    Agreement is the share of the winning class; ties are ordered by the mean similarity, at most 0.001.
+    """
+    similarity, index = (functional.normalize(hard, dim=1) @ functional.normalize(easy, dim=1).T).topk(k)
+    counts = functional.one_hot(labels[index], classes).sum(1).double()
+    summed = torch.zeros_like(counts).scatter_add_(1, labels[index], similarity.double())
+    best = (counts + 1e-3 * summed / k).argmax(1)
+    share = counts.gather(1, best[:, None])[:, 0] / k
+    return best, share + 1e-3 * similarity.mean(1)
+
+
+def compare(loop: Loop, scores: Scores, true: Tensor) -> list[dict[str, Any]]:
+    """One record for each kind of anchor, on one scoring pass."""
+    assert isinstance(loop.method, AnchorHallucination)
+    given, own = loop.task.given_labels, loop.method.settings
+    losses = -scores.probabilities.gather(1, given[:, None])[:, 0].clamp(min=1e-12).log()
+    easy = loop.method.select(loss_mixture(losses).easiness, losses)
+    hard = (~easy).nonzero()[:, 0]
+    confidence, argmax = scores.probabilities[hard].max(1)
+    truth, centred = true[hard], scores.features - scores.features.mean(0)
+    near, agreement = neighbours(
+        centred[easy], given[easy], centred[hard], loop.task.num_classes, own.max_votes
+    )
+    everywhere = torch.ones(len(hard), dtype=torch.bool)
+    records = []
+    for name, changes in ANCHORS.items():
+        generator = torch.Generator().manual_seed(loop.settings.seed)
+        method = AnchorHallucination(replace(own, **changes), replace(loop.task, generator=generator))
+        votes, _, _ = method.correct(scores.features, easy, hard)
+        taken = accept(votes, own.min_votes, own.min_agreement)
+        count = int(taken.sum())
+        differ = taken & (votes.label != argmax)
+        records.append(
+            {
+                "anchors": name,
+                "hard": len(hard),
+                "coverage": count / len(hard),
+                "vote": share_right(votes.label, truth, taken),
+                "argmax on the same samples": share_right(argmax, truth, taken),
+                "neighbours on the same samples": share_right(near, truth, taken),
+                "most confident argmax": share_right(argmax, truth, most(confidence, count)),
+                "most agreed neighbours": share_right(near, truth, most(agreement, count)),
+                "share where vote and argmax differ": int(differ.sum()) / max(count, 1),
+                "vote where they differ": share_right(votes.label, truth, differ),
+                "argmax where they differ": share_right(argmax, truth, differ),
+                "argmax on all hard samples": share_right(argmax, truth, everywhere),
+                "neighbours on all hard samples": share_right(near, truth, everywhere),
+                "given labels of hard samples": share_right(given[hard], truth, everywhere),
+                "easy purity": share_right(given, true, easy),
+            }
+        )
+    return records
+
+
+def run_seed(train_set: ImageSet, settings: Any) -> dict[str, list[dict[str, Any]]]:
+    """Train the recipe; returns the comparison at each moment."""
+    loop = Loop(settings, train_set, None, None, Silent(), resume=False)
+    assert isinstance(loop.method, AnchorHallucination) and train_set.true_labels is not None
+    true = torch.from_numpy(train_set.true_labels)
+    while loop.share < loop.method.settings.warmup:
+        loop.run_epoch()
+    first = compare(loop, loop.score(loop.averages[0].average), true)
+    while loop.share < 1:
+        loop.run_epoch()
+    return {"first selection": first, "end": compare(loop, loop.score(loop.averages[0].average), true)}
+
+
+def summarise(seeds: list[dict[str, list[dict[str, Any]]]]) -> dict[str, list[dict[str, Any]]]:
+    """Mean and sample standard deviation of every number over the seeds."""
+    table: dict[str, list[dict[str, Any]]] = {}
+    for moment in seeds[0]:
+        table[moment] = []
+        for rows in zip(*(seed[moment] for seed in seeds), strict=True):
+            row: dict[str, Any] = {"anchors": rows[0]["anchors"]}
+            for key in list(rows[0])[1:]:
+                values = [r[key] for r in rows if r[key] is not None]
+                spread = statistics.stdev(values) if len(values) > 1 else None
+                row[key] = {"mean": statistics.fmean(values) if values else None, "stdev": spread}
+            row["vote minus argmax on the same samples"] = [
+                r["vote"] - r["argmax on the same samples"] for r in rows if r["vote"] is not None
+            ]
+            table[moment].append(row)
+    return table
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--root", help="folder that holds CIFAR-10")
+    parser.add_argument("--noise", default="cifar10n:worse")
+    parser.add_argument("--limit", type=int, default=10_000)
+    parser.add_argument("--flops", type=float, default=5e13)
+    parser.add_argument("--widths", type=int, nargs="+", default=[32, 64, 128])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
+    parser.add_argument("--out", type=Path)
+    args = parser.parse_args()
+
+    started, seeds = time.time(), []
+    changes = {"noise": args.noise, "limit": args.limit, "flops": args.flops, "widths": args.widths}
+    for seed in args.seeds:
+        settings = settings_io.resolve("fast", None, {**changes, "root": args.root, "seed": seed})
+        train_set = api.prepare(settings, "cifar10").train_set
+        seeds.append(run_seed(train_set, settings))
+        print(f"seed {seed}: {time.time() - started:.0f} s", flush=True)
+    result = {
+        "settings": {k: v for k, v in vars(args).items() if k not in ("out", "root")},
+        "table": summarise(seeds),
+        "seeds": seeds,
+        "seconds": time.time() - started,
+        **machine(),
+    }
+    print(json.dumps(result["table"], indent=2))
+    if args.out is not None:
+        args.out.write_text(json.dumps(result, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import platform
+
+import pytest
+import torch
+
+from labelmend.training.memory import kept_memory
+
+resource = pytest.importorskip("resource")
+BYTES = 48 * 2**20
+
+
+def faults_of_an_allocation() -> int:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    torch.zeros(BYTES, dtype=torch.uint8)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told to keep memory")
+def test_a_large_allocation_reuses_memory_inside_and_faults_every_time_outside():
+    with kept_memory():
+        inside = min(faults_of_an_allocation() for _ in range(5))
+    outside = min(faults_of_an_allocation() for _ in range(5))
+    pages = BYTES // resource.getpagesize()
+    assert inside < pages / 10
+    assert outside > pages / 2
+
+
+def test_the_defaults_return_when_the_block_fails():
+    with pytest.raises(RuntimeError, match="inside"), kept_memory():
+        raise RuntimeError("inside")
+    assert torch.zeros(4).sum() == 0
