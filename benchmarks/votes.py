@@ -1,7 +1,7 @@
 """Are the corrected labels of hard samples better than the network's own predictions at the same moment?
 
-The fast recipe is run on part of CIFAR-10 with noisy labels. At the end of its warm-up (where it makes its first
-selection) and at its end, hard samples get labels from hallucinated anchors, from closed-form anchors, and
+The fast recipe is run on part of CIFAR-10 with noisy labels. At the end of its warm-up (where it makes its
+first selection) and at its end, hard samples get labels from hallucinated anchors, from closed-form anchors, and
 from the nearest easy samples themselves (k nearest neighbours, no anchors), all with the same rule of
 acceptance. Beside each stand the network's own predictions: on the very samples that got a label, and on as
 many samples where it is the most confident; k nearest neighbours are also taken on as many, the most agreed.

@@ -132,7 +132,7 @@ class TrainingSettings:
     """The optimiser, its schedule and the machine."""
 
     batch_size: int | None = None
-    """Images a step, labelled and unlabelled together; by default an 80th of all, 32 to 500 up to 64 px."""
+    """Images a step, labelled and unlabelled together; by default an 80th of all, 32 to 250 up to 64 px."""
     lr: float | None = None
     """Peak learning rate of Nesterov SGD; by default 0.2 for 125 images a step, and as its root."""
     momentum: float = 0.9

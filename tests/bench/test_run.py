@@ -56,6 +56,20 @@ def test_a_result_of_other_settings_is_refused(tmp_path):
         run_bench(tmp_path / "small.yaml", tmp_path / "out")
 
 
+def test_a_result_from_before_a_setting_existed_counts_as_its_default(tmp_path):
+    (tmp_path / "small.yaml").write_text(SUITE)
+    run_bench(tmp_path / "small.yaml", tmp_path / "out")
+    for path in (tmp_path / "out" / "small").glob("*.json"):
+        record = json.loads(path.read_text())
+        del record["settings"]["network"]["activation"]
+        path.write_text(json.dumps(record))
+    (tmp_path / "small.yaml").write_text(SUITE.replace("widths: [8]", "widths: [8], activation: relu"))
+    run_bench(tmp_path / "small.yaml", tmp_path / "out")
+    (tmp_path / "small.yaml").write_text(SUITE.replace("widths: [8]", "widths: [8], activation: gelu"))
+    with pytest.raises(RunError, match="was run with other settings"):
+        run_bench(tmp_path / "small.yaml", tmp_path / "out")
+
+
 def test_the_cell_in_hand_is_resumed(tmp_path, monkeypatch):
     (tmp_path / "small.yaml").write_text(SUITE)
     run_bench(tmp_path / "small.yaml", tmp_path / "whole")

@@ -157,10 +157,10 @@ def test_nothing_to_resume(noisy_digits, tmp_path):
 def test_batch_size_and_rate_follow_the_number_of_images():
     auto = TrainingSettings()
     sizes = [loop.resolve_batch_size(auto, count, 32) for count in (20, 1000, 10_000, 1_000_000)]
-    assert sizes == [20, 32, 125, 500]
+    assert sizes == [20, 32, 125, 250]
     assert loop.resolve_lr(auto, 125) == pytest.approx(0.2)
     assert loop.resolve_lr(auto, 500) == pytest.approx(0.4)
     fixed = TrainingSettings(batch_size=64, lr=0.02)
-    assert loop.resolve_batch_size(auto, 1_000_000, 224) == 40
+    assert loop.resolve_batch_size(auto, 1_000_000, 224) == 32
     assert loop.resolve_batch_size(fixed, 10_000, 224) == 64
     assert loop.resolve_lr(fixed, 64) == 0.02

@@ -13,6 +13,7 @@ from rich.console import Console
 from labelmend import api, run_folder, settings_io
 from labelmend.bench.suite import Cell, read_suite
 from labelmend.bench.tables import render_suite, update_document
+from labelmend.config import Settings
 from labelmend.errors import RunError
 from labelmend.files import write_json, write_text
 
@@ -106,14 +107,18 @@ def run_cell(cell: Cell, folder: Path, console: Console) -> dict[str, Any]:
 def check_same_settings(path: Path, cell: Cell) -> None:
     """Refuse a result that was run with other settings than the suite now asks for.
 
-    Where the data lie may differ from machine to machine, so it is not compared.
+    Where the data lie may differ from machine to machine, so it is not compared. A setting that did not
+    exist when the result was run had what is now its default.
 
     Raises:
         RunError: If the settings differ.
     """
     ran, wanted = run_folder.read_json(path)["settings"], settings_io.to_dict(cell.settings)
-    if any(ran.get(section) != value for section, value in wanted.items() if section != "data"):
-        raise RunError(f"{path} was run with other settings; remove it, or give the row another name")
+    defaults = settings_io.to_dict(Settings(type(cell.settings.method)()))
+    for section, values in wanted.items():
+        known = {**defaults[section], **ran[section]} if isinstance(values, dict) else ran[section]
+        if section != "data" and known != values:
+            raise RunError(f"{path} was run with other settings; remove it, or give the row another name")
 
 
 def run_bench(file: Path, out: Path, document: Path | None = None) -> None:

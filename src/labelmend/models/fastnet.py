@@ -44,9 +44,7 @@ def whitening_filters(patches: Tensor, eps: float = 5e-4) -> Tensor:
 class Stage(nn.Module):
     """Convolution, pooling, then ``depth - 1`` further convolutions; from the third on, residual."""
 
-    def __init__(
-        self, channels_in: int, channels: int, pool: bool, activations: list[Activation]
-    ) -> None:
+    def __init__(self, channels_in: int, channels: int, pool: bool, activations: list[Activation]) -> None:
         super().__init__()
         depth, self.activations = len(activations), activations
         sizes = [channels_in] + [channels] * depth

@@ -51,7 +51,7 @@ from labelmend.verdicts.table import VERDICTS, SampleVerdicts
 # Enough images for channel statistics and whitening; more change nothing that is visible.
 STATISTICS_IMAGES = 2000
 
-AUTO_BATCH = (32, 500)
+AUTO_BATCH = (32, 250)
 LR_OF_125 = 0.2
 
 
