@@ -1,11 +1,11 @@
 """Are the corrected labels of hard samples better than the network's own predictions at the same moment?
 
 The fast recipe is run on part of CIFAR-10 with noisy labels. At the end of its warm-up (where it makes its
-first selection) and at its end, hard samples get labels from hallucinated anchors, from closed-form anchors, and
-from the nearest easy samples themselves (k nearest neighbours, no anchors), all with the same rule of
-acceptance. Beside each stand the network's own predictions: on the very samples that got a label, and on as
-many samples where it is the most confident; k nearest neighbours are also taken on as many, the most agreed.
-True labels are used for scoring alone.
+first selection) and at its end, hard samples get labels from hallucinated anchors, from closed-form anchors,
+and from the nearest easy samples themselves (k nearest neighbours, no anchors). Beside each kind of anchors
+stand the network's own predictions and those of the neighbours: on the very samples that got a label from the
+anchors, and on as many samples where they are the most confident or agreed. True labels are used for scoring
+alone.
 
     python benchmarks/votes.py --noise cifar10n:worse --out benchmarks/results/votes_worse_10k.json
 """
