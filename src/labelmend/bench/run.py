@@ -76,7 +76,7 @@ def result_of(
         "summary": run.summary,
         "selection": {name: rows[-1][name] for name in kept if name in rows[-1]},
         "curve": [
-            {"epoch": row["epoch"], "flops": row["flops"], "test_accuracy": row["test_accuracy"]}
+            {name: row[name] for name in ("epoch", "flops", "seconds", "test_accuracy")}
             for row in rows
             if "test_accuracy" in row
         ],
