@@ -2,7 +2,8 @@
 
 The plain loop is what a tutorial writes: float32, contiguous (NCHW), a data loader that crops, mirrors
 and normalises one image at a time. The bare loop does nothing but forward, backward and optimiser step on
-one batch of random numbers, in the precision and layout that the probe chose.
+one batch of random numbers, in the precision and layout that the probe chose. The training loop is that of
+the fast recipe, in its warm-up and after its first selection.
 
     python benchmarks/throughput.py --out benchmarks/results/throughput.json
 """
@@ -21,13 +22,16 @@ from PIL import Image
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
-from labelmend.config import BudgetSettings, NetworkSettings, Settings, TrainingSettings
+from labelmend import settings_io
 from labelmend.data.image_set import ImageSet, MemoryImages
-from labelmend.methods import METHODS
+from labelmend.methods.anchor_hallucination import AnchorHallucination
 from labelmend.models.build import NetworkDescription, build_network
+from labelmend.models.classifier import Classifier
+from labelmend.training.arithmetic import Arithmetic
 from labelmend.training.listener import Silent
 from labelmend.training.loop import Loop, make_optimizer
 from labelmend.training.machine import machine
+from labelmend.training.memory import kept_memory
 
 
 class PerImage(Dataset):
@@ -70,16 +74,15 @@ def plain_loop(
     return run
 
 
-def bare_loop(loop: Loop, description: NetworkDescription, batch: int) -> Callable[[int], None]:
-    network = build_network(description, torch.Generator().manual_seed(0)).train()
-    loop.arithmetic.place_module(network)
+def bare_loop(loop: Loop, network: Classifier, arithmetic: Arithmetic, batch: int) -> Callable[[int], None]:
+    arithmetic.place_module(network.train())
     optimizer = make_optimizer([network], loop.settings.training, loop.lr)
-    images = loop.arithmetic.place_images(torch.randn(batch, 3, 32, 32))
+    images = arithmetic.place_images(torch.randn(batch, 3, 32, 32))
     labels = torch.randint(10, (batch,))
 
     def run(steps: int) -> None:
         for _ in range(steps):
-            with loop.arithmetic.autocast():
+            with arithmetic.autocast():
                 loss = functional.cross_entropy(network(images).float(), labels)
             optimizer.zero_grad()
             loss.backward()
@@ -88,8 +91,33 @@ def bare_loop(loop: Loop, description: NetworkDescription, batch: int) -> Callab
     return run
 
 
-def own_loop(loop: Loop, images: MemoryImages, batch: int) -> Callable[[int], None]:
+def random_images(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels (count, 32, 32, 3) and labels of 10 classes, all random."""
+    rng = np.random.default_rng(0)
+    return rng.integers(0, 256, (count, 32, 32, 3), dtype=np.uint8), rng.integers(0, 10, count)
+
+
+def make_loop(pixels: np.ndarray, labels: np.ndarray, widths: list[int], batch: int) -> Loop:
+    """The training loop of the fast recipe, before its first step."""
+    rows = [str(i) for i in range(len(labels))]
+    images = MemoryImages(torch.from_numpy(pixels))
+    names = [str(i) for i in range(10)]
+    train_set = ImageSet(images, labels, names, rows, [""] * len(labels))
+    settings = settings_io.resolve("fast", None, {"widths": widths, "batch_size": batch})
+    loop = Loop(settings, train_set, None, None, Silent(), resume=False)
+    for network in loop.networks:
+        network.train()
+    return loop
+
+
+def own_loop(loop: Loop, images: MemoryImages, batch: int, selected: bool) -> Callable[[int], None]:
+    """Steps of the method: of its warm-up, or after a selection."""
+    method = loop.method
+    assert isinstance(method, AnchorHallucination)
+    partition = method.divide(loop.score(loop.averages[0].average)) if selected else None
+
     def run(steps: int) -> None:
+        method.partition = partition
         for i in range(steps):
             index = torch.arange(i * batch, (i + 1) * batch) % images.shape[0]
             loop.train_step(index, images.gather(index))
@@ -106,51 +134,42 @@ def images_per_second(run: Callable[[int], None], steps: int, batch: int) -> flo
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--widths", type=int, nargs="+", default=[64, 256, 256])
-    parser.add_argument("--batch", type=int, default=500)
-    parser.add_argument("--steps", type=int, default=6)
+    parser.add_argument("--batch", type=int, default=250)
+    parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--workers", type=int, default=0, help="loader processes of the plain loop")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
 
-    rng = np.random.default_rng(0)
     count = args.batch * args.steps
-    pixels = rng.integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
-    labels = rng.integers(0, 10, count)
-    names = [str(i) for i in range(10)]
-    rows = [str(i) for i in range(count)]
-    images = MemoryImages(torch.from_numpy(pixels))
-    settings = Settings(
-        METHODS["ce"].Settings(),
-        network=NetworkSettings(network="fastnet", widths=args.widths),
-        budget=BudgetSettings(epochs=1000),
-        training=TrainingSettings(batch_size=args.batch),
-    )
-    train_set = ImageSet(images, labels, names, rows, [""] * count)
-    loop = Loop(settings, train_set, None, None, Silent(), resume=False)
-    description = NetworkDescription("fastnet", 32, 3, 10, tuple(args.widths), 2)
-    for network in loop.networks:
-        network.train()
+    pixels, labels = random_images(count)
+    loop = make_loop(pixels, labels, args.widths, args.batch)
+    description = loop.network_description
     runs = {
         "plain": plain_loop(PerImage(pixels, labels), description, args.batch, args.workers),
-        "bare": bare_loop(loop, description, args.batch),
-        "labelmend": own_loop(loop, images, args.batch),
+        "bare": bare_loop(
+            loop, build_network(description, torch.Generator().manual_seed(0)), loop.arithmetic, args.batch
+        ),
+        "labelmend, warm-up": own_loop(loop, MemoryImages(torch.from_numpy(pixels)), args.batch, False),
+        "labelmend, after it": own_loop(loop, MemoryImages(torch.from_numpy(pixels)), args.batch, True),
     }
     speeds: dict[str, list[float]] = {name: [] for name in runs}
-    for turn in range(args.rounds + 1):
-        for name, run in runs.items():
-            speed = images_per_second(run, args.steps if turn else 1, args.batch)
-            if turn:
-                speeds[name].append(speed)
+    with kept_memory():
+        for turn in range(args.rounds + 1):
+            for name, run in runs.items():
+                speed = images_per_second(run, args.steps if turn else 1, args.batch)
+                if turn:
+                    speeds[name].append(speed)
     median = {name: float(np.median(values)) for name, values in speeds.items()}
+    own = [name for name in runs if name.startswith("labelmend")]
     result = {
         "settings": {k: v for k, v in vars(args).items() if k != "out"},
         "precision": loop.arithmetic.precision,
         "memory_format": loop.arithmetic.memory_format,
         "images_per_second": median,
         "all_rounds": speeds,
-        "times_plain": median["labelmend"] / median["plain"],
-        "share_of_bare": median["labelmend"] / median["bare"],
+        "times_plain": {name: median[name] / median["plain"] for name in own},
+        "share_of_bare": {name: median[name] / median["bare"] for name in own},
         **machine(),
     }
     print(json.dumps(result, indent=2))
