@@ -1,7 +1,9 @@
+import pytest
 import torch
 from torch import nn
 
-from labelmend.methods.mixup import mixup_loss
+from labelmend.methods.base import Progress
+from labelmend.methods.mixup import Mixup, MixupSettings, mixup_loss
 
 
 class Fixed:
@@ -9,8 +11,22 @@ class Fixed:
 
     networks = (nn.Identity(),)
 
+    given_labels = torch.tensor([0, 1])
+    num_classes = 2
+    label_smoothing = 0.0
+    device = torch.device("cpu")
+
     def __init__(self):
         self.generator = torch.Generator().manual_seed(0)
+
+
+class Views:
+    """A batch whose strong views give the right class, and whose weak ones the wrong one."""
+
+    index = torch.tensor([0, 1])
+
+    def view(self, strong=False):
+        return 5 * (torch.eye(2) if strong else torch.eye(2).flip(0))
 
 
 def test_without_mixing_it_is_cross_entropy():
@@ -32,3 +48,10 @@ def test_mixing_two_samples_by_hand():
     grid = torch.linspace(0.5, 1, 10_001)
     candidates = [loss(w, p) for w in grid for p in ([0, 1], [1, 0])]
     assert min(abs(found - c) for c in candidates) < 1e-3
+
+
+@pytest.mark.parametrize("strong", [False, True])
+def test_learns_on_the_views_that_are_set(strong):
+    loss = Mixup(MixupSettings(alpha=0, strong_views=strong), Fixed()).loss(Views(), Progress(1, 0.0))
+    expected = nn.functional.cross_entropy(Views().view(strong), Views.index)
+    assert torch.allclose(loss, expected)

@@ -23,6 +23,8 @@ class MixupSettings(MethodSettings):
 
     alpha: float = 1.0
     """Parameter of Beta(alpha, alpha), from which each step draws its mixing coefficient."""
+    strong_views: bool = False
+    """Whether the network learns on strong views, as ``anchor_hallucination`` can after its warm-up."""
 
     def __post_init__(self) -> None:
         """Validate the values."""
@@ -45,4 +47,5 @@ class Mixup(CrossEntropy):
 
     def loss(self, batch: Batch, progress: Progress) -> Tensor:
         """Mean cross-entropy of one step."""
-        return mixup_loss(self.task, batch.view(), self.targets(batch), self.settings.alpha)
+        images = batch.view(strong=self.settings.strong_views)
+        return mixup_loss(self.task, images, self.targets(batch), self.settings.alpha)
