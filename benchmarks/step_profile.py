@@ -3,7 +3,9 @@
 First the fast recipe's own steps, in its warm-up and after a selection, by kind of operation; then images a
 second of a bare forward-backward loop for every activation, pooling, precision and memory format.
 
-    python benchmarks/step_profile.py --out benchmarks/results/step_profile.json
+    python benchmarks/step_profile.py --out benchmarks/results/step_profile/PROCESSOR.json
+
+An older processor can be imitated with ``ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2`` in front.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -93,7 +96,9 @@ def change(network: Classifier, activation: str, pooling: str) -> None:
 
 def choices(loop: Loop, batch: int, steps: int, rounds: int) -> list[dict[str, Any]]:
     """Images a second of a bare loop for every choice; all of them in turn, so that drift hits all alike."""
-    has_bf16 = any(flag in str(machine()["processor"]) for flag in HAS_BF16)
+    has_bf16 = "ONEDNN_MAX_CPU_ISA" not in os.environ and any(
+        flag in str(machine()["processor"]) for flag in HAS_BF16
+    )
     runs, found = [], []
     for activation, pooling, numbers in itertools.product(ACTIVATIONS, POOLINGS, ARITHMETIC):
         if numbers[0] == "bfloat16" and not has_bf16:
@@ -135,6 +140,7 @@ def main() -> None:
         "memory_format": loop.arithmetic.memory_format,
         "profiles": profiles,
         "choices": table,
+        "limited_to": os.environ.get("ONEDNN_MAX_CPU_ISA"),
         **machine(),
     }
     print(json.dumps(result, indent=2))

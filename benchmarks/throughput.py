@@ -5,7 +5,7 @@ and normalises one image at a time. The bare loop does nothing but forward, back
 one batch of random numbers, in the precision and layout that the probe chose. The training loop is that of
 the fast recipe, in its warm-up and after its first selection.
 
-    python benchmarks/throughput.py --out benchmarks/results/throughput.json
+    python benchmarks/throughput.py --out benchmarks/results/throughput/PROCESSOR.json
 """
 
 from __future__ import annotations

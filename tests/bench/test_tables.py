@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from labelmend.bench.tables import mean_and_spread, render_suite
+from labelmend.bench.tables import mean_and_spread, render_suite, suite_tables, update_document
 from labelmend.errors import RunError
 
 
@@ -42,3 +42,19 @@ def test_one_line_a_method_best_last(tmp_path):
 def test_no_results(tmp_path):
     with pytest.raises(RunError, match="holds no results"):
         render_suite(tmp_path)
+
+
+def test_document_keeps_all_but_its_tables(tmp_path):
+    document, results = tmp_path / "page.md", tmp_path / "results"
+    (results / "known").mkdir(parents=True)
+    write(results / "known", "CE", 1, 0.6)
+    marks = "<!-- table: {} -->\nold\n<!-- end of table -->\n"
+    known, unknown = marks.format("known"), marks.format("unknown")
+    document.write_text(f"before\n{known}between\n{unknown}after\n")
+    update_document(document, suite_tables(results))
+    text = document.read_text()
+    assert text.startswith("before\n<!-- table: known -->\n\n| noise |")
+    assert text.endswith("between\n" + unknown + "after\n")
+    assert "| CE | 1 | 60.00 |" in text
+    update_document(document, suite_tables(results))
+    assert document.read_text() == text

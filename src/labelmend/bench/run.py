@@ -12,7 +12,7 @@ from rich.console import Console
 
 from labelmend import api, run_folder, settings_io
 from labelmend.bench.suite import Cell, read_suite
-from labelmend.bench.tables import render_suite, update_document
+from labelmend.bench.tables import render_suite, suite_tables, update_document
 from labelmend.config import Settings
 from labelmend.errors import RunError
 from labelmend.files import write_json, write_text
@@ -158,4 +158,4 @@ def run_bench(file: Path, out: Path, document: Path | None = None) -> None:
     write_text(out / f"{suite.name}.md", f"# {suite.title}\n\n{table}")
     console.print(f"\n{suite.title}\n\n{table}", markup=False)
     if document is not None:
-        update_document(document, out)
+        update_document(document, suite_tables(out))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,19 +77,29 @@ def render_suite(folder: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def update_document(document: Path, results: Path) -> None:
+def suite_tables(results: Path) -> Callable[[str], str | None]:
+    """How to render a suite by name, from a folder with one folder of JSON files a suite."""
+
+    def render(name: str) -> str | None:
+        folder = results / name
+        return render_suite(folder) if any(folder.glob("*.json")) else None
+
+    return render
+
+
+def update_document(document: Path, render: Callable[[str], str | None]) -> None:
     """Bring the tables of a Markdown file up to date.
 
-    Each pair of lines ``<!-- table: SUITE -->`` and ``<!-- end of table -->`` gets the table of that
-    suite between them; one without results yet is left as it is.
+    Each pair of lines ``<!-- table: NAME -->`` and ``<!-- end of table -->`` gets the table of that name
+    between them.
 
     Args:
         document: the Markdown file.
-        results: folder with one folder of JSON files a suite.
+        render: makes the table of a name; None leaves what is there.
     """
 
     def table(match: re.Match[str]) -> str:
-        folder = results / match["name"]
-        return f"{match[1]}\n{render_suite(folder)}\n{match[3]}" if any(folder.glob("*.json")) else match[0]
+        rendered = render(match["name"])
+        return match[0] if rendered is None else f"{match[1]}\n{rendered}\n{match[3]}"
 
     write_text(document, MARKER.sub(table, document.read_text(encoding="utf-8")))

@@ -1,0 +1,118 @@
+"""Bring every table of the documentation up to date, from the JSON files in ``benchmarks/results``.
+
+python benchmarks/tables.py
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from labelmend.bench.tables import mean_and_spread, suite_tables, update_document
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+DOCUMENTS = (ROOT / "docs" / "BENCHMARKS.md", ROOT / "docs" / "PAPER.md")
+
+
+def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def read_all(folder: str) -> list[dict[str, Any]]:
+    """The records of a folder of results, by file name; one a processor."""
+    return [json.loads(path.read_text()) for path in sorted((RESULTS / folder).glob("*.json"))]
+
+
+def processor(record: dict[str, Any]) -> str:
+    """The processor of a record, and the extensions it was held to."""
+    limit = record.get("limited_to")
+    return record["processor"] + (f", held to {limit}" if limit else "")
+
+
+def throughput() -> str:
+    """Images a second of the training loop beside a bare and a plain one."""
+    rows = []
+    for record in read_all("throughput"):
+        speeds = record["images_per_second"]
+        numbers = f"{record['precision']} {record['memory_format']}"
+        shares = [f"{100 * share:.0f} %" for share in record["share_of_bare"].values()]
+        rows.append([processor(record), numbers, *(f"{speed:,.0f}" for speed in speeds.values()), *shares])
+    head = ["processor", "precision and layout", "plain loop", "bare loop", "warm-up", "after it"]
+    return markdown([*head, "warm-up, of bare", "after it, of bare"], rows)
+
+
+def step_profile() -> str:
+    """Share of a step in each kind of operation."""
+    columns, cells = [], []
+    for record in read_all("step_profile"):
+        for moment, found in record["profiles"].items():
+            columns.append(f"{moment}, {processor(record)}, {record['precision']}")
+            shares = [f"{100 * share:.1f} %" for share in found["kinds"].values()]
+            cells.append([*shares, f"{100 * found['making the views']:.1f} %"])
+    kinds = [*read_all("step_profile")[0]["profiles"]["warm-up"]["kinds"], "(of these: making the views)"]
+    return markdown(["kind of operation", *columns], zip(kinds, *cells, strict=True))
+
+
+def network_choices() -> str:
+    """Images a second of each activation and pooling, in each precision and layout, relative to the best."""
+    rows = []
+    for record in read_all("step_profile"):
+        fastest = max(choice["images_per_second"] for choice in record["choices"])
+        arithmetic = list(
+            dict.fromkeys((choice["precision"], choice["memory_format"]) for choice in record["choices"])
+        )
+        for precision, layout in arithmetic:
+            speeds = {
+                (c["activation"], c["pooling"]): c["images_per_second"] / fastest
+                for c in record["choices"]
+                if (c["precision"], c["memory_format"]) == (precision, layout)
+            }
+            head = [f"{activation}, {pooling}" for activation, pooling in speeds]
+            rows.append([processor(record), f"{precision} {layout}", *(f"{v:.2f}" for v in speeds.values())])
+    return markdown(["processor", "precision and layout", *head], rows)
+
+
+def votes(name: str) -> str:
+    """Voted labels beside the network's own predictions, one line for each kind of anchors and moment."""
+    record = json.loads((RESULTS / f"{name}.json").read_text())
+    columns = {
+        "coverage": "coverage",
+        "vote": "vote",
+        "argmax, same samples": "argmax on the same samples",
+        "k nearest, same samples": "neighbours on the same samples",
+        "most confident argmax": "most confident argmax",
+        "most agreed k nearest": "most agreed neighbours",
+    }
+    rows = []
+    for moment, anchors in record["table"].items():
+        for i, row in enumerate(anchors):
+            found = [[seed[moment][i][key] for seed in record["seeds"]] for key in columns.values()]
+            known = [[value for value in values if value is not None] for values in found]
+            gain = [100 * value for value in row["vote minus argmax on the same samples"]]
+            spread = f"{statistics.fmean(gain):+.2f} ± {statistics.stdev(gain):.2f}"
+            rows.append([moment, row["anchors"], *(mean_and_spread(values) for values in known), spread])
+    return markdown(["moment", "anchors", *columns, "vote minus argmax"], rows)
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "throughput": throughput,
+    "step_profile": step_profile,
+    "network_choices": network_choices,
+    "votes_worse_10k": lambda: votes("votes_worse_10k"),
+}
+
+
+def main() -> None:
+    suite = suite_tables(RESULTS)
+    for document in DOCUMENTS:
+        update_document(document, lambda name: TABLES[name]() if name in TABLES else suite(name))
+
+
+if __name__ == "__main__":
+    main()
