@@ -5,7 +5,7 @@ second of a bare forward-backward loop for every activation, pooling, precision 
 
     python benchmarks/step_profile.py --out benchmarks/results/step_profile/PROCESSOR.json
 
-An older processor can be imitated with ``ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2`` in front.
+``throughput.py`` says how to imitate an older processor.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from throughput import bare_loop, images_per_second, make_loop, own_loop, random_images
+from throughput import bare_loop, here, images_per_second, make_loop, own_loop, random_images
 from torch import nn
 from torch.nn import functional
 from torch.profiler import ProfilerActivity, profile
@@ -32,7 +31,6 @@ from labelmend.models.classifier import Classifier
 from labelmend.models.fastnet import FastNet, Stage
 from labelmend.training.arithmetic import Arithmetic
 from labelmend.training.loop import Loop
-from labelmend.training.machine import machine
 from labelmend.training.memory import kept_memory
 
 # The first kind whose part of a name occurs in the operation's name.
@@ -96,9 +94,8 @@ def change(network: Classifier, activation: str, pooling: str) -> None:
 
 def choices(loop: Loop, batch: int, steps: int, rounds: int) -> list[dict[str, Any]]:
     """Images a second of a bare loop for every choice; all of them in turn, so that drift hits all alike."""
-    has_bf16 = "ONEDNN_MAX_CPU_ISA" not in os.environ and any(
-        flag in str(machine()["processor"]) for flag in HAS_BF16
-    )
+    machine = here()
+    has_bf16 = not machine["limited_to"] and any(flag in str(machine["processor"]) for flag in HAS_BF16)
     runs, found = [], []
     for activation, pooling, numbers in itertools.product(ACTIVATIONS, POOLINGS, ARITHMETIC):
         if numbers[0] == "bfloat16" and not has_bf16:
@@ -140,8 +137,7 @@ def main() -> None:
         "memory_format": loop.arithmetic.memory_format,
         "profiles": profiles,
         "choices": table,
-        "limited_to": os.environ.get("ONEDNN_MAX_CPU_ISA"),
-        **machine(),
+        **here(),
     }
     print(json.dumps(result, indent=2))
     if args.out is not None:

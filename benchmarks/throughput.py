@@ -3,7 +3,8 @@
 The plain loop is what a tutorial writes: float32, contiguous (NCHW), a data loader that crops, mirrors
 and normalises one image at a time. The bare loop does nothing but forward, backward and optimiser step on
 one batch of random numbers, in the precision and layout that the probe chose. The training loop is that of
-the fast recipe, in its warm-up and after its first selection.
+the fast recipe, in its warm-up and after its first selection. An older processor can be imitated with
+``ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2`` in front.
 
     python benchmarks/throughput.py --out benchmarks/results/throughput/PROCESSOR.json
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -32,6 +34,8 @@ from labelmend.training.listener import Silent
 from labelmend.training.loop import Loop, make_optimizer
 from labelmend.training.machine import machine
 from labelmend.training.memory import kept_memory
+
+ISA_LIMIT = "ONEDNN_MAX_CPU_ISA"
 
 
 class PerImage(Dataset):
@@ -131,6 +135,11 @@ def images_per_second(run: Callable[[int], None], steps: int, batch: int) -> flo
     return steps * batch / (time.perf_counter() - start)
 
 
+def here() -> dict[str, str | int | None]:
+    """The machine, and what ``ONEDNN_MAX_CPU_ISA`` holds it to."""
+    return {"limited_to": os.environ.get(ISA_LIMIT), **machine()}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--widths", type=int, nargs="+", default=[64, 256, 256])
@@ -170,7 +179,7 @@ def main() -> None:
         "all_rounds": speeds,
         "times_plain": {name: median[name] / median["plain"] for name in own},
         "share_of_bare": {name: median[name] / median["bare"] for name in own},
-        **machine(),
+        **here(),
     }
     print(json.dumps(result, indent=2))
     if args.out is not None:
