@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from labelmend.models.build import NetworkDescription, build_network
@@ -8,8 +9,9 @@ def network():
     return build_network(NetworkDescription("fastnet", 8, 1, 2, (8,), 1), torch.Generator().manual_seed(0))
 
 
-def choose(monkeypatch, seconds, **fixed):
+def choose(monkeypatch, seconds, native=False, **fixed):
     timed = []
+    monkeypatch.setattr(probing, "has_bfloat16", lambda _device: native)
 
     def step(_network, _shape, batch, arithmetic):
         timed.append((arithmetic.precision, arithmetic.memory_format, batch))
@@ -20,24 +22,35 @@ def choose(monkeypatch, seconds, **fixed):
     return (chosen.precision, chosen.memory_format), speeds, timed
 
 
-def test_the_fastest_is_chosen(monkeypatch):
+def test_the_far_fastest_is_chosen(monkeypatch):
     seconds = {
         ("float32", "channels_last"): 2.0,
         ("float32", "contiguous"): 4.0,
-        ("bfloat16", "channels_last"): 1.0,
+        ("bfloat16", "channels_last"): 0.9,
     }
     chosen, speeds, _ = choose(monkeypatch, seconds)
     assert chosen == ("bfloat16", "channels_last")
-    assert speeds["bfloat16 channels_last"] == 1.0
+    assert speeds["float32 channels_last"] == 0.5
 
 
-def test_near_ties_keep_the_first(monkeypatch):
+@pytest.mark.parametrize("ratio", [0.6, 1.0, 1.3, 1.9])
+@pytest.mark.parametrize(("native", "expected"), [(True, "bfloat16"), (False, "float32")])
+def test_a_close_race_goes_to_what_the_processor_is_built_for(monkeypatch, ratio, native, expected):
     seconds = {
         ("float32", "channels_last"): 1.0,
         ("float32", "contiguous"): 0.9,
-        ("bfloat16", "channels_last"): 0.85,
+        ("bfloat16", "channels_last"): 1 / ratio,
     }
-    assert choose(monkeypatch, seconds)[0] == ("float32", "channels_last")
+    assert choose(monkeypatch, seconds, native)[0] == (expected, "channels_last")
+
+
+def test_a_processor_that_fails_its_promise(monkeypatch):
+    seconds = {
+        ("float32", "channels_last"): 1.0,
+        ("float32", "contiguous"): 1.0,
+        ("bfloat16", "channels_last"): 2.5,
+    }
+    assert choose(monkeypatch, seconds, native=True)[0] == ("float32", "channels_last")
 
 
 def test_a_hopeless_candidate_never_sees_a_real_batch(monkeypatch):
