@@ -20,7 +20,8 @@ def faults_of_an_allocation() -> int:
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told to keep memory")
 def test_a_large_allocation_reuses_memory_inside_and_faults_every_time_outside():
     with kept_memory():
-        inside = min(faults_of_an_allocation() for _ in range(5))
+        # The first ones grow the heap, until what was freed lies together.
+        inside = min([faults_of_an_allocation() for _ in range(40)][-5:])
     outside = min(faults_of_an_allocation() for _ in range(5))
     pages = BYTES // resource.getpagesize()
     assert inside < pages / 10
