@@ -18,11 +18,11 @@ def faults_of_an_allocation() -> int:
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told to keep memory")
-def test_a_large_allocation_reuses_memory_inside_and_faults_every_time_outside():
+def test_a_large_allocation_reuses_memory_inside_and_the_system_gets_it_back():
     with kept_memory():
         # The first ones grow the heap, until what was freed lies together.
         inside = min([faults_of_an_allocation() for _ in range(40)][-5:])
-    outside = min(faults_of_an_allocation() for _ in range(5))
+    outside = faults_of_an_allocation()
     pages = BYTES // resource.getpagesize()
     assert inside < pages / 10
     assert outside > pages / 2
