@@ -232,6 +232,20 @@ def test_trusted_labels_are_easy_and_never_doubted(network):
     assert partition.weight[0] == 1
 
 
+def test_labels_of_easy_neighbours_are_half_of_a_guess(network):
+    features, true = clusters()
+    given = true.clone()
+    given[0] = 1
+    scores = scores_of(features, true)
+    scores.probabilities[0] = torch.tensor([0.25, 0.5, 0.25])
+    alone = method(given, network, easy_percent=60).divide(scores)
+    helped = method(given, network, easy_percent=60, neighbours=5).divide(scores)
+    assert not alone.easy[0] and torch.equal(alone.easy, helped.easy)
+    assert torch.equal(alone.guess, scores.probabilities)
+    assert torch.allclose(helped.guess[0], torch.tensor([0.625, 0.25, 0.125]))
+    assert helped.label_quality[0] < alone.label_quality[0]
+
+
 def test_cached_guesses_are_a_running_mean(network):
     features, true = clusters()
     m = method(true, network, guess_momentum=0.75)

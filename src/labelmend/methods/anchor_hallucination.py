@@ -17,6 +17,7 @@ from torch import Tensor
 from labelmend.config import MethodSettings, require
 from labelmend.correction.loose import loose_votes
 from labelmend.correction.nearest import AnchorBlock, match_anchors
+from labelmend.correction.neighbours import neighbour_shares
 from labelmend.correction.voting import TOP_ANCHORS, Votes, accept, validity_threshold, vote
 from labelmend.hallucination.closed_form import closed_form_anchors
 from labelmend.hallucination.hallucinator import Hallucinator
@@ -112,6 +113,8 @@ class AnchorHallucinationSettings(MethodSettings):
     """Whether the network learns on strong views; guesses always come from weak ones."""
     guesses: Literal["fresh", "cached"] = "fresh"
     """Guessed labels from the views of each step (the paper), or from the last scoring pass."""
+    neighbours: int = 0
+    """Easy samples nearest in feature space whose labels are half of each cached guess; 0 for none."""
     guess_momentum: float = 0.0
     """Share of the earlier guess kept in each cached guess."""
     teacher: Literal["network", "average"] = "network"
@@ -143,6 +146,7 @@ class AnchorHallucinationSettings(MethodSettings):
             require(getattr(self, flag) >= 1, flag, getattr(self, flag), "at least 1")
         for flag in ("hallucinator_first_epochs", "hallucinator_epochs"):
             require(getattr(self, flag) >= 0, flag, getattr(self, flag), "0 or more")
+        require(self.neighbours >= 0, "neighbours", self.neighbours, "0 or more")
         require(self.refresh >= 1, "refresh", self.refresh, "at least 1")
         if self.lambda_conf_mode == "absolute":
             require(-1 <= self.lambda_conf <= 1, "lambda_conf", self.lambda_conf, "from -1 to 1")
@@ -164,7 +168,7 @@ class Partition:
         weight: float32 in [0, 1], trust in the label of each labelled sample.
         easiness: float32 in [0, 1].
         label_quality: float32 in [0, 1], low = suspicious.
-        guess: float32 (N, C), class probabilities of the scoring pass (or their running mean).
+        guess: float32 (N, C), class probabilities as ``scored_guess`` makes them.
         transition: float32 (C, C), estimated T[true, given].
         votes: int32, anchors that voted on each sample.
         vote_share: float32 in [0, 1], share of them for the winner.
@@ -305,10 +309,7 @@ class AnchorHallucination(Method):
         counts[hard] = votes.votes
         all_sources = torch.full((len(given), TOP_ANCHORS), -1)
         all_sources[hard] = sources
-        kept = self.settings.guess_momentum if self.partition is not None else 0.0
-        guess = scores.probabilities
-        if self.partition is not None:
-            guess = kept * self.partition.guess + (1 - kept) * guess
+        guess = self.scored_guess(scores, easy)
         transition = estimate_transition(guess, given)
         quality = label_quality(guess, given, corrected, share)
         quality[task.trusted] = 1.0
@@ -327,6 +328,23 @@ class AnchorHallucination(Method):
         return Partition(
             easy, corrected, weight, omega, quality, guess, transition, counts, share, all_sources
         )
+
+    def scored_guess(self, scores: Scores, easy: Tensor) -> Tensor:
+        """Class probabilities (N, C): the network's, its easy neighbours' labels, earlier guesses."""
+        device, kept = self.task.device, self.settings.guess_momentum
+        guess = scores.probabilities
+        if self.settings.neighbours:
+            shares = neighbour_shares(
+                scores.features.to(device),
+                easy.to(device),
+                self.task.given_labels.to(device),
+                self.task.num_classes,
+                self.settings.neighbours,
+            )
+            guess = (guess + shares.to(guess.device)) / 2
+        if self.partition is None:
+            return guess
+        return kept * self.partition.guess + (1 - kept) * guess
 
     def select(self, omega: Tensor, losses: Tensor) -> Tensor:
         """The easy set S_e, bool (N,) (section 3.1)."""

@@ -1,0 +1,50 @@
+"""What the labels of the nearest easy samples say about a sample's class."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+# Similarities that are held at a time (64 MB).
+BLOCK = 2**24
+
+
+@torch.no_grad()
+def neighbour_shares(
+    features: Tensor, easy: Tensor, given_labels: Tensor, num_classes: int, neighbours: int
+) -> Tensor:
+    """Shares of the classes among the given labels of the K easy samples most similar to each sample.
+
+    Similarity is the cosine of features measured from their mean. No sample is its own neighbour: what
+    a network has memorised of a label cannot come back as evidence for it. Not in the paper, whose anchors
+    carry the labels of easy samples to hard ones by majority alone.
+
+    Args:
+        features: (N, d), of all samples.
+        easy: bool (N,), the easy set.
+        given_labels: int64 (N,), in [0, C).
+        num_classes: C.
+        neighbours: K, at least 1; all other easy samples where there are fewer.
+
+    Returns:
+        float32 (N, C), rows sum to 1; uniform where there is no other easy sample.
+    """
+    unit = functional.normalize(features.float() - features.float().mean(0), dim=1)
+    members = easy.nonzero()[:, 0]
+    reference = unit[members].T.contiguous()
+    onehot = functional.one_hot(given_labels[members], num_classes).float()
+    column = torch.full_like(given_labels, -1)
+    column[members] = torch.arange(len(members), device=members.device)
+    shares = torch.full((len(unit), num_classes), 1 / num_classes, device=unit.device)
+    if not len(members):
+        return shares
+    for rows in torch.arange(len(unit), device=unit.device).split(max(BLOCK // len(members), 1)):
+        similarity = unit[rows] @ reference
+        itself = (column[rows] >= 0).nonzero()[:, 0]
+        similarity[itself, column[rows[itself]]] = -torch.inf
+        value, index = similarity.topk(min(neighbours, len(members)), dim=1)
+        votes = (onehot[index] * value.isfinite()[:, :, None]).sum(1)
+        number = votes.sum(1, keepdim=True)
+        shares[rows] = torch.where(number > 0, votes / number.clamp(min=1), shares[rows])
+    return shares
