@@ -155,7 +155,7 @@ def main() -> None:
     started, seeds = time.time(), []
     # Neighbours are a control here; with them in the guesses the controls would not be independent.
     changes = {"noise": args.noise, "limit": args.limit, "flops": args.flops, "widths": args.widths}
-    changes["neighbours"] = 0
+    changes |= {"neighbours": 0, "posterior": "unlabelled"}
     for seed in args.seeds:
         settings = settings_io.resolve("fast", None, {**changes, "root": args.root, "seed": seed})
         train_set = api.prepare(settings, "cifar10").train_set

@@ -126,25 +126,23 @@ def test_targets_by_hand(network):
     assert torch.allclose(found, expected, atol=1e-5)
 
 
-def test_posterior_guesses_lean_towards_the_given_label(network):
+@pytest.mark.parametrize(("posterior", "leaning"), [("none", 0), ("unlabelled", 3), ("all", 4)])
+def test_posterior_guesses_lean_towards_the_given_label(network, posterior, leaning):
     features, true = clusters()
     given = true.clone()
     given[:3] = (true[:3] + 1) % CLASSES
-    index, even = torch.arange(3), torch.full((3, CLASSES), 1 / CLASSES)
-    for posterior in (False, True):
-        m = method(given, network, correction=False, posterior=posterior, temperature=1.0, easy_percent=50)
-        partition = m.divide(scores_of(features, true))
-        assert not partition.labelled[index].any()
-        found = m.targets(index, even, partition)
-        if posterior:
-            assert torch.equal(found.argmax(1), given[index])
-            assert torch.allclose(
-                found,
-                partition.transition[:, given[index]].T
-                / partition.transition[:, given[index]].sum(0)[:, None],
-            )
-        else:
-            assert torch.allclose(found, even)
+    m = method(given, network, correction=False, posterior=posterior, temperature=1.0, easy_percent=50)
+    partition = m.divide(scores_of(features, true))
+    assert not partition.labelled[:3].any()
+    easy = partition.easy.nonzero()[:1, 0]
+    partition.weight[easy] = 0.0
+    index, even = torch.cat([torch.arange(3), easy]), torch.full((4, CLASSES), 1 / CLASSES)
+    found = m.targets(index, even, partition)
+    column = partition.transition[:, given[index]].T
+    expected = column / column.sum(1, keepdim=True)
+    assert torch.equal(expected.argmax(1), given[index])
+    assert torch.allclose(found[:leaning], expected[:leaning])
+    assert torch.allclose(found[leaning:], even[leaning:])
 
 
 def test_centred_similarities_survive_a_common_offset(network):

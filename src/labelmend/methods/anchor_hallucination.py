@@ -131,8 +131,8 @@ class AnchorHallucinationSettings(MethodSettings):
     """Weight of DivideMix's penalty on the mean prediction; eq. 3 itself has none."""
     unlabelled_loss: Literal["mse", "ce"] = "mse"
     """Loss of unlabelled samples: eq. 3's squared error, or cross-entropy with the guesses."""
-    posterior: bool = False
-    """Combine each guess with the given label by Bayes' rule, with an estimated transition matrix."""
+    posterior: Literal["none", "unlabelled", "all"] = "none"
+    """Which guesses Bayes' rule combines with the given label: those of unlabelled samples, or all."""
     unlabelled: Literal["equal", "proportional"] = "equal"
     """Half of each step unlabelled (the paper), or its share of all samples."""
 
@@ -281,12 +281,14 @@ class AnchorHallucination(Method):
         corrected = partition.corrected[index]
         labels = torch.where(corrected >= 0, corrected, self.task.given_labels[index]).to(device)
         weight = partition.weight[index].to(device)
-        refined = refine_labels(labels, weight, guess, temperature)
-        labelled = partition.labelled[index].to(device)
-        if self.settings.posterior:
+        posterior = guess
+        if self.settings.posterior != "none":
             given = self.task.given_labels[index].to(device)
-            guess = label_posterior(guess, given, partition.transition.to(device))
-        return torch.where(labelled[:, None], refined, sharpen(guess, temperature))
+            posterior = label_posterior(guess, given, partition.transition.to(device))
+        mixed_in = posterior if self.settings.posterior == "all" else guess
+        refined = refine_labels(labels, weight, mixed_in, temperature)
+        labelled = partition.labelled[index].to(device)
+        return torch.where(labelled[:, None], refined, sharpen(posterior, temperature))
 
     def divide(self, scores: Scores) -> Partition:
         """Sections 3.1 to 3.3 on one scoring pass: easy set, hallucinator, anchors, votes."""
