@@ -153,8 +153,8 @@ def main() -> None:
     args = parser.parse_args()
 
     started, seeds = time.time(), []
-    # Neighbours are a control here; with them in the guesses the controls would not be independent.
     changes = {"noise": args.noise, "limit": args.limit, "flops": args.flops, "widths": args.widths}
+    # Neighbours are a control: a network trained on their labels would not be independent of it.
     changes |= {"neighbours": 0, "posterior": "unlabelled"}
     for seed in args.seeds:
         settings = settings_io.resolve("fast", None, {**changes, "root": args.root, "seed": seed})

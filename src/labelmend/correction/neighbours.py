@@ -30,21 +30,18 @@ def neighbour_shares(
     Returns:
         float32 (N, C), rows sum to 1; uniform where there is no other easy sample.
     """
-    unit = functional.normalize(features.float() - features.float().mean(0), dim=1)
-    members = easy.nonzero()[:, 0]
-    reference = unit[members].T.contiguous()
-    onehot = functional.one_hot(given_labels[members], num_classes).float()
-    column = torch.full_like(given_labels, -1)
-    column[members] = torch.arange(len(members), device=members.device)
-    shares = torch.full((len(unit), num_classes), 1 / num_classes, device=unit.device)
-    if not len(members):
-        return shares
-    for rows in torch.arange(len(unit), device=unit.device).split(max(BLOCK // len(members), 1)):
+    features = features.float()
+    unit = functional.normalize(features - features.mean(0), dim=1)
+    reference = unit[easy].T.contiguous()
+    onehot = functional.one_hot(given_labels[easy], num_classes).float()
+    among_easy = easy.cumsum(0) - 1
+    count, shares = len(onehot), []
+    for rows in torch.arange(len(unit), device=unit.device).split(max(BLOCK // max(count, 1), 1)):
         similarity = unit[rows] @ reference
-        itself = (column[rows] >= 0).nonzero()[:, 0]
-        similarity[itself, column[rows[itself]]] = -torch.inf
-        value, index = similarity.topk(min(neighbours, len(members)), dim=1)
+        own = easy[rows].nonzero()[:, 0]
+        similarity[own, among_easy[rows[own]]] = -torch.inf
+        value, index = similarity.topk(min(neighbours, count), dim=1)
         votes = (onehot[index] * value.isfinite()[:, :, None]).sum(1)
         number = votes.sum(1, keepdim=True)
-        shares[rows] = torch.where(number > 0, votes / number.clamp(min=1), shares[rows])
-    return shares
+        shares.append(torch.where(number > 0, votes / number.clamp(min=1), 1 / num_classes))
+    return torch.cat(shares)

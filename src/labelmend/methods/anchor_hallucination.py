@@ -114,7 +114,7 @@ class AnchorHallucinationSettings(MethodSettings):
     guesses: Literal["fresh", "cached"] = "fresh"
     """Guessed labels from the views of each step (the paper), or from the last scoring pass."""
     neighbours: int = 0
-    """Easy samples nearest in feature space whose labels are half of each cached guess; 0 for none."""
+    """Nearest easy samples whose labels are half of the guess of a scoring pass; 0 for none."""
     guess_momentum: float = 0.0
     """Share of the earlier guess kept in each cached guess."""
     teacher: Literal["network", "average"] = "network"
@@ -278,12 +278,12 @@ class AnchorHallucination(Method):
     def targets(self, index: Tensor, guess: Tensor, partition: Partition) -> Tensor:
         """Refined labels of labelled samples, sharpened guesses of the others, (B, C)."""
         device, temperature = self.task.device, self.settings.temperature
-        corrected = partition.corrected[index]
-        labels = torch.where(corrected >= 0, corrected, self.task.given_labels[index]).to(device)
+        given = self.task.given_labels[index].to(device)
+        corrected = partition.corrected[index].to(device)
+        labels = torch.where(corrected >= 0, corrected, given)
         weight = partition.weight[index].to(device)
         posterior = guess
         if self.settings.posterior != "none":
-            given = self.task.given_labels[index].to(device)
             posterior = label_posterior(guess, given, partition.transition.to(device))
         mixed_in = posterior if self.settings.posterior == "all" else guess
         refined = refine_labels(labels, weight, mixed_in, temperature)
@@ -332,7 +332,7 @@ class AnchorHallucination(Method):
         )
 
     def scored_guess(self, scores: Scores, easy: Tensor) -> Tensor:
-        """Class probabilities (N, C): the network's, its easy neighbours' labels, earlier guesses."""
+        """Class probabilities (N, C) from the network, the labels of easy neighbours, the guess before."""
         device, kept = self.task.device, self.settings.guess_momentum
         guess = scores.probabilities
         if self.settings.neighbours:
