@@ -78,9 +78,8 @@ def main() -> None:
     by_flops.set_xscale("log")
     by_flops.set_xlabel("floating-point operations (stars: estimated)")
     by_flops.set_ylabel("test accuracy, %")
-    by_time.set_xlabel(
-        "minutes, test scoring included, on " + records[0]["summary"]["processor"].split(" (")[0]
-    )
+    processors = dict.fromkeys(record["summary"]["processor"].split(" (")[0] for record in records)
+    by_time.set_xlabel("minutes, test scoring included, on " + " and ".join(processors))
     by_time.legend(*by_flops.get_legend_handles_labels(), fontsize=8, loc="lower center")
     figure.savefig(args.picture, dpi=130)
 
