@@ -126,12 +126,13 @@ def test_targets_by_hand(network):
     assert torch.allclose(found, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize(("posterior", "leaning"), [("none", 0), ("unlabelled", 3), ("all", 4)])
+@pytest.mark.parametrize(("posterior", "leaning"), [("none", 0), ("unlabelled", 3), ("all", 4), ("auto", 4)])
 def test_posterior_guesses_lean_towards_the_given_label(network, posterior, leaning):
     features, true = clusters()
     given = true.clone()
     given[:3] = (true[:3] + 1) % CLASSES
-    m = method(given, network, correction=False, posterior=posterior, temperature=1.0, easy_percent=50)
+    changes = {"neighbours": 3, "temperature": 1.0, "easy_percent": 50, "correction": False}
+    m = method(given, network, posterior=posterior, **changes)
     partition = m.divide(scores_of(features, true))
     assert not partition.labelled[:3].any()
     easy = partition.easy.nonzero()[:1, 0]
@@ -143,6 +144,29 @@ def test_posterior_guesses_lean_towards_the_given_label(network, posterior, lean
     assert torch.equal(expected.argmax(1), given[index])
     assert torch.allclose(found[:leaning], expected[:leaning])
     assert torch.allclose(found[leaning:], even[leaning:])
+
+
+def test_auto_does_without_bayes_rule_where_wrong_labels_suit_the_image(network):
+    generator = torch.Generator().manual_seed(0)
+    features, true = clusters(40)
+    wrong = torch.rand(len(true), generator=generator) < 0.3
+    given = torch.where(wrong, (true + 1) % CLASSES, true)
+    # The wrongly labelled images lie nearer to the class they are said to be of than to their own.
+    nearer = features.roll(-1, dims=1)
+    suited = torch.where(wrong[:, None], 0.45 * features + 0.55 * nearer, features)
+    for shown, bayes in ((features, True), (suited, False)):
+        m = method(given, network, posterior="auto", neighbours=10, correction=False)
+        partition = m.divide(scores_of(shown, true))
+        assert bool(partition.bayes) is bayes
+        assert m.report["bayes"] == bayes
+    even = torch.full((len(true), CLASSES), 1 / CLASSES)
+    found = m.targets(torch.arange(len(true)), even, replace(partition, weight=torch.zeros(len(true))))
+    assert torch.allclose(found, even)
+
+
+def test_auto_needs_neighbours():
+    with pytest.raises(SettingsError, match="neighbours"):
+        AnchorHallucinationSettings(posterior="auto")
 
 
 def test_centred_similarities_survive_a_common_offset(network):

@@ -34,7 +34,7 @@ from labelmend.selection.noise_rate import estimate_noise_rate
 from labelmend.ssl.guess import average_guess
 from labelmend.ssl.losses import prior_penalty, ramp_up, ssl_loss, weighted_cross_entropy
 from labelmend.ssl.mixup import mixup, mixup_coefficients
-from labelmend.ssl.posterior import estimate_transition, label_posterior
+from labelmend.ssl.posterior import estimate_transition, label_posterior, labels_follow_classes
 from labelmend.ssl.refine import refine_labels
 from labelmend.ssl.sharpen import sharpen
 from labelmend.training.checkpoint import load_optimizer_tensors, optimizer_tensors, pack, unpack
@@ -131,8 +131,8 @@ class AnchorHallucinationSettings(MethodSettings):
     """Weight of DivideMix's penalty on the mean prediction; eq. 3 itself has none."""
     unlabelled_loss: Literal["mse", "ce"] = "mse"
     """Loss of unlabelled samples: eq. 3's squared error, or cross-entropy with the guesses."""
-    posterior: Literal["none", "unlabelled", "all"] = "none"
-    """Which guesses Bayes' rule combines with the given label: those of unlabelled samples, or all."""
+    posterior: Literal["none", "unlabelled", "all", "auto"] = "none"
+    """Guesses that Bayes' rule combines with the given label: no, unlabelled, all; all where labels fit."""
     unlabelled: Literal["equal", "proportional"] = "equal"
     """Half of each step unlabelled (the paper), or its share of all samples."""
 
@@ -147,6 +147,8 @@ class AnchorHallucinationSettings(MethodSettings):
         for flag in ("hallucinator_first_epochs", "hallucinator_epochs"):
             require(getattr(self, flag) >= 0, flag, getattr(self, flag), "0 or more")
         require(self.neighbours >= 0, "neighbours", self.neighbours, "0 or more")
+        if self.posterior == "auto":
+            require(self.neighbours > 0, "neighbours", self.neighbours, "1 or more with posterior: auto")
         require(self.refresh >= 1, "refresh", self.refresh, "at least 1")
         if self.lambda_conf_mode == "absolute":
             require(-1 <= self.lambda_conf <= 1, "lambda_conf", self.lambda_conf, "from -1 to 1")
@@ -170,6 +172,7 @@ class Partition:
         label_quality: float32 in [0, 1], low = suspicious.
         guess: float32 (N, C), class probabilities as ``scored_guess`` makes them.
         transition: float32 (C, C), estimated T[true, given].
+        bayes: bool, whether Bayes' rule may combine guesses with given labels.
         votes: int32, anchors that voted on each sample.
         vote_share: float32 in [0, 1], share of them for the winner.
         sources: int64 (N, 3), easy samples behind the nearest anchors, -1 where there are none.
@@ -182,6 +185,7 @@ class Partition:
     label_quality: Tensor
     guess: Tensor
     transition: Tensor
+    bayes: Tensor
     votes: Tensor
     vote_share: Tensor
     sources: Tensor
@@ -283,9 +287,9 @@ class AnchorHallucination(Method):
         labels = torch.where(corrected >= 0, corrected, given)
         weight = partition.weight[index].to(device)
         posterior = guess
-        if self.settings.posterior != "none":
+        if partition.bayes:
             posterior = label_posterior(guess, given, partition.transition.to(device))
-        mixed_in = posterior if self.settings.posterior == "all" else guess
+        mixed_in = guess if self.settings.posterior == "unlabelled" else posterior
         refined = refine_labels(labels, weight, mixed_in, temperature)
         labelled = partition.labelled[index].to(device)
         return torch.where(labelled[:, None], refined, sharpen(posterior, temperature))
@@ -311,8 +315,10 @@ class AnchorHallucination(Method):
         counts[hard] = votes.votes
         all_sources = torch.full((len(given), TOP_ANCHORS), -1)
         all_sources[hard] = sources
-        guess = self.scored_guess(scores, easy)
+        shares = self.neighbour_labels(scores.features, easy)
+        guess = self.scored_guess(scores.probabilities, shares)
         transition = estimate_transition(guess, given)
+        bayes = self.trusts_bayes(shares)
         quality = label_quality(guess, given, corrected, share)
         quality[task.trusted] = 1.0
         self.selections += 1
@@ -325,28 +331,50 @@ class AnchorHallucination(Method):
             "uncertain": float((~easy & (corrected < 0)).sum()),
             "estimated_noise_rate": estimate_noise_rate(guess, given),
             "mixture_collapsed": float(mixture.collapsed),
+            "bayes": float(bayes),
             "selection_seconds": time.perf_counter() - started,
         }
         return Partition(
-            easy, corrected, weight, omega, quality, guess, transition, counts, share, all_sources
+            easy,
+            corrected,
+            weight,
+            omega,
+            quality,
+            guess,
+            transition,
+            torch.tensor(bayes),
+            counts,
+            share,
+            all_sources,
         )
 
-    def scored_guess(self, scores: Scores, easy: Tensor) -> Tensor:
+    def neighbour_labels(self, features: Tensor, easy: Tensor) -> Tensor | None:
+        """Labels of the nearest other easy samples of each sample, shares (N, C); None without them."""
+        if not self.settings.neighbours:
+            return None
+        device = self.task.device
+        shares = neighbour_shares(
+            features.to(device),
+            easy.to(device),
+            self.task.given_labels.to(device),
+            self.task.num_classes,
+            self.settings.neighbours,
+        )
+        return shares.to(features.device)
+
+    def scored_guess(self, probabilities: Tensor, shares: Tensor | None) -> Tensor:
         """Class probabilities (N, C) from the network, the labels of easy neighbours, the guess before."""
-        device, kept = self.task.device, self.settings.guess_momentum
-        guess = scores.probabilities
-        if self.settings.neighbours:
-            shares = neighbour_shares(
-                scores.features.to(device),
-                easy.to(device),
-                self.task.given_labels.to(device),
-                self.task.num_classes,
-                self.settings.neighbours,
-            )
-            guess = (guess + shares.to(guess.device)) / 2
+        kept = self.settings.guess_momentum
+        guess = probabilities if shares is None else (probabilities + shares) / 2
         if self.partition is None:
             return guess
         return kept * self.partition.guess + (1 - kept) * guess
+
+    def trusts_bayes(self, shares: Tensor | None) -> bool:
+        """Whether Bayes' rule combines guesses with given labels, as ``posterior`` says."""
+        if self.settings.posterior != "auto" or shares is None:
+            return self.settings.posterior != "none"
+        return labels_follow_classes(shares, self.task.given_labels, self.settings.neighbours)
 
     def select(self, omega: Tensor, losses: Tensor) -> Tensor:
         """The easy set S_e, bool (N,) (section 3.1)."""
