@@ -38,7 +38,7 @@ def test_likelihoods_by_hand():
     transition = torch.tensor([[0.6, 0.3, 0.1], [0.2, 0.7, 0.1], [0.1, 0.1, 0.8]])
     by_class, by_image = label_log_likelihoods(guess, torch.tensor([1]), transition)
     assert by_class == pytest.approx(math.log(0.5 * 0.3 + 0.3 * 0.7 + 0.2 * 0.1), abs=1e-6)
-    # Class 0 keeps 0.6 and shares 0.4 in proportion 0.3 * 0.3 to 0.1 * 0.2; class 2 shares 0.2 as 0.1 * 0.3 to 0.1 * 0.5.
+    # Class 0 shares its 0.4 in proportion 0.3 * 0.3 to 0.1 * 0.2, class 2 its 0.2 as 0.1 * 0.5 to 0.1 * 0.3.
     expected = 0.5 * 0.4 * 0.09 / 0.11 + 0.3 * 0.7 + 0.2 * 0.2 * 0.03 / 0.08
     assert by_image == pytest.approx(math.log(expected), abs=1e-6)
 

@@ -371,9 +371,14 @@ class AnchorHallucination(Method):
         return kept * self.partition.guess + (1 - kept) * guess
 
     def trusts_bayes(self, shares: Tensor | None) -> bool:
-        """Whether Bayes' rule combines guesses with given labels, as ``posterior`` says."""
+        """Whether Bayes' rule combines guesses with given labels, as ``posterior`` says.
+
+        The first selection decides for all: later features have learned from the guesses in question.
+        """
         if self.settings.posterior != "auto" or shares is None:
             return self.settings.posterior != "none"
+        if self.partition is not None:
+            return bool(self.partition.bayes)
         return labels_follow_classes(shares, self.task.given_labels, self.settings.neighbours)
 
     def select(self, omega: Tensor, losses: Tensor) -> Tensor:
