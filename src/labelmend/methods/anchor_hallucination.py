@@ -132,7 +132,7 @@ class AnchorHallucinationSettings(MethodSettings):
     unlabelled_loss: Literal["mse", "ce"] = "mse"
     """Loss of unlabelled samples: eq. 3's squared error, or cross-entropy with the guesses."""
     posterior: Literal["none", "unlabelled", "all", "auto"] = "none"
-    """Guesses that Bayes' rule combines with the given label: no, unlabelled, all; all where labels fit."""
+    """Guesses that meet the given label by Bayes' rule; auto: all, or none where wrong labels suit images."""
     unlabelled: Literal["equal", "proportional"] = "equal"
     """Half of each step unlabelled (the paper), or its share of all samples."""
 
