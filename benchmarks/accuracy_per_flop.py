@@ -3,7 +3,8 @@
 The published figures stand at estimates of their cost, made here from a ResNet-34 for 32 px (1.16e9
 multiply-adds a forward pass, the backward pass twice that) and the number of epochs.
 
-    python benchmarks/accuracy_per_flop.py benchmarks/results/cifar10n-worse-50k docs/accuracy_per_flop.png
+    cd benchmarks/results
+    python ../accuracy_per_flop.py cifar10n-worse-50k cifar10n-worse-50k-long ../../docs/accuracy_per_flop.png
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ def main() -> None:
     by_flops.set_xlabel("floating-point operations (stars: estimated)")
     by_flops.set_ylabel("test accuracy, %")
     processors = dict.fromkeys(record["summary"]["processor"].split(" (")[0] for record in records)
-    by_time.set_xlabel("minutes, test scoring included, on " + " and ".join(processors))
+    by_time.set_xlabel("minutes, test scoring included\non " + " and ".join(processors))
     by_time.legend(*by_flops.get_legend_handles_labels(), fontsize=8, loc="lower center")
     figure.savefig(args.picture, dpi=130)
 
