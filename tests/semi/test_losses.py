@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch.nn import functional
 
-from labelmend.ssl.losses import (
+from labelmend.semi.losses import (
     mse_loss,
     prior_penalty,
     ramp_up,
     soft_cross_entropy,
-    ssl_loss,
+    semi_loss,
     weighted_cross_entropy,
 )
 
@@ -43,22 +43,22 @@ def test_mse_by_hand() -> None:
     assert mse_loss(LOGITS, targets).item() == pytest.approx(0.15625)
 
 
-def test_ssl_loss_is_the_weighted_sum_of_its_parts() -> None:
+def test_semi_loss_is_the_weighted_sum_of_its_parts() -> None:
     logits, targets = random_case()
     expected = soft_cross_entropy(logits[:4], targets[:4]) + 5 * mse_loss(logits[4:], targets[4:])
-    assert torch.allclose(ssl_loss(logits, targets, 4, 5.0), expected)
+    assert torch.allclose(semi_loss(logits, targets, 4, 5.0), expected)
 
 
-def test_ssl_loss_of_empty_parts() -> None:
+def test_semi_loss_of_empty_parts() -> None:
     logits, targets = random_case()
-    assert torch.allclose(ssl_loss(logits, targets, 6, 5.0), soft_cross_entropy(logits, targets))
-    assert torch.allclose(ssl_loss(logits, targets, 0, 5.0), 5 * mse_loss(logits, targets))
-    assert ssl_loss(logits[:0], targets[:0], 0, 5.0).item() == 0
+    assert torch.allclose(semi_loss(logits, targets, 6, 5.0), soft_cross_entropy(logits, targets))
+    assert torch.allclose(semi_loss(logits, targets, 0, 5.0), 5 * mse_loss(logits, targets))
+    assert semi_loss(logits[:0], targets[:0], 0, 5.0).item() == 0
 
 
 def test_gradients() -> None:
     logits, targets = random_case()
-    assert torch.autograd.gradcheck(lambda z: ssl_loss(z, targets, 3, 5.0), (logits,))
+    assert torch.autograd.gradcheck(lambda z: semi_loss(z, targets, 3, 5.0), (logits,))
     assert torch.autograd.gradcheck(lambda z: prior_penalty(z), (logits,))
 
 

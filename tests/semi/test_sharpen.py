@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from labelmend.ssl.sharpen import sharpen
+from labelmend.semi.sharpen import sharpen
 
 
 def test_by_hand() -> None:

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import torch
 
-from labelmend.ssl.refine import refine_labels
-from labelmend.ssl.sharpen import sharpen
+from labelmend.semi.refine import refine_labels
+from labelmend.semi.sharpen import sharpen
 
 GUESS = torch.tensor([[0.6, 0.4], [0.6, 0.4], [0.6, 0.4]])
 LABELS = torch.tensor([1, 1, 1])

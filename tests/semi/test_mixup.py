@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import stats
 
-from labelmend.ssl.mixup import mixup, mixup_coefficients
+from labelmend.semi.mixup import mixup, mixup_coefficients
 
 
 @pytest.mark.parametrize("alpha", [0.5, 4.0])

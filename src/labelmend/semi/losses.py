@@ -35,7 +35,7 @@ def mse_loss(logits: Tensor, targets: Tensor) -> Tensor:
     return (torch.softmax(logits, dim=1) - targets).square().mean()
 
 
-def ssl_loss(logits: Tensor, targets: Tensor, num_labelled: int, lambda_mse: float) -> Tensor:
+def semi_loss(logits: Tensor, targets: Tensor, num_labelled: int, lambda_mse: float) -> Tensor:
     """``L_SSL = L_CE + lambda_MSE L_MSE``, eq. 3; an empty part counts 0.
 
     Args:
@@ -58,7 +58,7 @@ def ssl_loss(logits: Tensor, targets: Tensor, num_labelled: int, lambda_mse: flo
 def weighted_cross_entropy(logits: Tensor, targets: Tensor, num_labelled: int, weight: float) -> Tensor:
     """Mean over all samples of ``-sum_c q_c log p_c``, each unlabelled one weighted.
 
-    Unlike in ``ssl_loss``, every sample counts alike whatever the sizes of the two parts.
+    Unlike in ``semi_loss``, every sample counts alike whatever the sizes of the two parts.
 
     Args:
         logits: (B, C), labelled samples first.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from labelmend.ssl.posterior import (
+from labelmend.transition.posterior import (
     estimate_transition,
     label_log_likelihoods,
     label_posterior,

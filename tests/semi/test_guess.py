@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from labelmend.ssl.guess import average_guess
+from labelmend.semi.guess import average_guess
 
 
 def test_by_hand() -> None:
