@@ -21,7 +21,7 @@ from labelmend.models.build import NetworkDescription, build_network
 from labelmend.models.classifier import Classifier
 from labelmend.noise.record import NoiseRecord
 from labelmend.noise.spec import apply as apply_noise
-from labelmend.training.checkpoint import load_tensors, save_tensors
+from labelmend.tensors import load_tensors, save_tensors
 from labelmend.training.listener import Listener
 from labelmend.training.loop import Trained, train
 from labelmend.training.predict import predict_probabilities

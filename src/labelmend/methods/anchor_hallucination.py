@@ -37,7 +37,8 @@ from labelmend.ssl.mixup import mixup, mixup_coefficients
 from labelmend.ssl.posterior import estimate_transition, label_posterior, labels_follow_classes
 from labelmend.ssl.refine import refine_labels
 from labelmend.ssl.sharpen import sharpen
-from labelmend.training.checkpoint import load_optimizer_tensors, optimizer_tensors, pack, unpack
+from labelmend.tensors import pack, unpack
+from labelmend.training.checkpoint import load_optimizer_tensors, optimizer_tensors
 from labelmend.verdicts.table import (
     EASY,
     HARD_CLEAN,

@@ -23,19 +23,12 @@ from labelmend.methods.base import Progress, Scores, Task
 from labelmend.models.build import build_network, describe_network
 from labelmend.models.classifier import Classifier
 from labelmend.models.fastnet import FastNet
-from labelmend.run_folder import CHECKPOINT, METRICS
 from labelmend.selection.clean import looks_clean
 from labelmend.selection.noise_rate import estimate_noise_rate
+from labelmend.tensors import load_tensors, pack, save_tensors, unpack
 from labelmend.training.arithmetic import Arithmetic, find_device
 from labelmend.training.budget import Spent, share_spent
-from labelmend.training.checkpoint import (
-    load_optimizer_tensors,
-    load_tensors,
-    optimizer_tensors,
-    pack,
-    save_tensors,
-    unpack,
-)
+from labelmend.training.checkpoint import CHECKPOINT, METRICS, load_optimizer_tensors, optimizer_tensors
 from labelmend.training.ema import WeightAverage
 from labelmend.training.flops import FlopMeter
 from labelmend.training.listener import Listener, Silent
