@@ -13,12 +13,12 @@ from typing import Any
 from labelmend.data.image_set import ImageSet, Skipped
 from labelmend.errors import RunError
 from labelmend.files import replacing, write_json, write_text
+from labelmend.training.checkpoint import CHECKPOINT, METRICS
 
 SETTINGS, DATA, NOISE, SKIPPED = "settings.yaml", "data.json", "noise.json", "skipped.csv"
-METRICS, SUMMARY, README = "metrics.jsonl", "summary.json", "README.txt"
+SUMMARY, README = "summary.json", "README.txt"
 MODEL, MODEL_INFO = "model.safetensors", "model.json"
 VERDICTS_PARQUET, VERDICTS_CSV = "verdicts.parquet", "verdicts.csv"
-CHECKPOINT = "checkpoint.safetensors"
 
 CONTENTS = {
     README: "says what each file of this folder is",
