@@ -1,7 +1,7 @@
 """Plot accuracy against counted operations and against wall time, from the results of a suite.
 
-The published figures stand at estimates of their cost, made here from their networks and numbers of epochs and
-printed beside the dearest run of the suites.
+The published figures stand at estimates of their cost, made here from their networks and numbers of epochs
+and printed beside the dearest run of the suites.
 
     cd benchmarks/results
     python ../accuracy_per_flop.py cifar10n-worse-50k cifar10n-worse-50k-long ../../docs/accuracy_per_flop.png
@@ -39,10 +39,10 @@ def supervised_flops(forward: float, epochs: int) -> float:
 def dividemix_flops(forward: float, networks: int, labelled: float) -> float:
     """Operations of DivideMix on 50,000 images, test images left out.
 
-    After a warm-up on single views each network goes, every epoch, once through its labelled images and takes as
-    many unlabelled ones. For a pair of the two it refines the label from 2 views with its own predictions,
-    guesses the other from 2 views with the predictions of all networks, and learns from the 4 views, mixed. Then it
-    scores all images for the next division.
+    After a warm-up on single views each network goes, every epoch, once through its labelled images and takes
+    as many unlabelled ones. For a pair of the two it refines the label from 2 views with its own predictions,
+    guesses the other from 2 views with the predictions of all networks, and learns from the 4 views, mixed.
+    Then it scores all images for the next division.
 
     Args:
         forward: operations of a forward pass of one network for one image.
@@ -64,8 +64,8 @@ class Published:
     flops: float
 
 
-# How many images DivideMix takes as labelled is not published: at 40 % noise 50 to 60 % is assumed. The paper's
-# method takes 60 % (P = 60); its hallucinator costs little and is left out.
+# How many images DivideMix takes as labelled is not published: at 40 % noise 50 to 60 % is assumed. The
+# paper's method takes 60 % (P = 60); its hallucinator costs little and is left out.
 PUBLISHED = (
     Published("paper, best epoch", 93.52, dividemix_flops(RESNET34, networks=1, labelled=0.6)),
     Published(
