@@ -22,8 +22,8 @@ DOCUMENTS = (
     ROOT / "docs" / "PAPER.md",
 )
 
-# What the README claims: a suite and the noise of its records, data and noise as a reader knows them, and what
-# a reader calls each row.
+# What the README claims: a suite and the noise of its records, data and noise as a reader knows them, and
+# what a reader calls each row.
 CONTROLS = {"CE with mixup": "mixup", "CE": "cross-entropy"}
 CLAIMS: tuple[tuple[str, str, str, str, dict[str, str]], ...] = (
     (
