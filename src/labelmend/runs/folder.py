@@ -13,7 +13,7 @@ from typing import Any
 from labelmend.data.image_set import ImageSet, Skipped
 from labelmend.errors import RunError
 from labelmend.files import replacing, write_json, write_text
-from labelmend.training.checkpoint import CHECKPOINT, METRICS
+from labelmend.training.state import CHECKPOINT, METRICS
 
 SETTINGS, DATA, NOISE, SKIPPED = "settings.yaml", "data.json", "noise.json", "skipped.csv"
 SUMMARY, README = "summary.json", "README.txt"

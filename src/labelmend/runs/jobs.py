@@ -21,9 +21,9 @@ from labelmend.runs.run import Run
 from labelmend.settings.loading import load
 from labelmend.settings.saving import save
 from labelmend.tensors import save_tensors
-from labelmend.training.checkpoint import CHECKPOINT
+from labelmend.training.state import CHECKPOINT
 from labelmend.training.listener import Listener
-from labelmend.training.loop import Trained, train
+from labelmend.training.trainer import Trained, train
 from labelmend.verdicts.verdicts import Verdicts
 
 
@@ -189,7 +189,7 @@ def _train_in(folder: Path, job: Job, listener: Listener | None, resume: bool) -
 
 
 def _run_of(trained: Trained, job: Job, folder: Path | None) -> Run:
-    verdicts = Verdicts.from_samples(trained.verdicts, job.train_set)
+    verdicts = Verdicts.from_record(trained.record, job.train_set)
     counts = {key: value for key, value in verdicts.summary().items() if key not in ("images", "verdicts")}
     noise = {} if job.noise is None else {"realised_noise_rate": job.noise.realised_rate}
     summary = {**trained.summary, **counts, **noise, "labelmend": __version__}

@@ -10,8 +10,10 @@ import numpy as np
 
 from labelmend.config import Settings
 from labelmend.data import sources
-from labelmend.models.build import NetworkDescription, build_network
+from labelmend.methods import METHODS
 from labelmend.models.classifier import Classifier
+from labelmend.models.ensemble import Ensemble
+from labelmend.models.registry import NetworkDescription, build_network
 from labelmend.runs import folder as run_folder
 from labelmend.settings.loading import load
 from labelmend.tensors import load_tensors
@@ -36,7 +38,7 @@ class Run:
     verdicts: Verdicts
     settings: Settings
     summary: dict[str, Any]
-    network: Classifier
+    network: Classifier | Ensemble
     description: dict[str, Any]
     folder: Path | None = None
 
@@ -59,7 +61,11 @@ class Run:
             DataError: If the images cannot be read.
         """
         return predict_probabilities(
-            self.network, self.description, self.read(images).images, device=self.settings.training.device
+            self.network,
+            self.description,
+            self.read(images).images,
+            METHODS[self.settings.method.name].probabilities,
+            device=self.settings.training.device,
         )
 
     def predict(self, images: Any) -> np.ndarray:
@@ -86,7 +92,7 @@ def load_run(folder: str | Path) -> Run:
     folder = Path(folder)
     run_folder.require_finished(folder)
     description = run_folder.read_json(folder / run_folder.MODEL_INFO)
-    network = build_network(NetworkDescription.from_dict(description))
+    network = _build_model(description)
     weights, _ = load_tensors(folder / run_folder.MODEL)
     network.load_state_dict(weights)
     network.eval()
@@ -98,3 +104,10 @@ def load_run(folder: str | Path) -> Run:
         description,
         folder,
     )
+
+
+def _build_model(description: dict[str, Any]) -> Classifier | Ensemble:
+    """The network of a run, or its ensemble; a run of an older version has one network."""
+    of_each = NetworkDescription.from_dict(description)
+    networks = [build_network(of_each) for _ in range(description.get("members", 1))]
+    return networks[0] if len(networks) == 1 else Ensemble(networks)

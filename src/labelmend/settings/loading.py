@@ -15,7 +15,7 @@ from labelmend.settings.names import SECTIONS, check_value, closest, find_leaf, 
 from labelmend.settings.retired import modernise
 
 DEFAULT_RECIPE = "fast"
-DEFAULT_METHOD = "anchor_hallucination"
+DEFAULT_METHOD = "mend"
 
 
 def recipe_names() -> list[str]:

@@ -37,10 +37,60 @@ class Renamed:
         )
 
 
-RENAMED_METHODS: tuple[Renamed, ...] = ()
+RENAMED_METHODS: tuple[Renamed, ...] = (
+    # One method used to be both algorithms; guesses cached between scoring passes are those of mend.
+    Renamed(
+        "anchor_hallucination",
+        "mend",
+        where={"guesses": "cached"},
+        absent={"neighbours": 0, "posterior": "unlabelled", "strong_views": False},
+    ),
+)
 """The first that fits counts."""
 
-RETIRED: dict[str, dict[str, Any]] = {}
+RETIRED: dict[str, dict[str, Any]] = {
+    "mend": {
+        "rank_by": "easiness",
+        "gmm_threshold": 0.5,
+        "hallucinator_first_epochs": 5,
+        "hallucinator_epochs": 1,
+        "hallucinator_lr": 1e-3,
+        "lambda_conf": 0.5,
+        "lambda_conf_mode": "quantile",
+        "centre_features": True,
+        "surrounding": "loose",
+        "corrected_weight": "share",
+        "views": 1,
+        "guesses": "cached",
+        "guess_momentum": 0.5,
+        "teacher": "network",
+        "lambda_unlabelled": 1.0,
+        "ramp": 0.05,
+        "prior_penalty": 0.0,
+        "unlabelled_loss": "ce",
+        "unlabelled": "proportional",
+    },
+    "anchor_hallucination": {
+        "warmup_mixup": 0.0,
+        "refresh": 1,
+        "rank_by": "easiness",
+        "gmm_threshold": 0.5,
+        "lambda_conf_mode": "quantile",
+        "centre_features": False,
+        "min_votes": 1,
+        "min_agreement": 0.0,
+        "corrected_weight": "share",
+        "views": 2,
+        "strong_views": False,
+        "guesses": "fresh",
+        "neighbours": 0,
+        "guess_momentum": 0.0,
+        "teacher": "network",
+        "unlabelled_loss": "mse",
+        "posterior": "none",
+        "unlabelled": "equal",
+    },
+}
 """For each method of today, settings that it no longer has, and the value that each now always has."""
 
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from labelmend.training.checkpoint import load_optimizer_tensors, optimizer_tensors
+from labelmend.training.optimizers import load_optimizer_tensors, optimizer_tensors
 
 
 @pytest.mark.parametrize("kind", ["sgd", "adam"])
