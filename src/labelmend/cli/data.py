@@ -6,6 +6,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from labelmend.cli.messages import make_console
+from labelmend.data import is_named
 from labelmend.data.benchmarks import BENCHMARKS
 from labelmend.data.summary import Summary, summarise
 from labelmend.errors import DataError
@@ -22,7 +23,7 @@ def data(name: str, root: str | None = None) -> None:
         root: folder that holds a named data set; by default $LABELMEND_DATA.
     """
     found = summarise(name, root)
-    if name in BENCHMARKS and found.folder is None:
+    if found.problems and found.folder is None:
         raise DataError(found.problems[0])
     console = make_console()
     console.print(
@@ -49,7 +50,7 @@ def data(name: str, root: str | None = None) -> None:
         console.print(
             f"the splits with problems cannot be loaded; get what is missing from {escape(found.home)}"
         )
-    if name in BENCHMARKS or name == "digits":
+    if is_named(name):
         where = f" --root {root}" if root is not None else ""
         console.print(f"next: labelmend fit {name}{where}", soft_wrap=True)
 

@@ -1,5 +1,6 @@
 """Data in: any source of images and given labels becomes an ImageSet."""
 
+from labelmend.data.benchmarks import is_named
 from labelmend.data.image_set import Images, ImageSet, MemoryImages, Skipped, Subset
 from labelmend.data.sources import (
     UnlabelledImages,
@@ -17,6 +18,7 @@ __all__ = [
     "Skipped",
     "Subset",
     "UnlabelledImages",
+    "is_named",
     "load",
     "load_own_test",
     "load_test",

@@ -1,10 +1,8 @@
-"""Arrays in memory and NumPy files as sources."""
+"""Images and labels in arrays -> a listing."""
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,13 +12,7 @@ from torch import Tensor
 from labelmend.data.image_set import MemoryImages
 from labelmend.data.labels import name_indices, read_label
 from labelmend.data.listing import Label, Listing
-from labelmend.data.splits import choose_split, refuse_split
 from labelmend.errors import DataError
-
-_SPLITS = ("train", "val", "test")
-_IMAGE_KEYS = ("images", "X", "x")
-_LABEL_KEYS = ("labels", "label", "y", "Y")
-_COLUMN_KEYS = ("ids", "true_labels", "trusted")
 
 
 def image_pixels(images: Any, name: str) -> np.ndarray:
@@ -120,95 +112,15 @@ def list_arrays(
     for column, values in {**columns, "trusted": flags, "ids": names}.items():
         if values is not None and len(values) != len(pixels):
             raise DataError(f"{name}: {len(pixels)} images, but {len(values)} {column}")
+    transparent = pixels.shape[3] == 4
     return Listing(
         name=name,
         ids=names,
         paths=[""] * len(pixels),
-        items=list(pixels),
+        items=list(pixels) if transparent else [],
         labels=columns["labels"],
         class_names=classes,
         true_labels=columns["true_labels"],
         trusted=flags,
-        images=MemoryImages(torch.from_numpy(pixels)) if pixels.shape[3] != 4 else None,
+        images=None if transparent else MemoryImages(torch.from_numpy(pixels)),
     )
-
-
-def read_npz(path: Path) -> dict[str, np.ndarray]:
-    """All arrays of an ``.npz`` file.
-
-    Raises:
-        DataError: If it is missing, damaged, or holds pickled objects (strings must be of a NumPy
-            string type).
-    """
-    if not path.is_file():
-        raise DataError(f"{path}: there is no such file")
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {key: file[key] for key in file.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path}: not a readable .npz file of plain arrays ({error})") from error
-
-
-def read_npy(path: Path) -> np.ndarray:
-    """The array of an ``.npy`` file; a DataError if it is missing, damaged or pickled."""
-    if not path.is_file():
-        raise DataError(f"{path}: there is no such file")
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise DataError(f"{path}: not a readable .npy file of a plain array ({error})") from error
-    if not isinstance(array, np.ndarray):
-        raise DataError(f"{path}: not an .npy file of one array")
-    return array
-
-
-def _key(arrays: dict[str, np.ndarray], names: Sequence[str], split: str) -> str | None:
-    """The key of a column: ``train_x`` or ``x_train`` for a split, ``x`` for the whole."""
-    patterns = ("{split}_{name}", "{name}_{split}") if split else ("{name}",)
-    keys = (pattern.format(split=split, name=name) for pattern in patterns for name in names)
-    return next((key for key in keys if key in arrays), None)
-
-
-def npz_splits(arrays: dict[str, np.ndarray]) -> list[str]:
-    """Splits that the keys of an ``.npz`` file name; empty where its keys name none.
-
-    A file with ``images`` and ``test_images`` has the splits ``train`` and ``test``.
-    """
-    named = [split for split in _SPLITS if _key(arrays, _IMAGE_KEYS, split) is not None]
-    if named and "train" not in named and _key(arrays, _IMAGE_KEYS, "") is not None:
-        return ["train", *named]
-    return named
-
-
-def list_npz(path: Path, split: str | None) -> Listing:
-    """List the images of an ``.npz`` file.
-
-    Keys: ``images``, ``X`` or ``x``; ``labels``, ``label``, ``y`` or ``Y``; optional ``class_names``,
-    ``ids``, ``true_labels``, ``trusted``. With splits, each with ``train_``, ``val_`` or ``test_``
-    before or ``_train`` and so on behind (``x_train``, ``test_labels``).
-
-    Raises:
-        DataError: If there is no image array, or the split is not there.
-    """
-    arrays = read_npz(path)
-    name = str(path)
-    splits = npz_splits(arrays)
-    if splits:
-        split = choose_split(splits, split, name)
-    else:
-        refuse_split(split, name)
-    prefix = split if split and _key(arrays, _IMAGE_KEYS, split) else ""
-    image_key = _key(arrays, _IMAGE_KEYS, prefix)
-    if image_key is None:
-        raise DataError(
-            f"{path}: no array of images (one of {', '.join(_IMAGE_KEYS)}); "
-            f"it has {', '.join(arrays) or 'none'}"
-        )
-    label_key = _key(arrays, _LABEL_KEYS, prefix)
-    columns: dict[str, Any] = {}
-    for column in _COLUMN_KEYS:
-        key = _key(arrays, (column,), prefix)
-        columns[column] = None if key is None else arrays[key]
-    class_names = arrays["class_names"].tolist() if "class_names" in arrays else None
-    labels = None if label_key is None else arrays[label_key]
-    return list_arrays(arrays[image_key], labels, name, class_names=class_names, **columns)

@@ -20,6 +20,7 @@ from labelmend.data.decode import (
 from labelmend.data.image_set import Images, ImageSet, MemoryImages, Skipped
 from labelmend.data.labels import encode_labels, list_classes, sort_class_names
 from labelmend.data.listing import Listing
+from labelmend.data.resize import resize
 from labelmend.errors import DataError, LabelmendWarning
 
 MEMORY_LIMIT = 4 * 2**30
@@ -27,18 +28,24 @@ MEMORY_LIMIT = 4 * 2**30
 
 
 @dataclass(frozen=True)
-class Format:
-    """How images are decoded; None for what suits the data.
+class Form:
+    """The form in which images are wanted; None for what suits the data.
 
     Attributes:
         size: side in pixels.
         channels: 1 (grey) or 3 (RGB).
+        class_names: classes in index order; by default those of the source.
+        limit: use the first images only; classes are those of the whole source.
+        for_training: whether at least two images and two classes are needed.
         memory_limit: bytes up to which decoded images are held in memory.
         progress: told of the images done so far.
     """
 
     size: int | None = None
     channels: int | None = None
+    class_names: Sequence[str] | None = None
+    limit: int | None = None
+    for_training: bool = True
     memory_limit: int = MEMORY_LIMIT
     progress: ProgressCallback | None = None
 
@@ -52,13 +59,14 @@ def class_names_of(listing: Listing) -> list[str] | None:
     return sort_class_names(str(label) for label in (*listing.labels, *(listing.true_labels or ())))
 
 
-def _fits(images: Images, format: Format) -> bool:
+def in_form(images: Images, form: Form) -> Images:
+    """Images that are decoded already, resized only where the form asks for another size or channels."""
     _, height, width, channels = images.shape
-    size = default_image_size([Header(width, height, False)]) if format.size is None else format.size
-    return height == width == size and format.channels in (None, channels)
+    size = form.size or default_image_size([Header(width, height, channels == 1)])
+    return resize(images, size, form.channels or channels, form.memory_limit, form.progress)
 
 
-def decode_listing(listing: Listing, format: Format) -> tuple[Images, list[int], list[Skipped]]:
+def decode_listing(listing: Listing, form: Form) -> tuple[Images, list[int], list[Skipped]]:
     """Decode the images of a listing.
 
     Returns:
@@ -67,23 +75,23 @@ def decode_listing(listing: Listing, format: Format) -> tuple[Images, list[int],
     Raises:
         DataError: If none can be read.
     """
-    if listing.images is not None and _fits(listing.images, format):
-        return listing.images, list(range(len(listing))), []
+    if listing.images is not None:
+        return in_form(listing.images, form), list(range(len(listing))), []
     headers = read_headers(listing.items)
     reasons = {row: header for row, header in enumerate(headers) if isinstance(header, str)}
     known = [header for header in headers if isinstance(header, Header)]
     if not known:
         _refuse_unreadable(listing, reasons)
-    size = format.size or default_image_size(known)
-    channels = format.channels or (1 if all(header.grey for header in known) else 3)
+    size = form.size or default_image_size(known)
+    channels = form.channels or (1 if all(header.grey for header in known) else 3)
     rows = [row for row in range(len(listing)) if row not in reasons]
     items = [listing.items[row] for row in rows]
     images: Images
-    if len(items) * size * size * channels <= format.memory_limit:
-        pixels, failures = decode_into_memory(items, size, channels, format.progress)
+    if len(items) * size * size * channels <= form.memory_limit:
+        pixels, failures = decode_into_memory(items, size, channels, form.progress)
         images = MemoryImages(pixels)
     else:
-        failures = find_unreadable(items, channels, format.progress)
+        failures = find_unreadable(items, channels, form.progress)
         readable = [item for position, item in enumerate(items) if position not in failures]
         images = DecodedOnDemand(readable, size, channels)
     reasons.update({rows[position]: reason for position, reason in failures.items()})
@@ -106,22 +114,12 @@ def _refuse_unreadable(listing: Listing, reasons: dict[int, str]) -> None:
     )
 
 
-def assemble(
-    listing: Listing,
-    format: Format,
-    *,
-    class_names: Sequence[str] | None = None,
-    limit: int | None = None,
-    for_training: bool = True,
-) -> ImageSet:
+def assemble(listing: Listing, form: Form) -> ImageSet:
     """Turn a listing into an ImageSet.
 
     Args:
         listing: all images of the source, with labels.
-        format: how to decode them.
-        class_names: classes in index order; by default those of the source.
-        limit: use the first images only; classes are those of the whole source.
-        for_training: whether at least two images and two classes are needed.
+        form: what is wanted of them.
 
     Raises:
         DataError: If there are no labels, too few images or classes, or a class is unknown.
@@ -130,19 +128,18 @@ def assemble(
         LabelmendWarning: If a class has no image.
     """
     name = listing.name
-    names = list(class_names) if class_names is not None else class_names_of(listing)
+    names = list(form.class_names) if form.class_names is not None else class_names_of(listing)
     if listing.labels is None or names is None:
         raise DataError(f"{name}: the images have no labels; give a file of labels with --labels")
-    if len(set(names)) != len(names):
-        raise DataError(f"{name}: two classes have the same name: {list_classes(sorted(names))}")
+    refuse_equal_names(names, name)
     given = encode_labels(listing.labels, names, name)
     true = None if listing.true_labels is None else encode_labels(listing.true_labels, names, name)
-    if limit is not None and limit < len(listing):
-        listing = listing.take(range(limit))
-    images, rows, skipped = decode_listing(listing, format)
+    if form.limit is not None and form.limit < len(listing):
+        listing = listing.take(range(form.limit))
+    images, rows, skipped = decode_listing(listing, form)
     given = given[rows]
-    if for_training:
-        _check_training_set(given, names, name, limit)
+    if form.for_training:
+        check_training_set(given, names, name, form.limit)
     return ImageSet(
         images=images,
         given_labels=given,
@@ -157,7 +154,27 @@ def assemble(
     )
 
 
-def _check_training_set(given: np.ndarray, names: Sequence[str], name: str, limit: int | None) -> None:
+def refuse_equal_names(class_names: Sequence[str], name: str) -> None:
+    """Raise a DataError if two classes of the source ``name`` are called the same."""
+    if len(set(class_names)) != len(class_names):
+        raise DataError(f"{name}: two classes have the same name: {list_classes(sorted(class_names))}")
+
+
+def check_training_set(given: np.ndarray, names: Sequence[str], name: str, limit: int | None) -> None:
+    """Check that there is something to learn from given labels (N,).
+
+    Args:
+        given: indices into ``names``.
+        names: of the C classes.
+        name: of the source, for messages.
+        limit: on the number of images, by which classes may be cut off.
+
+    Raises:
+        DataError: If there are fewer than two images, or all are of one class.
+
+    Warns:
+        LabelmendWarning: If a class has no image, unless a limit may have cut it off.
+    """
     first = "" if limit is None else f"first {limit} "
     if len(given) < 2:
         raise DataError(f"{name}: only {len(given)} readable image; at least two are needed")
@@ -172,5 +189,5 @@ def _check_training_set(given: np.ndarray, names: Sequence[str], name: str, limi
         warnings.warn(
             f"{name}: {len(absent)} of the {len(names)} classes have no image ({list_classes(absent)})",
             LabelmendWarning,
-            stacklevel=3,
+            stacklevel=4,
         )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 import torch
@@ -32,7 +32,8 @@ class Header:
     grey: bool
 
 
-def _threads() -> int:
+def num_threads() -> int:
+    """Threads that decode at the same time."""
     return min(32, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
@@ -54,7 +55,7 @@ def _in_threads(
 
     done = 0
     # Filters are global: they are set once, around all threads, not in each of them.
-    with warnings.catch_warnings(), ThreadPoolExecutor(_threads()) as pool:
+    with warnings.catch_warnings(), ThreadPoolExecutor(num_threads()) as pool:
         warnings.simplefilter("ignore")
         for results in pool.map(chunk, range(0, len(items), _CHUNK)):
             yield from results
@@ -137,6 +138,7 @@ class DecodedOnDemand:
     items: Sequence[Encoded]
     size: int
     channels: int
+    in_memory: ClassVar[bool] = False
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -145,7 +147,7 @@ class DecodedOnDemand:
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(_threads())
+        return ThreadPoolExecutor(num_threads())
 
     def gather(self, index: Tensor) -> Tensor:
         """Images at ``index``, uint8, (B, size, size, channels).

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Sized
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -15,6 +15,11 @@ from labelmend.errors import DataError
 
 class Images(Protocol):
     """N images of one size, fetched by index; in memory or decoded on demand."""
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether fetching is but a copy, not worth doing ahead of time."""
+        ...
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -31,6 +36,7 @@ class MemoryImages:
     """Images held as one uint8 tensor of shape (N, height, width, channels)."""
 
     pixels: Tensor
+    in_memory: ClassVar[bool] = True
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -49,6 +55,11 @@ class Subset:
 
     images: Images
     index: Tensor
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether the whole collection is in memory."""
+        return self.images.in_memory
 
     @property
     def shape(self) -> tuple[int, int, int, int]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from labelmend.data.arrays import read_npy, read_npz
 from labelmend.data.labels import encode_labels, read_label, sort_class_names
 from labelmend.data.listing import Label, Listing
 from labelmend.data.manifest import read_flag
+from labelmend.data.numpy_files import read_npy, read_npz
 from labelmend.data.tables import TABLE_SUFFIXES, read_table
 from labelmend.errors import DataError
 

@@ -34,12 +34,13 @@ class Listing:
         name: what the source is called in messages.
         ids: N strings.
         paths: N file paths as written in the source, "" where there is none.
-        items: N encoded images (files, bytes, arrays or objects that open themselves).
+        items: N encoded images (files, bytes, arrays or objects that open themselves); none where
+            ``images`` has them decoded.
         labels: N raw given labels (class names, or integers), or None for unlabelled images.
         class_names: classes in index order where the source fixes them, else None.
         true_labels: N raw true labels, or None.
         trusted: N flags, or None.
-        images: the same images where they are at hand already decoded.
+        images: the images where they are at hand already decoded.
         mirror_safe: False where mirroring an image changes its class.
         skipped: images found to be unreadable before.
     """
@@ -47,7 +48,7 @@ class Listing:
     name: str
     ids: list[str]
     paths: list[str]
-    items: Sequence[Encoded]
+    items: Sequence[Encoded] = ()
     labels: list[Label] | None = None
     class_names: list[str] | None = None
     true_labels: list[Label] | None = None
@@ -66,7 +67,7 @@ class Listing:
             self,
             ids=[self.ids[row] for row in rows],
             paths=[self.paths[row] for row in rows],
-            items=[self.items[row] for row in rows],
+            items=[self.items[row] for row in rows] if self.images is None else [],
             labels=_take(self.labels, rows),
             true_labels=_take(self.true_labels, rows),
             trusted=_take(self.trusted, rows),

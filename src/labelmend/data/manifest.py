@@ -10,7 +10,7 @@ from labelmend.data.image_file import Encoded
 from labelmend.data.labels import name_indices, read_label
 from labelmend.data.listing import Label, Listing
 from labelmend.data.splits import choose_split, refuse_split, standard_split
-from labelmend.data.tables import Table, read_table
+from labelmend.data.tables import Table
 from labelmend.errors import DataError
 
 IMAGE_COLUMNS = ("file_name", "path", "image", "img")
@@ -21,11 +21,6 @@ def manifest_splits(tables: Sequence[Table]) -> list[str]:
     """Splits named by the ``split`` column, in order of appearance; empty without that column."""
     values = (value for table in tables for value in table.columns.get("split", []))
     return list(dict.fromkeys(standard_split(str(value)) for value in values))
-
-
-def read_manifest(path: Path, split: str | None, label_column: str, *, labelled: bool = True) -> Listing:
-    """List the images of one manifest file."""
-    return list_tables([read_table(path)], str(path), split, label_column, labelled=labelled)
 
 
 def list_tables(

@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from PIL import Image
-
-from labelmend.data.arrays import list_arrays, list_npz, npz_splits, read_npy, read_npz
-from labelmend.data.assemble import MEMORY_LIMIT, Format, assemble, class_names_of, decode_listing
-from labelmend.data.benchmarks import BENCHMARKS
-from labelmend.data.class_folders import image_files
+from labelmend.data.assemble import MEMORY_LIMIT, Form, decode_listing
 from labelmend.data.decode import ProgressCallback
-from labelmend.data.digits import list_digits
-from labelmend.data.folder import folder_splits, list_folder
 from labelmend.data.image_set import Images, ImageSet, Skipped
-from labelmend.data.label_file import replace_labels
 from labelmend.data.listing import Listing
-from labelmend.data.manifest import manifest_splits, read_manifest
-from labelmend.data.splits import refuse_split
-from labelmend.data.tables import TABLE_SUFFIXES, read_table
-from labelmend.data.torch_dataset import list_dataset
+from labelmend.data.readers import Request, find_reader
+from labelmend.data.splits import held_out
 from labelmend.errors import DataError
 
 
@@ -44,48 +33,6 @@ class UnlabelledImages:
     skipped: list[Skipped]
 
 
-@dataclass(frozen=True)
-class _SetItem:
-    """One image of an ImageSet, as an image that opens itself."""
-
-    images: Images
-    row: int
-
-    def open(self) -> Image.Image:
-        pixels = self.images.gather(torch.tensor([self.row]))[0].numpy()
-        return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-
-
-def _list_image_set(source: ImageSet) -> Listing:
-    names = source.class_names
-    true = source.true_labels
-    return Listing(
-        name=source.name or "images",
-        ids=source.ids,
-        paths=source.paths,
-        items=[_SetItem(source.images, row) for row in range(len(source))],
-        labels=[names[label] for label in source.given_labels],
-        class_names=names,
-        true_labels=None if true is None else [names[label] for label in true],
-        trusted=None if source.trusted is None else [bool(flag) for flag in source.trusted],
-        images=source.images,
-        mirror_safe=source.mirror_safe,
-        skipped=source.skipped,
-    )
-
-
-def _is_named(source: Any) -> bool:
-    return isinstance(source, str) and (source == "digits" or source in BENCHMARKS)
-
-
-def _existing_path(source: str | Path) -> Path:
-    path = Path(source)
-    if not path.exists():
-        names = ", ".join(["digits", *BENCHMARKS])
-        raise DataError(f"{source}: there is no such file or folder, nor a data set of this name ({names})")
-    return path
-
-
 def read_listing(
     source: Any, *, split: str | None = None, label_column: str = "label", root: str | Path | None = None
 ) -> Listing:
@@ -94,60 +41,16 @@ def read_listing(
     Raises:
         DataError: If the source is of no known kind, is not there, or is faulty.
     """
-    if isinstance(source, ImageSet):
-        refuse_split(split, source.name or "images")
-        return _list_image_set(source)
-    if _is_named(source):
-        if source == "digits":
-            return list_digits(split)
-        return BENCHMARKS[source].listing(root, split)
-    if isinstance(source, str | Path):
-        return _list_path(_existing_path(source), split, label_column)
-    if isinstance(source, tuple):
-        refuse_split(split, "arrays")
-        if len(source) != 2:
-            raise DataError(f"a tuple of {len(source)} values is no source; give the pair (images, labels)")
-        return list_arrays(source[0], source[1], "arrays")
-    if hasattr(source, "__getitem__") and hasattr(source, "__len__"):
-        refuse_split(split, type(source).__name__)
-        return list_dataset(source)
-    raise DataError(
-        f"cannot read images from a {type(source).__name__}; give a path, a name, a pair (images, labels), "
-        "an ImageSet or a map-style torch data set"
-    )
-
-
-def _list_path(path: Path, split: str | None, label_column: str) -> Listing:
-    if path.is_dir():
-        return list_folder(path, split, label_column)
-    suffix = path.suffix.lower()
-    if suffix in TABLE_SUFFIXES:
-        return read_manifest(path, split, label_column)
-    if suffix == ".npz":
-        return list_npz(path, split)
-    if suffix == ".npy":
-        refuse_split(split, str(path))
-        return list_arrays(read_npy(path), None, str(path))
-    known = ", ".join((*TABLE_SUFFIXES, ".npz", ".npy"))
-    raise DataError(f"{path}: cannot read {suffix!r} as a set of images; give a folder or one of {known}")
+    return find_reader(source).read(source, Request(split, label_column, root))
 
 
 def splits_of(source: Any, *, root: str | Path | None = None) -> list[str]:
     """Names of the splits that a source has; empty where it has none.
 
     Raises:
-        DataError: If the source is not there.
+        DataError: If the source is not there, or of no known kind.
     """
-    if _is_named(source):
-        return ["train", "test"] if source == "digits" else list(BENCHMARKS[source].splits)
-    if not isinstance(source, str | Path):
-        return []
-    path = _existing_path(source)
-    if path.is_dir():
-        return folder_splits(path)
-    if path.suffix.lower() in TABLE_SUFFIXES:
-        return manifest_splits([read_table(path, only="split")])
-    return npz_splits(read_npz(path)) if path.suffix.lower() == ".npz" else []
+    return find_reader(source).splits(source, root)
 
 
 def load(
@@ -190,15 +93,15 @@ def load(
     Warns:
         LabelmendWarning: If a class has no image.
     """
-    listing = read_listing(source, split=split, label_column=label_column, root=root)
-    if labels is not None:
-        names = class_names if class_names is not None else class_names_of(listing)
-        listing = replace_labels(listing, Path(labels), names)
-    size = image_size
-    if size is None and isinstance(source, ImageSet):
-        size = source.images.shape[1]
-    format = Format(size, None, memory_limit, progress)
-    return assemble(listing, format, class_names=class_names, limit=limit)
+    request = Request(split, label_column, root, None if labels is None else Path(labels))
+    form = Form(
+        size=image_size,
+        class_names=class_names,
+        limit=limit,
+        memory_limit=memory_limit,
+        progress=progress,
+    )
+    return find_reader(source).load(source, request, form)
 
 
 def load_test(
@@ -229,17 +132,20 @@ def load_test(
         DataError: If a class is unknown to the training set, or the source is faulty.
     """
     if split is None:
-        split = _held_out(splits_of(source, root=root))
-    listing = read_listing(source, split=split, label_column=label_column, root=root)
+        split = held_out(splits_of(source, root=root))
     _, height, width, channels = like.images.shape
     if height != width:
         raise DataError(f"{like.name}: images of {width} x {height} pixels; only squares can have a test set")
-    format = Format(height, channels, memory_limit, progress)
-    return assemble(listing, format, class_names=like.class_names, limit=limit, for_training=False)
-
-
-def _held_out(splits: Sequence[str]) -> str | None:
-    return next((split for split in ("test", "val") if split in splits), None)
+    form = Form(
+        size=height,
+        channels=channels,
+        class_names=like.class_names,
+        limit=limit,
+        for_training=False,
+        memory_limit=memory_limit,
+        progress=progress,
+    )
+    return find_reader(source).load(source, Request(split, label_column, root), form)
 
 
 def load_own_test(
@@ -255,7 +161,7 @@ def load_own_test(
 
     Takes the arguments of ``load_test``; ``like`` is the training split of the same source.
     """
-    split = _held_out(splits_of(source, root=root))
+    split = held_out(splits_of(source, root=root))
     if split is None:
         return None
     return load_test(
@@ -291,37 +197,8 @@ def load_unlabelled(
     Raises:
         DataError: If a file is not there, or no image can be read.
     """
-    listing = _list_unlabelled(source)
-    images, rows, skipped = decode_listing(listing, Format(image_size, channels, memory_limit, progress))
+    listing = find_reader(source, labelled=False).read(source, Request(labelled=False))
+    form = Form(size=image_size, channels=channels, memory_limit=memory_limit, progress=progress)
+    images, rows, skipped = decode_listing(listing, form)
     ids = [listing.ids[row] for row in rows]
     return UnlabelledImages(images, ids, [listing.paths[row] for row in rows], skipped)
-
-
-def _list_unlabelled(source: Any) -> Listing:
-    if isinstance(source, str | Path):
-        path = Path(source)
-        suffix = path.suffix.lower()
-        if not path.exists():
-            raise DataError(f"{source}: there is no such file or folder")
-        if suffix in TABLE_SUFFIXES:
-            return read_manifest(path, None, "label", labelled=False)
-        if suffix == ".npz":
-            return replace(list_npz(path, _held_out(npz_splits(read_npz(path)))), labels=None)
-        if suffix == ".npy":
-            return list_arrays(read_npy(path), None, str(path))
-        source = [path]
-    if isinstance(source, list | tuple) and all(isinstance(part, str | Path) for part in source):
-        return _list_files([Path(part) for part in source])
-    return list_arrays(source, None, "arrays")
-
-
-def _list_files(parts: Sequence[Path]) -> Listing:
-    files: dict[str, Path] = {}
-    for part in parts:
-        if not part.exists():
-            raise DataError(f"{part}: there is no such file or folder")
-        for file in image_files(part) if part.is_dir() else [part]:
-            files.setdefault(str(file), file)
-    names = list(files)
-    name = str(parts[0]) if len(parts) == 1 else f"{len(parts)} files and folders"
-    return Listing(name=name, ids=names, paths=list(names), items=list(files.values()))

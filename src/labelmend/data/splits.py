@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from labelmend.errors import DataError
 
@@ -46,3 +46,8 @@ def refuse_split(wanted: str | None, where: str) -> None:
     """Raise a DataError if a split is asked of a source that has none."""
     if wanted is not None:
         raise DataError(f"{where}: --split is {wanted!r}, but this source has no splits; leave --split out")
+
+
+def held_out(splits: Sequence[str]) -> str | None:
+    """The split to test on: ``test``, else ``val``, else None."""
+    return next((split for split in ("test", "val") if split in splits), None)

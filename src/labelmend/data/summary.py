@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from labelmend.data.assemble import class_names_of
-from labelmend.data.benchmarks import BENCHMARKS
+from labelmend.data.benchmarks import BENCHMARKS, is_named
 from labelmend.data.labels import encode_labels
 from labelmend.data.listing import Listing
 from labelmend.data.sources import read_listing, splits_of
@@ -20,7 +20,7 @@ class Summary:
 
     Attributes:
         title: its full name.
-        folder: where a benchmark was found, or None.
+        folder: where a named data set was found, or None: it was not, or needs no folder.
         class_names: its C classes in index order.
         class_counts: by split, int64 array of shape (C,): images of each given class.
         noise_rate: measured share of wrong training labels, or None where true labels are not known.
@@ -58,14 +58,14 @@ def summarise(name: str, root: str | Path | None = None) -> Summary:
     """Verify a named data set, or list any other source, and count. No image is decoded.
 
     Args:
-        name: ``digits``, the name of a benchmark, or a path that ``load`` reads.
-        root: folder of a named benchmark; by default ``$LABELMEND_DATA``.
+        name: the name of a data set, or a path that ``load`` reads.
+        root: folder of a named data set; by default ``$LABELMEND_DATA``.
 
     Raises:
-        DataError: If the source is no benchmark and cannot be listed. Problems of a benchmark are
+        DataError: If the source is not named and cannot be listed. Problems of a named data set are
             returned, not raised.
     """
-    if name in BENCHMARKS:
+    if is_named(name):
         return _summarise_benchmark(name, root)
     splits = splits_of(name)
     listings = {split: read_listing(name, split=split) for split in splits}
@@ -85,13 +85,12 @@ def _summarise_benchmark(name: str, root: str | Path | None) -> Summary:
     for split, listing in found.listings.items():
         class_names = class_names or class_names_of(listing) or []
         counts[split] = _class_counts(listing, class_names)
-    rate = None if found.folder is None or not counts else benchmark.noise_rate(found.folder)
     return Summary(
         title=benchmark.title,
         folder=found.folder,
         class_names=class_names,
         class_counts=counts,
-        noise_rate=rate,
+        noise_rate=found.noise_rate,
         noise=benchmark.noise,
         problems=tuple(found.problems),
         notes=tuple(found.notes),

@@ -8,8 +8,7 @@ from typing import Any
 
 from labelmend import __version__
 from labelmend.config import Settings
-from labelmend.data import sources
-from labelmend.data.benchmarks import BENCHMARKS
+from labelmend.data import is_named, sources
 from labelmend.data.decode import ProgressCallback
 from labelmend.data.image_set import ImageSet
 from labelmend.errors import RunError
@@ -50,7 +49,7 @@ class Job:
 
 def _absolute(source: str | None) -> str | None:
     """A path that stays right in another working folder; names of data sets as they are."""
-    if source is None or source == "digits" or source in BENCHMARKS or not Path(source).exists():
+    if source is None or is_named(source) or not Path(source).exists():
         return source
     return str(Path(source).resolve())
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import ClassVar
 
-from labelmend.data.benchmarks.base import Benchmark
+from labelmend.data.benchmarks.base import FolderBenchmark
 from labelmend.data.class_folders import image_files
 from labelmend.data.listing import Listing
 
@@ -26,7 +26,7 @@ _FOLDERS = {"train": "training", "test": "testing"}
 _NAME = re.compile(r"([0-9])_.+")
 
 
-class Animal10N(Benchmark):
+class Animal10N(FolderBenchmark):
     """ANIMAL-10N (Song et al., ICML 2019): files ``training/{label}_{id}.jpg``, sorted by name."""
 
     name = "animal10n"

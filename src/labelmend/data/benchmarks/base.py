@@ -1,4 +1,4 @@
-"""What every benchmark data set has in common: where it is looked for, what is checked, how it is read."""
+"""What every named data set has in common: its facts, where it is looked for, what is checked."""
 
 from __future__ import annotations
 
@@ -22,32 +22,31 @@ class Verification:
     """What was found of a benchmark.
 
     Attributes:
-        folder: where it was found, or None.
+        folder: where it was found, or None: it was not, or needs no folder.
         listings: what was listed by split, for the splits without a problem.
         problems: what is missing or wrong, one line each; such a split cannot be loaded.
         notes: what differs from the official release but does not prevent loading.
+        noise_rate: measured share of wrong training labels, or None where that is not known.
     """
 
     folder: Path | None
     listings: dict[str, Listing] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    noise_rate: float | None = None
 
 
 class Benchmark(ABC):
-    """A benchmark data set. Subclasses say how to recognise, check and list it.
+    """A data set that is loaded by its name.
 
     Attributes:
         name: the name used on the command line.
         title: its full name.
         home: official home page, where it can be had.
         num_classes: C.
-        splits: its splits.
+        splits: its splits; the first is read by default.
         official_counts: images by split in the official release.
-        noise: what is known of the noise of its training labels.
-        places: folders, below the root, where it is looked for; the root itself comes first, then these
-            below ``benchmarks``, then these.
-        expected: what a folder must hold to be recognised, in words.
+        noise: what is known of the noise of its training labels, or "".
     """
 
     name: ClassVar[str]
@@ -57,6 +56,29 @@ class Benchmark(ABC):
     splits: ClassVar[tuple[str, ...]] = ("train", "test")
     official_counts: ClassVar[dict[str, int]]
     noise: ClassVar[str]
+
+    @abstractmethod
+    def listing(self, root: str | Path | None, split: str | None) -> Listing:
+        """List one split, ``train`` by default (or the first there is).
+
+        Raises:
+            DataError: If there is no such split, or any part of it is missing.
+        """
+
+    @abstractmethod
+    def verify(self, root: str | Path | None) -> Verification:
+        """Check every split; nothing is decoded or downloaded."""
+
+
+class FolderBenchmark(Benchmark):
+    """A data set that lies in a folder. Subclasses say how to recognise, check and list it.
+
+    Attributes:
+        places: folders, below the root, where it is looked for; the root itself comes first, then these
+            below ``benchmarks``, then these.
+        expected: what a folder must hold to be recognised, in words.
+    """
+
     places: ClassVar[tuple[str, ...]]
     expected: ClassVar[str]
 
@@ -96,7 +118,7 @@ class Benchmark(ABC):
         raise DataError(f"{self.name}: not found in {base} (looked for {self.expected}); {advice}")
 
     def listing(self, root: str | Path | None, split: str | None) -> Listing:
-        """List one split, ``train`` by default (or the first there is).
+        """List one split; see ``Benchmark.listing``.
 
         Raises:
             DataError: If any part of the split is missing.
@@ -126,7 +148,7 @@ class Benchmark(ABC):
         return f"the {split} split has {count:,} images, the official one {official:,}"
 
     def verify(self, root: str | Path | None) -> Verification:
-        """Check every split; nothing is decoded or downloaded."""
+        """Check every split below the folder that was found; see ``Benchmark.verify``."""
         try:
             folder = self.find(root)
         except DataError as error:
@@ -144,7 +166,8 @@ class Benchmark(ABC):
             except DataError as error:
                 found = [str(error)]
             problems += [f"{split}: {problem}" for problem in found]
-        return Verification(folder, listings, problems, notes)
+        rate = self.noise_rate(folder) if listings else None
+        return Verification(folder, listings, problems, notes, rate)
 
 
 def missing_files(files: Iterable[Path], what: str) -> list[str]:

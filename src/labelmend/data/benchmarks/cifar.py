@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from labelmend.data.benchmarks.base import Benchmark
+from labelmend.data.benchmarks.base import FolderBenchmark
 from labelmend.data.class_folders import image_files, list_class_folders, subfolders
 from labelmend.data.image_set import MemoryImages
 from labelmend.data.listing import Listing
@@ -20,7 +20,7 @@ from labelmend.data.tables import read_table
 from labelmend.errors import DataError
 
 
-class Cifar(Benchmark):
+class Cifar(FolderBenchmark):
     """Reading shared by CIFAR-10 and CIFAR-100; labels are true, images are in the official order.
 
     Attributes:
@@ -160,7 +160,6 @@ class Cifar(Benchmark):
             name=self.name,
             ids=[str(row) for row in range(len(labels))],
             paths=paths,
-            items=list(stacked),
             labels=list(labels),
             class_names=[str(name) for name in class_names],
             true_labels=list(labels),

@@ -8,11 +8,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from labelmend.data.arrays import read_npy
-from labelmend.data.benchmarks.base import Benchmark
+from labelmend.data.benchmarks.base import FolderBenchmark
 from labelmend.data.benchmarks.cifar10 import Cifar10
 from labelmend.data.labels import encode_labels
 from labelmend.data.listing import Listing
+from labelmend.data.numpy_files import read_npy
 from labelmend.errors import DataError
 
 _FILES = ("cifar10h-probs.npy", "cifar10h-counts.npy")
@@ -48,7 +48,7 @@ def load_soft_labels(path: str | Path, rows: int = 10_000) -> np.ndarray:
     return shares
 
 
-class Cifar10H(Benchmark):
+class Cifar10H(FolderBenchmark):
     """CIFAR-10H (Peterson et al., ICCV 2019): CIFAR-10's test images, most frequent human label."""
 
     name = "cifar10h"

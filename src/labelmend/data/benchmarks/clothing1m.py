@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from labelmend.data.benchmarks.base import Benchmark, missing_files
+from labelmend.data.benchmarks.base import FolderBenchmark, missing_files
 from labelmend.data.benchmarks.lists import read_lines, read_pairs
 from labelmend.data.listing import Listing
 from labelmend.errors import DataError
@@ -56,7 +56,7 @@ def _labels_by_key(path: Path) -> dict[str, int]:
     return {key.removeprefix(_PREFIX): label for key, label in read_pairs(path, len(CLASS_NAMES))}
 
 
-class Clothing1M(Benchmark):
+class Clothing1M(FolderBenchmark):
     """Clothing1M (Xiao et al., CVPR 2015).
 
     Reads the official key lists (``noisy_train_key_list.txt`` with ``noisy_label_kv.txt`` and so on) and

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from labelmend.data.benchmarks.base import Benchmark, missing_files
+from labelmend.data.benchmarks.base import FolderBenchmark, missing_files
 from labelmend.data.benchmarks.lists import read_lines
 from labelmend.data.listing import Listing
 from labelmend.errors import DataError
@@ -15,7 +15,7 @@ _CLEAN = ("food-101", "Food-101", "../food-101", "../Food-101")
 _VERIFIED = ("meta/verified_train.tsv", "meta/verified_val.tsv")
 
 
-class Food101N(Benchmark):
+class Food101N(FolderBenchmark):
     """Food-101N (Lee et al., CVPR 2018).
 
     ``train`` is read from ``meta/imagelist.tsv`` (after its header line); ``test`` from Food-101's

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from labelmend.data.benchmarks.base import Benchmark, missing_files
+from labelmend.data.benchmarks.base import FolderBenchmark, missing_files
 from labelmend.data.benchmarks.lists import read_lines, read_pairs
 from labelmend.data.class_folders import image_files, subfolders
 from labelmend.data.listing import Listing
@@ -15,7 +15,7 @@ _TRAIN, _VAL, _SYNSETS = "info/train_filelist_google.txt", "info/val_filelist.tx
 _IMAGENET = ("imagenet/val", "../imagenet/val")
 
 
-class WebVision(Benchmark):
+class WebVision(FolderBenchmark):
     """Mini-WebVision (Li et al., 2017).
 
     Splits: ``train`` (noisy), ``val`` (WebVision's) and ``imagenet`` (ImageNet's validation images of

@@ -5,6 +5,8 @@ import pytest
 from sklearn.datasets import load_digits
 
 from labelmend.data import load, load_own_test, splits_of
+from labelmend.data.benchmarks import BENCHMARKS
+from labelmend.data.benchmarks.digits import Digits
 from labelmend.errors import DataError
 
 
@@ -38,3 +40,11 @@ def test_resized_and_wrong_split():
     assert splits_of("digits") == ["train", "test"]
     with pytest.raises(DataError, match="no split 'val'"):
         load("digits", split="valid")
+
+
+def test_needs_no_folder_and_is_always_complete(tmp_path, monkeypatch):
+    monkeypatch.delenv("LABELMEND_DATA", raising=False)
+    assert load("digits", root=tmp_path / "none").ids == load("digits").ids
+    found = BENCHMARKS["digits"].verify(None)
+    assert {split: len(listing) for split, listing in found.listings.items()} == Digits.official_counts
+    assert (found.folder, found.problems, found.notes, found.noise_rate) == (None, [], [], 0)

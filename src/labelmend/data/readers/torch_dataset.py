@@ -1,4 +1,4 @@
-"""Any map-style torch data set of (image, label) pairs as a source."""
+"""A map-style torch data set of pairs (image, label)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,33 @@ from torch import Tensor
 from labelmend.data.arrays import image_pixels
 from labelmend.data.labels import name_indices, read_label
 from labelmend.data.listing import Listing
+from labelmend.data.readers.base import Reader, Request
+from labelmend.data.splits import refuse_split
 from labelmend.errors import DataError
+
+
+class TorchDatasetReader(Reader):
+    """Map-style data sets of torch and torchvision, and whatever else looks like one.
+
+    Items are pairs of an image (PIL, tensor (C, H, W), array (H, W, C); whole numbers in 0..255 or
+    floats in [0, 1]) and a label (string or integer). Labels are taken from ``targets`` and class
+    names from ``classes`` where the data set has them. Items are fetched more than once, so a random
+    transform inside the data set does not suit: labelmend augments by itself.
+    """
+
+    def matches(self, source: Any) -> bool:
+        """Whether it has a length and items, and is neither a path nor a pair."""
+        is_sized = hasattr(source, "__getitem__") and hasattr(source, "__len__")
+        return is_sized and not isinstance(source, str | tuple)
+
+    def read(self, source: Any, request: Request) -> Listing:
+        """List its items.
+
+        Raises:
+            DataError: If an item is no pair, or its label or class is not usable.
+        """
+        refuse_split(request.split, type(source).__name__)
+        return _list_dataset(source)
 
 
 @dataclass(frozen=True)
@@ -64,17 +90,7 @@ def _labels(dataset: Any, count: int) -> Iterator[Any]:
         yield _pair(dataset, row)[1]
 
 
-def list_dataset(dataset: Any) -> Listing:
-    """List the images of a map-style data set.
-
-    Items are pairs of an image (PIL, tensor (C, H, W), array (H, W, C); whole numbers in 0..255 or
-    floats in [0, 1]) and a label (string or integer). Labels are taken from ``targets`` and class
-    names from ``classes`` where the data set has them. Items are fetched more than once, so a random
-    transform inside the data set does not suit: labelmend augments by itself.
-
-    Raises:
-        DataError: If an item is something else.
-    """
+def _list_dataset(dataset: Any) -> Listing:
     count = len(dataset)
     name = type(dataset).__name__
     lock = threading.Lock()

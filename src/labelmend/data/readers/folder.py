@@ -1,18 +1,48 @@
-"""What kind of data set a folder holds: a manifest, Parquet shards, or class folders; its splits."""
+"""A folder: a table beside its images, Parquet shards, or class folders; its splits."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from labelmend.data.class_folders import list_class_folders, subfolders
 from labelmend.data.listing import Listing
 from labelmend.data.manifest import list_tables, manifest_splits
+from labelmend.data.readers.base import Reader, Request
 from labelmend.data.splits import choose_split, is_split_name, refuse_split, standard_split
 from labelmend.data.tables import read_table
 from labelmend.errors import DataError
 
 _METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
+
+
+class FolderReader(Reader):
+    """Folders with labels.
+
+    Looks, in this order, for a Hugging Face ``metadata`` table beside the images; ``train`` and other
+    split folders; Parquet shards (here or in ``data/``); class folders.
+    """
+
+    def matches(self, source: Any) -> bool:
+        """Whether it is a folder that is there."""
+        return isinstance(source, str | Path) and Path(source).is_dir()
+
+    def splits(self, source: Any, root: str | Path | None = None) -> list[str]:
+        """Splits of its table, of its folders, or of its shards, whichever it has."""
+        folder = Path(source)
+        metadata = _metadata(folder)
+        if metadata is not None:
+            return manifest_splits([read_table(metadata, only="split")])
+        return [split for split in (_split_folders(folder) or _shards(folder)) if split]
+
+    def read(self, source: Any, request: Request) -> Listing:
+        """List one split.
+
+        Raises:
+            DataError: If the folder holds no images with labels, or lacks the split.
+        """
+        return _list_folder(Path(source), request.split, request.label_column)
 
 
 def _metadata(folder: Path) -> Path | None:
@@ -43,28 +73,7 @@ def _shards(folder: Path) -> dict[str, list[Path]]:
     return shards
 
 
-def folder_splits(folder: Path) -> list[str]:
-    """Names of the splits that a folder holds, or none."""
-    metadata = _metadata(folder)
-    if metadata is not None:
-        return manifest_splits([read_table(metadata, only="split")])
-    return [split for split in (_split_folders(folder) or _shards(folder)) if split]
-
-
-def list_folder(folder: Path, split: str | None, label_column: str) -> Listing:
-    """List the images of a folder.
-
-    Looks, in this order, for a Hugging Face ``metadata`` table beside the images; ``train`` and other
-    split folders; Parquet shards (here or in ``data/``); class folders.
-
-    Args:
-        folder: the folder.
-        split: which split to list; by default ``train`` where there are splits.
-        label_column: column of the given labels in a table.
-
-    Raises:
-        DataError: If the folder is none of these, or lacks the split.
-    """
+def _list_folder(folder: Path, split: str | None, label_column: str) -> Listing:
     name = str(folder)
     metadata = _metadata(folder)
     if metadata is not None:

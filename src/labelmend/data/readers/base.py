@@ -1,0 +1,83 @@
+"""What every reader offers: which sources are its own, their splits, and their images."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from labelmend.data.assemble import Form, assemble, class_names_of
+from labelmend.data.image_set import ImageSet
+from labelmend.data.label_file import replace_labels
+from labelmend.data.listing import Listing
+
+
+@dataclass(frozen=True)
+class Request:
+    """Which part of a source is read, and how.
+
+    Attributes:
+        split: which split; by default ``train`` where there are splits.
+        label_column: column of a table that holds the given labels.
+        root: folder of a named data set; by default ``$LABELMEND_DATA``.
+        labels: file whose labels replace those of the source, or None.
+        labelled: False to read the images alone, whatever labels there are.
+    """
+
+    split: str | None = None
+    label_column: str = "label"
+    root: str | Path | None = None
+    labels: Path | None = None
+    labelled: bool = True
+
+
+class Reader(ABC):
+    """One kind of source.
+
+    Attributes:
+        suffixes: of the files that it reads, in lower case; none where its sources are no files.
+        labelled: whether its sources have labels, to train or test on.
+        unlabelled: whether its sources are images to classify.
+    """
+
+    suffixes: ClassVar[tuple[str, ...]] = ()
+    labelled: ClassVar[bool] = True
+    unlabelled: ClassVar[bool] = False
+
+    @abstractmethod
+    def matches(self, source: Any) -> bool:
+        """Whether a source is of this kind."""
+
+    def splits(self, source: Any, root: str | Path | None = None) -> list[str]:
+        """Names of the splits that a source has; empty where it has none."""
+        return []
+
+    @abstractmethod
+    def read(self, source: Any, request: Request) -> Listing:
+        """List the images of a source without decoding them.
+
+        Raises:
+            DataError: If the source is faulty, or does not have what is asked for.
+        """
+
+    def load(self, source: Any, request: Request, form: Form) -> ImageSet:
+        """The images and labels of a source in the form that is wanted.
+
+        Raises:
+            DataError: If the source or the file of labels is faulty, or does not suit the form.
+        """
+        listing = self.read(source, request)
+        if request.labels is not None:
+            names = form.class_names if form.class_names is not None else class_names_of(listing)
+            listing = replace_labels(listing, request.labels, names)
+        return assemble(listing, form)
+
+
+def is_file_of(source: Any, suffixes: Sequence[str]) -> bool:
+    """Whether a source is the path of a file that is there and has one of the suffixes."""
+    if not isinstance(source, str | Path):
+        return False
+    path = Path(source)
+    return path.suffix.lower() in suffixes and path.is_file()

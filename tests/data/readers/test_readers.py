@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from torch.utils.data import TensorDataset
+
+from labelmend.data import is_named, load
+from labelmend.data.benchmarks import BENCHMARKS
+from labelmend.data.readers import READERS, find_reader
+from labelmend.data.readers.array import ArrayReader
+from labelmend.data.readers.files import FilesReader
+from labelmend.data.readers.folder import FolderReader
+from labelmend.data.readers.image_set import ImageSetReader
+from labelmend.data.readers.named import NamedReader
+from labelmend.data.readers.npy import NpyReader
+from labelmend.data.readers.npz import NpzReader
+from labelmend.data.readers.pair import PairReader
+from labelmend.data.readers.table import TableReader
+from labelmend.data.readers.torch_dataset import TorchDatasetReader
+from labelmend.errors import DataError
+
+X = np.zeros((2, 8, 8), dtype=np.uint8)
+LABELLED = {
+    "name": NamedReader,
+    "set": ImageSetReader,
+    "folder": FolderReader,
+    "csv": TableReader,
+    "parquet": TableReader,
+    "npz": NpzReader,
+    "npy": NpyReader,
+    "pair": PairReader,
+    "torch": TorchDatasetReader,
+}
+UNLABELLED = {
+    "csv": TableReader,
+    "npz": NpzReader,
+    "npy": NpyReader,
+    "folder": FilesReader,
+    "image": FilesReader,
+    "list": FilesReader,
+    "array": ArrayReader,
+}
+
+
+@pytest.fixture
+def sources(tmp_path, save_image):
+    """One source of each kind; the readers do not look into files."""
+    for name in ("a.csv", "a.PARQUET", "a.npz", "a.npy"):
+        (tmp_path / name).touch()
+    save_image(tmp_path / "images.csv/a/1.png")
+    return {
+        "name": "cifar10",
+        "set": load((X, ["a", "b"])),
+        "folder": tmp_path / "images.csv",
+        "csv": str(tmp_path / "a.csv"),
+        "parquet": tmp_path / "a.PARQUET",
+        "npz": tmp_path / "a.npz",
+        "npy": tmp_path / "a.npy",
+        "pair": (X, ["a", "b"]),
+        "torch": TensorDataset(),
+        "image": tmp_path / "images.csv/a/1.png",
+        "list": [str(tmp_path / "images.csv/a/1.png"), tmp_path],
+        "array": X,
+    }
+
+
+@pytest.mark.parametrize("kind", LABELLED)
+def test_each_kind_is_found_by_one_reader(sources, kind):
+    assert type(find_reader(sources[kind])) is LABELLED[kind]
+    assert sum(reader.labelled and reader.matches(sources[kind]) for reader in READERS) == 1
+
+
+@pytest.mark.parametrize("kind", UNLABELLED)
+def test_each_kind_of_images_to_classify_is_found(sources, kind):
+    assert type(find_reader(sources[kind], labelled=False)) is UNLABELLED[kind]
+
+
+def test_every_reader_is_found_for_some_source():
+    assert {type(reader) for reader in READERS} == {*LABELLED.values(), *UNLABELLED.values()}
+    assert len(READERS) == len({type(reader) for reader in READERS})
+
+
+def test_names_go_before_paths(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in BENCHMARKS:
+        Path(name).mkdir()
+        assert isinstance(find_reader(name), NamedReader)
+        assert isinstance(find_reader(f"./{name}"), FolderReader)
+        assert isinstance(find_reader(Path(name)), FolderReader)
+        assert isinstance(find_reader(name, labelled=False), FilesReader)
+    assert is_named("digits")
+    assert not is_named("./digits")
+    assert not is_named(Path("digits"))
+    assert not is_named(["digits"])
+
+
+def test_unknown_sources_are_refused_with_what_is_known(tmp_path):
+    (tmp_path / "a.txt").touch()
+    known = r"give a folder or one of \.csv, \.tsv, \.jsonl, \.parquet, \.npz, \.npy$"
+    with pytest.raises(DataError, match=rf"a\.txt: cannot read '\.txt' as a set of images; {known}"):
+        find_reader(tmp_path / "a.txt")
+    with pytest.raises(
+        DataError, match=r"no such file or folder, nor a data set of this name \(digits, cifar10"
+    ):
+        find_reader(str(tmp_path / "a.csv"))
+    with pytest.raises(DataError, match=r"cannot read images from a int; give a path, a name, a pair"):
+        find_reader(3)
