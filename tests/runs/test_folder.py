@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from labelmend import run_folder
 from labelmend.data.image_set import ImageSet, MemoryImages, Skipped
 from labelmend.errors import RunError
+from labelmend.runs import folder as run_folder
 
 
 @pytest.fixture
