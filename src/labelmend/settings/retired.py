@@ -43,7 +43,7 @@ RENAMED_METHODS: tuple[Renamed, ...] = (
         "anchor_hallucination",
         "mend",
         where={"guesses": "cached"},
-        absent={"neighbours": 0, "posterior": "unlabelled", "strong_views": False},
+        absent={"neighbours": 0, "posterior": "none"},
     ),
 )
 """The first that fits counts."""
