@@ -37,6 +37,17 @@ def test_saved_settings_are_a_recipe(tmp_path):
     assert settings_io.resolve(tmp_path / "settings.yaml") == settings
 
 
+def test_a_recipes_network_options_count_for_the_networks_that_have_them():
+    assert settings_io.resolve("fast").network.activation == "gelu"
+    assert settings_io.resolve("fast", None, {"network": "fastnet"}).network.activation == "gelu"
+    assert settings_io.resolve("fast", None, {"network": "resnet18"}).network.activation == "relu"
+    recipe = {"network": {"network": "resnet18", "activation": "gelu"}}
+    assert settings_io.resolve(recipe).network.activation == "relu"
+    # What is asked for beside the recipe is not dropped in silence: describe_network refuses it.
+    given = {"network": "resnet18", "activation": "gelu"}
+    assert settings_io.resolve("fast", None, given).network.activation == "gelu"
+
+
 def test_a_budget_rule_replaces_the_recipes():
     assert settings_io.resolve("fast").budget.rule == "epochs"
     budget = settings_io.resolve("fast", None, {"flops": 1e9}).budget

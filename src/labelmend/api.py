@@ -17,8 +17,8 @@ from labelmend.data.decode import ProgressCallback
 from labelmend.data.image_set import ImageSet
 from labelmend.errors import RunError
 from labelmend.files import write_json, write_text
-from labelmend.models.build import NetworkDescription, build_network
 from labelmend.models.classifier import Classifier
+from labelmend.models.registry import NetworkDescription, build_network
 from labelmend.noise.record import NoiseRecord
 from labelmend.noise.spec import apply as apply_noise
 from labelmend.training.checkpoint import load_tensors, save_tensors

@@ -20,9 +20,8 @@ from labelmend.data.image_set import Images, ImageSet, Subset
 from labelmend.errors import DataError, RunError
 from labelmend.methods import METHODS
 from labelmend.methods.base import Progress, Scores, Task
-from labelmend.models.build import build_network, describe_network
 from labelmend.models.classifier import Classifier
-from labelmend.models.fastnet import FastNet
+from labelmend.models.registry import build_network, describe_network
 from labelmend.run_folder import CHECKPOINT, METRICS
 from labelmend.selection.clean import looks_clean
 from labelmend.selection.noise_rate import estimate_noise_rate
@@ -191,8 +190,7 @@ class Loop:
             build_network(self.network_description, self.generator) for _ in range(method_class.num_networks)
         ]
         for network in self.networks:
-            if isinstance(network.extractor, FastNet):
-                network.extractor.set_whitening(self.normalisation(pixels))
+            network.prepare(self.normalisation(pixels))
 
         shape = (channels, image_size, image_size)
         device = find_device(settings.training.device)

@@ -21,7 +21,7 @@ def predict_probabilities(
     Computed in float32 whatever the network was trained in, so that they do not depend on the machine.
 
     Args:
-        network: from ``models.build.build_network``, with its weights loaded; moved to the device.
+        network: from ``models.registry.build_network``, with its weights loaded; moved to the device.
         description: of the run: ``mean``, ``std`` and ``flip_average``.
         images: N images.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.

@@ -43,7 +43,7 @@ def score_images(
     """
     count, side = images.shape[:2]
     batch_size = max(16, int(SCORING_BATCH * area_factor(side)))
-    probabilities = torch.empty(count, network.num_classes)
+    probabilities = torch.empty(count, network.num_outputs)
     features = torch.empty(count, network.feature_dim)
     training = network.training
     network.eval()
