@@ -8,6 +8,7 @@ from torch import Tensor
 from labelmend.data.image_set import Images
 from labelmend.methods.base import Scores
 from labelmend.models.classifier import Classifier
+from labelmend.models.ensemble import Ensemble
 from labelmend.training.arithmetic import Arithmetic
 from labelmend.training.views import Normalisation
 
@@ -22,7 +23,7 @@ def area_factor(image_size: int) -> float:
 
 @torch.no_grad()
 def score_images(
-    network: Classifier,
+    network: Classifier | Ensemble,
     images: Images,
     normalisation: Normalisation,
     arithmetic: Arithmetic,
