@@ -26,8 +26,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from labelmend.data.image_set import ImageSet, MemoryImages
 from labelmend.methods.anchor_hallucination import AnchorHallucination
-from labelmend.models.build import NetworkDescription, build_network
 from labelmend.models.classifier import Classifier
+from labelmend.models.registry import NetworkDescription, build_network
 from labelmend.settings.loading import resolve
 from labelmend.training.arithmetic import Arithmetic
 from labelmend.training.listener import Silent

@@ -114,10 +114,11 @@ class DataSettings(Checked):
 
 @dataclass
 class NetworkSettings(Checked):
-    """Which network is trained."""
+    """Which network is trained, and the options of the networks that have any (``models/registry.py``)."""
 
     network: str = "auto"
-    """Name of the backbone; ``auto`` is ``fastnet`` up to 64 px and ``resnet18`` above."""
+    """Name of the backbone; ``auto`` is ``fastnet`` up to 64 px and ``resnet18`` above. Others are
+    ``resnet34``, ``resnet50`` and, up to 64 px, ``preact_resnet18`` and ``wrn28_10``."""
     widths: list[int] = field(default_factory=lambda: [64, 256, 256])
     """Channels of each stage of ``fastnet``; each stage halves the side."""
     depth: int = 2

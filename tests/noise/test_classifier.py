@@ -9,6 +9,7 @@ from hypothesis import given as given_by
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from labelmend.config import NetworkSettings
 from labelmend.data.image_set import ImageSet, MemoryImages
 from labelmend.errors import DataError, SettingsError
 from labelmend.noise.classifier import (
@@ -82,6 +83,13 @@ def test_recipes_by_name() -> None:
     assert choose_recipe("quick", epochs=3).epochs == 3
     with pytest.raises(SettingsError, match="recipe=quick or recipe=full"):
         choose_recipe("slow")
+    assert choose_recipe("quick").settings(0).network.widths == [16, 32, 64]
+
+
+@pytest.mark.parametrize(("recipe", "network"), [("full", None), ("quick", "resnet18"), ("full", "fastnet")])
+def test_widths_are_for_networks_that_have_them(recipe: str, network: str | None) -> None:
+    """A ResNet has none, and the full recipe, made for one, leaves those of fastnet as they are."""
+    assert choose_recipe(recipe, network=network).settings(0).network.widths == NetworkSettings().widths
 
 
 def test_softmax_is_averaged_over_the_epochs() -> None:

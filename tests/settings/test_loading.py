@@ -120,3 +120,14 @@ def test_an_unknown_setting_in_the_file_of_a_run_is_still_an_error(tmp_path):
     path = write_old(tmp_path / "settings.yaml", "mixup", alhpa=0.3)
     with pytest.raises(SettingsError, match=r"did you mean 'alpha'|alhpa"):
         load(path)
+
+
+def test_a_recipes_network_options_count_for_the_networks_that_have_them():
+    assert resolve("fast").network.activation == "gelu"
+    assert resolve("fast", None, {"network": "fastnet"}).network.activation == "gelu"
+    assert resolve("fast", None, {"network": "resnet18"}).network.activation == "relu"
+    recipe = {"network": {"network": "resnet18", "activation": "gelu"}}
+    assert resolve(recipe).network.activation == "relu"
+    # What is asked for beside the recipe is not dropped in silence: describe_network refuses it.
+    given = {"network": "resnet18", "activation": "gelu"}
+    assert resolve("fast", None, given).network.activation == "gelu"

@@ -14,6 +14,7 @@ from labelmend.data.image_set import ImageSet
 from labelmend.errors import DataError
 from labelmend.files import replacing
 from labelmend.methods.cross_entropy import CrossEntropySettings
+from labelmend.models.registry import missing_options
 from labelmend.noise.inputs import check_labels, check_rate
 from labelmend.noise.record import NoiseRecord
 from labelmend.training.listener import Silent
@@ -44,9 +45,12 @@ class SoftLabelRecipe:
 
     def settings(self, seed: int) -> Settings:
         """The recipe as settings of the training loop."""
+        network = NetworkSettings(self.network)
+        if self.widths and "widths" not in missing_options(self.network):
+            network = replace(network, widths=list(self.widths))
         return Settings(
             method=CrossEntropySettings(),
-            network=NetworkSettings(network=self.network, widths=list(self.widths)),
+            network=network,
             budget=BudgetSettings(epochs=self.epochs),
             training=TrainingSettings(
                 batch_size=self.batch_size,

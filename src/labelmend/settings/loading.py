@@ -9,8 +9,9 @@ from typing import Any
 
 import yaml
 
-from labelmend.config import BudgetSettings, Settings
+from labelmend.config import BudgetSettings, NetworkSettings, Settings
 from labelmend.errors import SettingsError
+from labelmend.models.registry import missing_options
 from labelmend.settings.names import SECTIONS, check_value, closest, find_leaf, leaves, method_settings
 from labelmend.settings.retired import modernise
 
@@ -82,6 +83,12 @@ def _without_budget(flat: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in flat.items() if name not in BudgetSettings.RULES}
 
 
+def _for_network(flat: Mapping[str, Any], network: str) -> dict[str, Any]:
+    """A recipe's network options count only for the networks that have them."""
+    missing = missing_options(network)
+    return {name: value for name, value in flat.items() if name not in missing}
+
+
 def recipe_values(recipe: str | Path | Mapping[str, Any], method: str) -> dict[str, Any]:
     """What a recipe sets for a method, by flat name.
 
@@ -117,6 +124,7 @@ def resolve(
         given[leaf.name] = check_value(leaf, value, chosen)
     if any(given.get(rule) is not None for rule in BudgetSettings.RULES):
         flat = _without_budget(flat)
+    flat = _for_network(flat, given.get("network", flat.get("network", NetworkSettings.network)))
     return _build(chosen, {**flat, **given})
 
 
