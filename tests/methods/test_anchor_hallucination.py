@@ -3,6 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from labelmend.training.loop import train
+from labelmend.verdicts.table import EASY, HARD_CLEAN, HARD_CORRECTED, UNCERTAIN, VERDICTS
 
 from labelmend.config import BudgetSettings, NetworkSettings, Settings, TrainingSettings
 from labelmend.data.sources import load
@@ -10,8 +12,6 @@ from labelmend.errors import SettingsError
 from labelmend.methods.anchor_hallucination import AnchorHallucination, AnchorHallucinationSettings
 from labelmend.methods.base import Progress, Scores, Task
 from labelmend.models.registry import NetworkDescription, build_network
-from labelmend.training.loop import train
-from labelmend.verdicts.table import EASY, HARD_CLEAN, HARD_CORRECTED, UNCERTAIN, VERDICTS
 
 CLASSES, DIM = 3, 4
 CENTRES = torch.tensor([[1.0, 0, 0, 0.2], [0, 1.0, 0, 0.2], [0, 0, 1.0, 0.2]])

@@ -10,10 +10,11 @@ def test_smoothed_targets_by_hand():
 
 
 def test_learns_clean_digits(digits_test):
+    from labelmend.training.loop import train
+
     from labelmend.config import BudgetSettings, NetworkSettings, Settings, TrainingSettings
     from labelmend.data.sources import load
     from labelmend.methods import METHODS
-    from labelmend.training.loop import train
 
     settings = Settings(
         METHODS["ce"].Settings(),

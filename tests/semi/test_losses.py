@@ -10,8 +10,8 @@ from labelmend.semi.losses import (
     mse_loss,
     prior_penalty,
     ramp_up,
-    soft_cross_entropy,
     semi_loss,
+    soft_cross_entropy,
     weighted_cross_entropy,
 )
 

@@ -279,7 +279,7 @@ def test_named_samplers_roles_and_several_updates_in_a_step(trainer):
             after = weights(network)
             self.diary.append(("changes", (before, between, after), batch))
 
-    run = trainer(Two, epochs=1)
+    run = trainer(Two, epochs=1, lr_warmup=0.0)
     run.run()
     steps = [entry for entry in run.method.diary if entry[0] == "changes"]
     assert [batch.role for _, _, batch in steps] == ["first", "second"]
@@ -377,7 +377,7 @@ def test_memory_parameters_and_an_ensemble_go_through_a_kill_and_a_file(
     found = loaded.predict_proba(images)
     assert np.array_equal(found, run.predict_proba(images))
     assert found.shape == (40, 10)
-    accuracy = (loaded.predict_proba(digits_test.images.pixels.numpy()).argmax(1) == digits_test.given_labels)
+    accuracy = loaded.predict_proba(digits_test.images.pixels.numpy()).argmax(1) == digits_test.given_labels
     assert accuracy.mean() == pytest.approx(run.summary["test_accuracy_last"])
     assert loaded.description["members"] == 2
     members = loaded.network.networks
@@ -429,9 +429,7 @@ def test_held_out_images_are_never_trained_on_and_choose_the_epoch(trainer, tmp_
 
 def test_the_best_epoch_survives_a_stop(monkeypatch, noisy_digits, tmp_path):
     whole = train(settings(METHODS["ce"].Settings(), lr=1.0, validation=0.2), noisy_digits)
-    first = Trainer(
-        settings(METHODS["ce"].Settings(), lr=1.0, validation=0.2), noisy_digits, None, tmp_path
-    )
+    first = Trainer(settings(METHODS["ce"].Settings(), lr=1.0, validation=0.2), noisy_digits, None, tmp_path)
     for _ in range(3):
         row = first.run_epoch()
         first.rows.append(row)

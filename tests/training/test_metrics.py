@@ -1,8 +1,8 @@
 import pytest
 import torch
+from labelmend.training.quality import selection_quality
 
 from labelmend.methods.base import Selection
-from labelmend.training.quality import selection_quality
 
 
 def test_by_hand():

@@ -4,13 +4,13 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from labelmend.training.loop import CHECKPOINT, METRICS, train
 
 from labelmend.config import BudgetSettings, NetworkSettings, Settings, TrainingSettings
 from labelmend.data.image_set import Subset
 from labelmend.errors import RunError
 from labelmend.methods import METHODS
 from labelmend.training import loop
-from labelmend.training.loop import CHECKPOINT, METRICS, train
 
 SMALL = NetworkSettings(widths=[8, 16])
 FIXED = {"precision": "float32", "memory_format": "channels_last"}

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from labelmend.verdicts.table import SampleVerdicts
 
 from labelmend.data.image_set import ImageSet, MemoryImages
 from labelmend.errors import RunError
 from labelmend.verdicts import frame
-from labelmend.verdicts.table import SampleVerdicts
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from rich.text import Text
 from labelmend.cli.messages import make_console
 from labelmend.runs import folder as run_folder
 from labelmend.runs.run import Run
-from labelmend.verdicts.table import EASY, HARD_CLEAN, HARD_CORRECTED, UNCERTAIN
+from labelmend.verdicts.judge import EASY, HARD_CLEAN, HARD_CORRECTED, UNCERTAIN
 
 MEANINGS = {
     EASY: "label kept",

@@ -50,7 +50,7 @@ def correct(
     """Correct the labels of hard samples by the votes of valid anchors (section 3.3).
 
     Args:
-        anchors: makes the anchors, the same at each call, some at a time; their sources count the easy samples.
+        anchors: makes the anchors, the same at each call, some at a time; their sources count easy samples.
         features: (N, d), of all samples, measured from where the anchors are.
         easy: bool (N,), the easy set.
         num_classes: C.

@@ -40,7 +40,7 @@ class AnchorVotes(nn.Module):
 
     Args:
         task: of the method.
-        hallucinator: ``learned`` trains a network, ``closed_form`` takes the minimiser of its similarity loss.
+        hallucinator: ``learned`` trains a network, ``closed_form`` is the minimiser of its similarity loss.
         lambda_p: where anchors lie between two features, in [0.5, 1].
         anchors_per_sample: anchors from each easy sample; 0 for no votes at all.
         surrounding: which anchors vote on a hard sample; see ``correct``, as for the rest.
@@ -48,8 +48,8 @@ class AnchorVotes(nn.Module):
         lambda_conf: share of anchors that are not valid, in [0, 1).
         min_votes: fewest anchors for a vote to be taken.
         min_agreement: smallest share of the votes for the winner.
-        centred: whether similarity is measured from the mean feature: raw cosines of non-negative features are
-            all high.
+        centred: whether similarity is measured from the mean feature: raw cosines of features that are not
+            negative are all high.
     """
 
     def __init__(

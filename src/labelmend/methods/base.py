@@ -167,7 +167,7 @@ class Method(nn.Module):
         order = samples[torch.randperm(len(samples), generator=self.task.generator)]
         return [Step.of(index, role) for index in order.split(self.task.batch_size) if len(index) > 1]
 
-    def before_step(self, progress: Progress) -> None:  # noqa: B027  (most methods change nothing)
+    def before_step(self, progress: Progress) -> None:
         """Change what varies from step to step, e.g. a momentum in ``task.optimizers``."""
 
     def loss(self, batch: Batch, progress: Progress) -> Tensor:
@@ -178,10 +178,10 @@ class Method(nn.Module):
         """The updates of one step; each is made before the next is asked for."""
         yield Update(self.loss(batch, progress))
 
-    def end_epoch(self, progress: Progress) -> None:  # noqa: B027  (most methods have nothing to do)
+    def end_epoch(self, progress: Progress) -> None:
         """Called after the last step of each epoch."""
 
-    def end_stage(self, progress: Progress) -> None:  # noqa: B027  (most methods have one stage)
+    def end_stage(self, progress: Progress) -> None:
         """Called at the end of each stage, with the networks as it leaves them."""
 
     def metrics(self) -> dict[str, float]:

@@ -1,5 +1,7 @@
-"""Co-teaching (Han et al., "Co-teaching: Robust Training of Deep Neural Networks with Extremely Noisy
-Labels", NeurIPS 2018): two networks, each trained on what the other finds easy."""
+"""Co-teaching: two networks, each trained on what the other finds easy.
+
+Han et al., "Co-teaching: Robust Training of Deep Neural Networks with Extremely Noisy Labels", NeurIPS 2018.
+"""
 
 from __future__ import annotations
 

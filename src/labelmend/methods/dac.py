@@ -1,5 +1,7 @@
-"""DAC (Thulasidasan et al., "Combating Label Noise in Deep Learning Using Abstention", ICML 2019): a network
-may abstain at a cost that grows; samples it abstains on are dropped, and a new network learns the rest."""
+"""DAC: a network may abstain at a cost that grows; a new one learns what it does not abstain on.
+
+Thulasidasan et al., "Combating Label Noise in Deep Learning Using Abstention", ICML 2019.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """``mend``, the default: the paper's steps, and what measurements say is worth having, on one network.
 
-From the paper (see ``anchor_hallucination``): the class-balanced easy set, anchors between easy features, votes.
+From the paper (``anchor_hallucination``): the class-balanced easy set, anchors between easy features, votes.
 Added: similarities measured from the mean feature, votes of all anchors around a sample, labels of easy
 neighbours in the guesses, Bayes' rule where it fits, guesses kept from scoring passes, strong views, mixup
 from the start. docs/BENCHMARKS.md says what that gives, docs/LOG.md what each part was chosen by.

@@ -163,5 +163,3 @@ class OptimizerPlan:
         """A plan for all parameters of some modules, in one group; ``values`` are attributes."""
         parameters = tuple(p for module in modules for p in module.parameters())
         return cls((ParameterGroup(parameters),), **values)  # type: ignore[arg-type]
-
-

@@ -1,5 +1,7 @@
-"""VolMinNet (Li et al., "Provably End-to-end Label-Noise Learning without Anchor Points", ICML 2021):
-network and transition matrix are learned together, the matrix kept small in volume."""
+"""VolMinNet: network and transition matrix are learned together, the matrix kept small in volume.
+
+Li et al., "Provably End-to-end Label-Noise Learning without Anchor Points", ICML 2021.
+"""
 
 from __future__ import annotations
 

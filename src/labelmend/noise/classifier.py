@@ -17,8 +17,7 @@ from labelmend.methods.cross_entropy import CrossEntropySettings
 from labelmend.models.registry import missing_options
 from labelmend.noise.inputs import check_labels, check_rate
 from labelmend.noise.record import NoiseRecord
-from labelmend.training.listener import Silent
-from labelmend.training.loop import Loop
+from labelmend.training.trainer import Trainer as Loop
 
 NAME = "classifier"
 
@@ -152,11 +151,11 @@ def averaged_softmax(train_set: ImageSet, recipe: SoftLabelRecipe, seed: int) ->
     Returns:
         float32 (N, C), rows sum to 1.
     """
-    loop = Loop(recipe.settings(seed), train_set, None, None, Silent(), resume=False)
+    loop = Loop(recipe.settings(seed), train_set)
     total = torch.zeros(len(train_set), train_set.num_classes)
     while loop.share < 1:
         loop.run_epoch()
-        total += loop.score(loop.networks[0]).probabilities
+        total += loop.score(loop.setup.networks[0]).probabilities
     mean: np.ndarray = (total / loop.epoch).numpy()
     return mean
 

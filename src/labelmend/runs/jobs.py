@@ -20,8 +20,8 @@ from labelmend.runs.run import Run
 from labelmend.settings.loading import load
 from labelmend.settings.saving import save
 from labelmend.tensors import save_tensors
-from labelmend.training.state import CHECKPOINT
 from labelmend.training.listener import Listener
+from labelmend.training.state import CHECKPOINT
 from labelmend.training.trainer import Trained, train
 from labelmend.verdicts.verdicts import Verdicts
 

@@ -100,7 +100,7 @@ def loss_mixture(
 def easiness(
     losses: Tensor, max_iter: int = 10, tol: float = 1e-2, reg_covar: float = 5e-4, seed: int = 0
 ) -> Tensor:
-    """Easiness of section 3.1 (the paper's omega): posterior of the mixture component with the smaller mean loss.
+    """Easiness of section 3.1, the paper's omega: posterior of the component with the smaller mean loss.
 
     Defaults are those of DivideMix. With unequal variances the posterior need not fall with the loss
     everywhere: far left of both means the wider component can win again.

@@ -31,8 +31,8 @@ def label_weights(
 ) -> Tensor:
     """Trust in the label of each labelled sample (section 3.4).
 
-    Easiness where the label was kept without a vote; the vote share where anchors voted, or easiness if that is
-    larger and they confirmed the given label; 1 for trusted labels.
+    Easiness where the label was kept without a vote; the vote share where anchors voted, or easiness if that
+    is larger and they confirmed the given label; 1 for trusted labels.
 
     Args:
         easiness: (B,) in [0, 1].

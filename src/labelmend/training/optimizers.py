@@ -37,7 +37,7 @@ def _groups(
     group: ParameterGroup, plan: OptimizerPlan, settings: TrainingSettings, lr: float
 ) -> list[dict[str, Any]]:
     """Torch's groups: weights, and biases and norm parameters apart where they are decayed differently."""
-    wanted = [value for value in (group.lr, plan.lr, lr) if value is not None][0]
+    wanted = next(value for value in (group.lr, plan.lr, lr) if value is not None)
     parameters = [p for p in group.parameters if p.requires_grad]
     common = {"lr": wanted, PEAK: wanted}
     if group.weight_decay is not None or settings.decay_all:

@@ -95,13 +95,9 @@ class Setup:
 
     def redraw(self, network: Classifier, generator: torch.Generator, part: str = "") -> None:
         """Draw a network anew and fit it to the data, or draw a part of it anew; in place."""
-        network.to("cpu")
-        for parameter in network.parameters():
-            parameter.data = parameter.data.contiguous()
         redraw(network.get_submodule(part), generator)
         if not part:
             network.prepare(self.sample)
-        self.arithmetic.place_module(network)
 
 
 def set_up(

@@ -15,7 +15,7 @@ FIRST_WEIGHT_CLASSES = 10
 def first_weight(num_classes: int) -> float:
     """Start of each free weight, such that the diagonal of T starts at about 0.48 from ten classes on.
 
-    -2 for ten classes and about -4.5 for a hundred, as published; -2 for fewer, whose diagonal is then larger.
+    -2 for ten classes and about -4.5 for a hundred, as published; -2 for fewer, whose diagonal is larger.
     """
     of_ten = 1 / (1 + math.exp(-FIRST_WEIGHT))
     entry = min(of_ten * (FIRST_WEIGHT_CLASSES - 1) / max(num_classes - 1, 1), of_ten)
@@ -38,4 +38,5 @@ def volume_transition(weights: Tensor) -> Tensor:
 
 def log_volume(transition: Tensor) -> Tensor:
     """``log |det T|``, 0 or less for a row-stochastic T; the penalty of VolMinNet is a multiple of it."""
-    return torch.linalg.slogdet(transition).logabsdet
+    volume: Tensor = torch.linalg.slogdet(transition).logabsdet
+    return volume
