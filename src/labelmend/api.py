@@ -24,6 +24,7 @@ from labelmend.training.checkpoint import load_tensors, save_tensors
 from labelmend.training.listener import Listener
 from labelmend.training.loop import Trained, train
 from labelmend.training.predict import predict_probabilities
+from labelmend.training.soft_labels import averaged_softmax
 from labelmend.verdicts.verdicts import Verdicts
 
 
@@ -149,7 +150,7 @@ def prepare(
     )
     record = None
     if wanted.noise is not None:
-        train_set, record = apply_noise(wanted.noise, train_set, root=wanted.root)
+        train_set, record = apply_noise(wanted.noise, train_set, wanted.root, train=averaged_softmax)
         if wanted.limit is not None:
             train_set = train_set.subset(range(min(wanted.limit, len(train_set))))
     if test is not None or wanted.test is not None:
