@@ -26,9 +26,9 @@ from torch.nn import functional
 from torch.profiler import ProfilerActivity, profile
 
 from labelmend.data.image_set import MemoryImages
-from labelmend.models.build import build_network
 from labelmend.models.classifier import Classifier
 from labelmend.models.fastnet import FastNet, Stage
+from labelmend.models.registry import build_network
 from labelmend.training.arithmetic import Arithmetic
 from labelmend.training.loop import Loop
 from labelmend.training.memory import kept_memory

@@ -15,7 +15,53 @@ from labelmend.bench.tables import mean_and_spread, suite_tables, update_documen
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-DOCUMENTS = (ROOT / "docs" / "BENCHMARKS.md", ROOT / "docs" / "PAPER.md")
+DOCUMENTS = (
+    ROOT / "README.md",
+    ROOT / "docs" / "BENCHMARKS.md",
+    ROOT / "docs" / "LOG.md",
+    ROOT / "docs" / "PAPER.md",
+)
+
+# What the README claims: a suite and the noise of its records, data and noise as a reader knows them, and
+# what a reader calls each row.
+CONTROLS = {"CE with mixup": "mixup", "CE": "cross-entropy"}
+CLAIMS: tuple[tuple[str, str, str, str, dict[str, str]], ...] = (
+    (
+        "digits-idn40",
+        "instance-per-class:0.4:seed=0",
+        "digits",
+        "instance-dependent, 40 %",
+        {"Anchor hallucination": "`fast`", **CONTROLS},
+    ),
+    (
+        "cifar10n-worse-10k",
+        "cifar10n:worse",
+        "CIFAR-10, first 10,000",
+        "human, 40 %",
+        {
+            "Fast recipe": "`fast` *",
+            "CE with mixup, strong views": "mixup, strong views",
+            "CE": "cross-entropy",
+        },
+    ),
+    ("cifar10n-worse-50k-long", "cifar10n:worse", "CIFAR-10", "human, 40 %", {"Fast recipe": "`fast`"}),
+    ("cifar10n-worse-50k", "cifar10n:worse", "CIFAR-10", "human, 40 %", CONTROLS),
+    ("cifar10-50k-noises", "cifar10n:random1", "CIFAR-10", "human, 17 %", {"Fast recipe": "`fast` *"}),
+    (
+        "cifar10-50k-noises",
+        "instance-shared:0.4:seed=0",
+        "CIFAR-10",
+        "instance-shared, 40 %",
+        {"Fast recipe": "`fast` *"},
+    ),
+    (
+        "cifar10-50k-classifier",
+        "classifier:0.4:seed=0",
+        "CIFAR-10",
+        "classifier, 40 %",
+        {"Fast recipe, Bayes' rule never": "`fast` *"},
+    ),
+)
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -100,7 +146,33 @@ def votes(name: str) -> str:
     return markdown(["moment", "anchors", *columns, "vote minus argmax"], rows)
 
 
+def claim(records: Sequence[dict[str, Any]]) -> list[str]:
+    """Accuracy, seeds, operations, minutes and processor of the runs of one row."""
+    found = [record["summary"] for record in records]
+    minutes = statistics.fmean(summary["seconds"] for summary in found) / 60
+    return [
+        mean_and_spread([summary["test_accuracy_last"] for summary in found]),
+        str(len(found)),
+        f"{statistics.fmean(summary['flops'] for summary in found):.2e}",
+        f"{minutes:.1f}" if minutes < 10 else f"{minutes:.0f}",
+        "; ".join(sorted({summary["processor"].split(" (")[0] for summary in found})),
+    ]
+
+
+def claims() -> str:
+    """What each recipe and its controls reach, one line for each data set and noise."""
+    rows = []
+    for suite, noise, data, noise_name, recipes in CLAIMS:
+        for row, recipe in recipes.items():
+            records = [r for r in read_all(suite) if (r["row"], r["noise"]) == (row, noise)]
+            record = f"[{suite}](benchmarks/results/{suite})"
+            rows.append([data, noise_name, recipe, *claim(records), record])
+    head = ["data", "noise", "recipe or control", "test accuracy, %", "seeds", "operations", "minutes"]
+    return markdown([*head, "processor, 2 threads", "record"], rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
+    "claims": claims,
     "throughput": throughput,
     "step_profile": step_profile,
     "network_choices": network_choices,

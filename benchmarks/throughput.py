@@ -24,11 +24,11 @@ from PIL import Image
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
-from labelmend import settings_io
 from labelmend.data.image_set import ImageSet, MemoryImages
 from labelmend.methods.anchor_hallucination import AnchorHallucination
-from labelmend.models.build import NetworkDescription, build_network
 from labelmend.models.classifier import Classifier
+from labelmend.models.registry import NetworkDescription, build_network
+from labelmend.settings.loading import resolve
 from labelmend.training.arithmetic import Arithmetic
 from labelmend.training.listener import Silent
 from labelmend.training.loop import Loop, make_optimizer
@@ -107,7 +107,7 @@ def make_loop(pixels: np.ndarray, labels: np.ndarray, widths: list[int], batch: 
     images = MemoryImages(torch.from_numpy(pixels))
     names = [str(i) for i in range(10)]
     train_set = ImageSet(images, labels, names, rows, [""] * len(labels))
-    settings = settings_io.resolve("fast", None, {"widths": widths, "batch_size": batch})
+    settings = resolve("fast", None, {"widths": widths, "batch_size": batch})
     loop = Loop(settings, train_set, None, None, Silent(), resume=False)
     for network in loop.networks:
         network.train()

@@ -24,12 +24,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from labelmend import api, settings_io
 from labelmend.correction.voting import accept
 from labelmend.data.image_set import ImageSet
 from labelmend.methods.anchor_hallucination import AnchorHallucination
 from labelmend.methods.base import Scores
+from labelmend.runs.jobs import prepare
 from labelmend.selection.easiness import loss_mixture
+from labelmend.settings.loading import resolve
 from labelmend.training.listener import Silent
 from labelmend.training.loop import Loop
 from labelmend.training.machine import machine
@@ -157,8 +158,8 @@ def main() -> None:
     # Neighbours are a control: a network trained on their labels would not be independent of it.
     changes |= {"neighbours": 0, "posterior": "unlabelled"}
     for seed in args.seeds:
-        settings = settings_io.resolve("fast", None, {**changes, "root": args.root, "seed": seed})
-        train_set = api.prepare(settings, "cifar10").train_set
+        settings = resolve("fast", None, {**changes, "root": args.root, "seed": seed})
+        train_set = prepare(settings, "cifar10").train_set
         seeds.append(run_seed(train_set, settings))
         print(f"seed {seed}: {time.time() - started:.0f} s", flush=True)
     result = {

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 import labelmend
-from labelmend import run_folder
 from labelmend.errors import DataError, RunError, SettingsError
+from labelmend.runs import folder as run_folder
 from labelmend.training.listener import Silent
 
 TINY = {

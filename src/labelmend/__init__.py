@@ -6,9 +6,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from labelmend.api import Run, fit, load_run, resume
+    from labelmend.api import fit, load_run, resume
     from labelmend.errors import DataError, LabelmendError, RunError, SettingsError
     from labelmend.estimator import NoisyLabelClassifier
+    from labelmend.runs.run import Run
     from labelmend.verdicts.verdicts import Verdicts
 
 __version__ = "0.1.0"
@@ -30,7 +31,7 @@ _HOMES = {
     "DataError": "labelmend.errors",
     "LabelmendError": "labelmend.errors",
     "NoisyLabelClassifier": "labelmend.estimator",
-    "Run": "labelmend.api",
+    "Run": "labelmend.runs.run",
     "RunError": "labelmend.errors",
     "SettingsError": "labelmend.errors",
     "Verdicts": "labelmend.verdicts.verdicts",

@@ -1,222 +1,18 @@
-"""``fit``, ``resume`` and ``load_run``: what the command line and the estimator call."""
+"""``fit``, ``resume`` and ``load_run``: labelmend in three functions."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from labelmend import __version__, run_folder, settings_io
-from labelmend.config import Settings
-from labelmend.data import is_named, sources
-from labelmend.data.decode import ProgressCallback
-from labelmend.data.image_set import ImageSet
-from labelmend.errors import RunError
-from labelmend.files import write_json, write_text
-from labelmend.models.build import NetworkDescription, build_network
-from labelmend.models.classifier import Classifier
-from labelmend.noise.record import NoiseRecord
-from labelmend.noise.spec import apply as apply_noise
-from labelmend.training.checkpoint import load_tensors, save_tensors
+from labelmend.runs import folder as run_folder
+from labelmend.runs import jobs
+from labelmend.runs.run import Run, load_run
+from labelmend.settings.loading import DEFAULT_RECIPE, resolve
 from labelmend.training.listener import Listener
-from labelmend.training.loop import Trained, train
-from labelmend.training.predict import predict_probabilities
-from labelmend.training.soft_labels import averaged_softmax
-from labelmend.verdicts.verdicts import Verdicts
 
-
-@dataclass(frozen=True)
-class Run:
-    """A finished run.
-
-    Attributes:
-        verdicts: what it says of every training image.
-        settings: what it ran with.
-        summary: counts, estimated noise rate, test accuracy where it is known, times, processor.
-        classes: names of the C classes, in the order of the columns of ``predict_proba``.
-        network: the trained network, in evaluation mode.
-        description: how to build and feed the network, as JSON-able values.
-        folder: where it is kept, or None.
-    """
-
-    verdicts: Verdicts
-    settings: Settings
-    summary: dict[str, Any]
-    network: Classifier
-    description: dict[str, Any]
-    folder: Path | None = None
-
-    @property
-    def classes(self) -> list[str]:
-        """Names of the C classes."""
-        return list(self.description["classes"])
-
-    def predict_proba(self, images: Any) -> np.ndarray:
-        """Class probabilities.
-
-        Args:
-            images: an image file, a folder of images, a list of those, a table of files, an ``.npz`` or
-                ``.npy`` file, an array of N images, or what ``read`` returned.
-
-        Returns:
-            float array of shape (N, C); rows sum to 1.
-
-        Raises:
-            DataError: If the images cannot be read.
-        """
-        return predict_probabilities(
-            self.network, self.description, self.read(images).images, device=self.settings.training.device
-        )
-
-    def predict(self, images: Any) -> np.ndarray:
-        """Names of the most probable classes, shape (N,); ``images`` as in ``predict_proba``."""
-        names: np.ndarray = np.asarray(self.classes, dtype=object)
-        predicted: np.ndarray = names[self.predict_proba(images).argmax(1)]
-        return predicted
-
-    def read(self, images: Any) -> sources.UnlabelledImages:
-        """Read images in the size and channels of the network; ``images`` as in ``predict_proba``."""
-        if isinstance(images, sources.UnlabelledImages):
-            return images
-        return sources.load_unlabelled(
-            images, image_size=self.description["image_size"], channels=self.description["channels"]
-        )
-
-
-@dataclass(frozen=True)
-class Job:
-    """Settings and the data they name, loaded: a run that has not begun.
-
-    Attributes:
-        settings: of the run.
-        train_set: the training images, noise included.
-        test_set: images whose labels are true, or None.
-        noise: what was done to the labels, or None.
-        source: where the training images come from; None for images in memory.
-        test_in_memory: whether the test images were handed over in memory.
-    """
-
-    settings: Settings
-    train_set: ImageSet
-    test_set: ImageSet | None
-    noise: NoiseRecord | None
-    source: str | None
-    test_in_memory: bool
-
-
-def _absolute(source: str | None) -> str | None:
-    """A path that stays right in another working folder; names of data sets as they are."""
-    if source is None or is_named(source) or not Path(source).exists():
-        return source
-    return str(Path(source).resolve())
-
-
-def prepare(
-    settings: Settings, data: Any, test: Any = None, *, progress: ProgressCallback | None = None
-) -> Job:
-    """Load the data of a run and add the noise that is asked for.
-
-    Args:
-        settings: of the run.
-        data: any source that ``labelmend.data.sources.load`` reads.
-        test: a test set in memory; a source on disk is named in ``settings.data.test``. With neither,
-            the source's own test split is used, where it has one.
-        progress: called with (images done, images in all) while images are read.
-
-    Raises:
-        DataError: If the images or labels cannot be used.
-    """
-    wanted = replace(
-        settings.data,
-        labels=_absolute(settings.data.labels),
-        test=_absolute(settings.data.test),
-        root=_absolute(settings.data.root),
-    )
-    if isinstance(data, str | Path):
-        data = _absolute(str(data))
-    train_set = sources.load(
-        data,
-        split=wanted.split,
-        label_column=wanted.label_column,
-        labels=wanted.labels,
-        image_size=wanted.image_size,
-        root=wanted.root,
-        # Noise is a property of the whole training split: a part of it is taken afterwards.
-        limit=wanted.limit if wanted.noise is None else None,
-        progress=progress,
-    )
-    record = None
-    if wanted.noise is not None:
-        train_set, record = apply_noise(wanted.noise, train_set, wanted.root, train=averaged_softmax)
-        if wanted.limit is not None:
-            train_set = train_set.subset(range(min(wanted.limit, len(train_set))))
-    if test is not None or wanted.test is not None:
-        test_set: ImageSet | None = sources.load_test(
-            wanted.test if test is None else test,
-            like=train_set,
-            label_column=wanted.label_column,
-            root=wanted.root,
-            progress=progress,
-        )
-    else:
-        test_set = sources.load_own_test(
-            data, like=train_set, label_column=wanted.label_column, root=wanted.root, progress=progress
-        )
-    source = data if isinstance(data, str) else None
-    return Job(replace(settings, data=wanted), train_set, test_set, record, source, test is not None)
-
-
-def start(
-    job: Job, out: str | Path | None = None, *, overwrite: bool = False, listener: Listener | None = None
-) -> Run:
-    """Run a job from its beginning.
-
-    Args:
-        job: what ``prepare`` returned.
-        out: run folder; None keeps nothing on disk.
-        overwrite: replace the run that is in the folder.
-        listener: told of the progress.
-
-    Raises:
-        RunError: If the folder is not empty.
-    """
-    if out is None:
-        return _run_of(train(job.settings, job.train_set, job.test_set, listener=listener), job, None)
-    folder = Path(out)
-    run_folder.check_free(folder, overwrite)
-    run_folder.create(folder)
-    run_folder.write_readme(folder)
-    run_folder.write_data(folder, job.train_set, job.source, job.test_in_memory)
-    run_folder.write_skipped(folder, job.train_set.skipped)
-    if job.noise is not None:
-        write_text(folder / run_folder.NOISE, job.noise.to_json() + "\n")
-    settings_io.save(job.settings, folder / run_folder.SETTINGS)
-    return _train_in(folder, job, listener, resume=False)
-
-
-def _train_in(folder: Path, job: Job, listener: Listener | None, resume: bool) -> Run:
-    trained = train(
-        job.settings, job.train_set, job.test_set, folder=folder, listener=listener, resume=resume
-    )
-    run = _run_of(trained, job, folder)
-    save_tensors(folder / run_folder.MODEL, trained.network.state_dict(), {})
-    write_json(folder / run_folder.MODEL_INFO, run.description)
-    run.verdicts.save(folder)
-    # The summary is what makes a run finished, so it comes last.
-    write_json(folder / run_folder.SUMMARY, run.summary)
-    run_folder.remove_checkpoint(folder)
-    return run
-
-
-def _run_of(trained: Trained, job: Job, folder: Path | None) -> Run:
-    verdicts = Verdicts.from_samples(trained.verdicts, job.train_set)
-    counts = {key: value for key, value in verdicts.summary().items() if key not in ("images", "verdicts")}
-    noise = {} if job.noise is None else {"realised_noise_rate": job.noise.realised_rate}
-    summary = {**trained.summary, **counts, **noise, "labelmend": __version__}
-    return Run(verdicts, job.settings, summary, trained.network, trained.description, folder)
+__all__ = ["Run", "fit", "load_run", "resume"]
 
 
 def fit(
@@ -224,7 +20,7 @@ def fit(
     *,
     out: str | Path | None = None,
     test: Any = None,
-    recipe: str | Path | Mapping[str, Any] = settings_io.DEFAULT_RECIPE,
+    recipe: str | Path | Mapping[str, Any] = DEFAULT_RECIPE,
     method: str | None = None,
     overwrite: bool = False,
     listener: Listener | None = None,
@@ -259,41 +55,10 @@ def fit(
     """
     if isinstance(test, str | Path):
         settings["test"], test = str(test), None
-    resolved = settings_io.resolve(recipe, method, settings)
+    resolved = resolve(recipe, method, settings)
     if out is not None:
         run_folder.check_free(Path(out), overwrite)
-    return start(prepare(resolved, data, test), out, overwrite=overwrite, listener=listener)
-
-
-def reload(
-    folder: str | Path, data: Any = None, test: Any = None, *, progress: ProgressCallback | None = None
-) -> Job:
-    """Load the data of an unfinished run again.
-
-    Args:
-        folder: run folder.
-        data: the training images, if they were in memory.
-        test: the test images, if they were in memory.
-        progress: called with (images done, images in all) while images are read.
-
-    Raises:
-        RunError: If the folder holds no run, or ids or labels have changed since it started.
-    """
-    folder = Path(folder)
-    run_folder.require_run(folder)
-    recorded = run_folder.read_json(folder / run_folder.DATA)
-    if data is None and recorded["source"] is None:
-        raise RunError(
-            f"the images of {folder} were in memory; give them: labelmend.resume(folder, data=...)"
-        )
-    if test is None and recorded["test_in_memory"]:
-        raise RunError(
-            f"the test images of {folder} were in memory; give them: labelmend.resume(folder, test=...)"
-        )
-    settings = settings_io.load(folder / run_folder.SETTINGS)
-    job = prepare(settings, recorded["source"] if data is None else data, test, progress=progress)
-    run_folder.check_same_data(folder, job.train_set)
-    return job
+    return jobs.start(jobs.prepare(resolved, data, test), out, overwrite=overwrite, listener=listener)
 
 
 def resume(
@@ -316,32 +81,4 @@ def resume(
     folder = Path(folder)
     if run_folder.is_finished(folder):
         return load_run(folder)
-    return go_on(folder, reload(folder, data, test), listener)
-
-
-def go_on(folder: Path, job: Job, listener: Listener | None = None) -> Run:
-    """Go on with the unfinished run in a folder; ``job`` is what ``reload`` returned."""
-    return _train_in(folder, job, listener, resume=(folder / run_folder.CHECKPOINT).is_file())
-
-
-def load_run(folder: str | Path) -> Run:
-    """Load a finished run.
-
-    Raises:
-        RunError: If the folder holds no finished run, or a file of it is missing or damaged.
-    """
-    folder = Path(folder)
-    run_folder.require_finished(folder)
-    description = run_folder.read_json(folder / run_folder.MODEL_INFO)
-    network = build_network(NetworkDescription.from_dict(description))
-    weights, _ = load_tensors(folder / run_folder.MODEL)
-    network.load_state_dict(weights)
-    network.eval()
-    return Run(
-        Verdicts.load(folder),
-        settings_io.load(folder / run_folder.SETTINGS),
-        run_folder.read_json(folder / run_folder.SUMMARY),
-        network,
-        description,
-        folder,
-    )
+    return jobs.go_on(folder, jobs.reload(folder, data, test), listener)

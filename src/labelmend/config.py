@@ -6,7 +6,10 @@ Every leaf has a name that is unique in the tree, so ``--epochs 10`` on the comm
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, ClassVar, Literal
 
 from labelmend.errors import SettingsError
@@ -18,8 +21,74 @@ def require(condition: bool, flag: str, value: Any, expected: str) -> None:
         raise SettingsError(f"--{flag.replace('_', '-')} is {value!r}, but must be {expected}")
 
 
+@dataclass(frozen=True)
+class Range:
+    """Finite numbers between two ends; printed, it is what an error says of them.
+
+    Attributes:
+        low: lower end.
+        high: upper end.
+        low_open: whether the lower end itself is left out.
+        high_open: whether the upper end itself is left out.
+        whole: of counts, said as "from 4 to 8" instead of as an interval.
+    """
+
+    low: float = -math.inf
+    high: float = math.inf
+    low_open: bool = False
+    high_open: bool = False
+    whole: bool = False
+
+    def __contains__(self, value: float) -> bool:
+        """Whether a number is in the range; NaN and infinities never are."""
+        above = self.low < value if self.low_open else self.low <= value
+        below = value < self.high if self.high_open else value <= self.high
+        return above and below and abs(value) < math.inf
+
+    def __str__(self) -> str:
+        """The range in words, as after "must be"."""
+        if self.high == math.inf:
+            if self.low_open:
+                return f"above {self.low}"
+            return "0 or more" if self.low == 0 else f"at least {self.low}"
+        if self.low == -math.inf:
+            return f"below {self.high}" if self.high_open else f"at most {self.high}"
+        if self.whole:
+            return f"from {self.low} to {self.high}"
+        if self.low_open and not self.high_open:
+            return f"above {self.low}, at most {self.high}"
+        return f"in {'(' if self.low_open else '['}{self.low}, {self.high}{')' if self.high_open else ']'}"
+
+    def check(self, flag: str, value: float) -> None:
+        """Raise a SettingsError that names the flag unless the value is in the range."""
+        # Infinity is above 0 and still refused: the error has to say why.
+        words = str(self) if abs(value) < math.inf else f"finite and {self}"
+        require(value in self, flag, value, words)
+
+
+POSITIVE = Range(0, low_open=True)
+NOT_NEGATIVE = Range(0)
+AT_LEAST_1 = Range(1)
+SHARE = Range(0, 1)
+SHARE_BELOW_1 = Range(0, 1, high_open=True)
+
+
+class Checked:
+    """Base of settings whose numbers are checked on construction; None is always allowed."""
+
+    RANGES: ClassVar[Mapping[str, Range]] = {}
+    """Range of each setting that has one, by its name."""
+
+    def __post_init__(self) -> None:
+        """Validate the values."""
+        for name, allowed in self.RANGES.items():
+            value = getattr(self, name)
+            if value is not None:
+                allowed.check(name, value)
+
+
 @dataclass
-class DataSettings:
+class DataSettings(Checked):
     """Where images and labels come from."""
 
     labels: str | None = None
@@ -40,20 +109,16 @@ class DataSettings:
     limit: int | None = None
     """Use only this many images, the first ones."""
 
-    def __post_init__(self) -> None:
-        """Validate the values."""
-        if self.image_size is not None:
-            require(4 <= self.image_size <= 1024, "image_size", self.image_size, "from 4 to 1024")
-        if self.limit is not None:
-            require(self.limit >= 2, "limit", self.limit, "at least 2")
+    RANGES: ClassVar[Mapping[str, Range]] = {"image_size": Range(4, 1024, whole=True), "limit": Range(2)}
 
 
 @dataclass
-class NetworkSettings:
-    """Which network is trained."""
+class NetworkSettings(Checked):
+    """Which network is trained, and the options of the networks that have any (``models/registry.py``)."""
 
     network: str = "auto"
-    """Name of the backbone; ``auto`` is ``fastnet`` up to 64 px and ``resnet18`` above."""
+    """Name of the backbone; ``auto`` is ``fastnet`` up to 64 px and ``resnet18`` above. Others are
+    ``resnet34``, ``resnet50`` and, up to 64 px, ``preact_resnet18`` and ``wrn28_10``."""
     widths: list[int] = field(default_factory=lambda: [64, 256, 256])
     """Channels of each stage of ``fastnet``; each stage halves the side."""
     depth: int = 2
@@ -61,23 +126,27 @@ class NetworkSettings:
     activation: Literal["relu", "gelu"] = "relu"
     """Of ``fastnet``, all but its last, which is always a ReLU."""
 
+    RANGES: ClassVar[Mapping[str, Range]] = {"depth": Range(1, 8, whole=True)}
+
     def __post_init__(self) -> None:
         """Validate the values."""
+        super().__post_init__()
         require(
             len(self.widths) > 0 and all(w >= 4 for w in self.widths),
             "widths",
             self.widths,
             "a list of widths of at least 4",
         )
-        require(1 <= self.depth <= 8, "depth", self.depth, "from 1 to 8")
 
 
 @dataclass
-class AugmentationSettings:
+class AugmentationSettings(Checked):
     """Random views of the training images."""
 
     crop: int | None = None
-    """Largest shift in pixels, filled by reflection; by default an eighth of the side."""
+    """Largest shift in pixels; by default an eighth of the side."""
+    padding: Literal["reflect", "zero"] = "reflect"
+    """What fills the border of a shifted image."""
     flip: bool | None = None
     """Mirror left and right at random; by default on, except for the built-in digits."""
     cutout: float = 0.0
@@ -85,16 +154,11 @@ class AugmentationSettings:
     jitter: float = 0.0
     """Strength of brightness, contrast and saturation jitter in strong views, in [0, 1]."""
 
-    def __post_init__(self) -> None:
-        """Validate the values."""
-        if self.crop is not None:
-            require(self.crop >= 0, "crop", self.crop, "0 or more")
-        require(0 <= self.cutout <= 1, "cutout", self.cutout, "in [0, 1]")
-        require(0 <= self.jitter <= 1, "jitter", self.jitter, "in [0, 1]")
+    RANGES: ClassVar[Mapping[str, Range]] = {"crop": NOT_NEGATIVE, "cutout": SHARE, "jitter": SHARE}
 
 
 @dataclass
-class BudgetSettings:
+class BudgetSettings(Checked):
     """How long to train: exactly one of the three."""
 
     epochs: float | None = None
@@ -105,14 +169,14 @@ class BudgetSettings:
     """Wall-clock minutes; the only rule whose result depends on the speed of the machine."""
 
     RULES: ClassVar[tuple[str, ...]] = ("epochs", "flops", "minutes")
+    RANGES: ClassVar[Mapping[str, Range]] = dict.fromkeys(RULES, POSITIVE)
 
     def __post_init__(self) -> None:
         """Validate the values."""
         given = [rule for rule in self.RULES if getattr(self, rule) is not None]
         if len(given) > 1:
             raise SettingsError(f"--{given[0]} and --{given[1]} are both set; give one budget rule only")
-        for rule in given:
-            require(getattr(self, rule) > 0, rule, getattr(self, rule), "above 0")
+        super().__post_init__()
 
     @property
     def rule(self) -> str:
@@ -128,21 +192,29 @@ class BudgetSettings:
 
 
 @dataclass
-class TrainingSettings:
+class TrainingSettings(Checked):
     """The optimiser, its schedule and the machine."""
 
     batch_size: int | None = None
     """Images a step, labelled and unlabelled together; by default an 80th of all, 32 to 250 up to 64 px."""
     lr: float | None = None
-    """Peak learning rate of Nesterov SGD; by default 0.2 for 125 images a step, and as its root."""
+    """Peak learning rate of SGD; by default 0.2 for 125 images a step, and as its root."""
     momentum: float = 0.9
-    """Nesterov momentum."""
+    """Share of the last update in the next one."""
+    nesterov: bool = True
+    """Nesterov's momentum; off, plain momentum."""
     weight_decay: float = 5e-4
-    """Decay of all weights except biases and batch-norm parameters."""
+    """Decay of all weights except biases and norm parameters."""
+    decay_all: bool = False
+    """Decay biases and norm parameters too."""
     lr_warmup: float = 0.1
     """Share of the budget over which the learning rate rises linearly from 0."""
     lr_schedule: Literal["linear", "cosine", "step"] = "linear"
-    """Fall of the rate after its rise: to 0 linearly or by a cosine, or divided by 10 at half-way."""
+    """Fall of the rate after its rise: to 0 linearly or by a cosine, or divided at ``lr_milestones``."""
+    lr_milestones: list[float] = field(default_factory=lambda: [0.5])
+    """Shares of the budget at which ``lr_schedule: step`` divides the rate by ``lr_drop``."""
+    lr_drop: float = 10.0
+    """What ``lr_schedule: step`` divides the rate by at each of ``lr_milestones``."""
     label_smoothing: float = 0.0
     """Share of each given-label target that is spread evenly over the classes."""
     ema_decay: float = 0.99
@@ -157,30 +229,44 @@ class TrainingSettings:
     """Average predictions of test and new images over each and its mirror image, where mirroring is on."""
     test_every: int = 1
     """Epochs between two scorings of the test set, when there is one."""
+    validation: float = 0.0
+    """Share of the training images held out, with their given labels, to choose the epoch whose network
+    is final; 0 takes the last."""
+
+    RANGES: ClassVar[Mapping[str, Range]] = {
+        "batch_size": Range(2),
+        "lr": POSITIVE,
+        "momentum": SHARE_BELOW_1,
+        "weight_decay": NOT_NEGATIVE,
+        "lr_warmup": SHARE_BELOW_1,
+        "lr_drop": Range(1, low_open=True),
+        "label_smoothing": SHARE_BELOW_1,
+        "ema_decay": SHARE_BELOW_1,
+        "test_every": AT_LEAST_1,
+        "validation": Range(0, 0.5),
+    }
 
     def __post_init__(self) -> None:
         """Validate the values."""
-        if self.batch_size is not None:
-            require(self.batch_size >= 2, "batch_size", self.batch_size, "at least 2")
-        if self.lr is not None:
-            require(self.lr > 0, "lr", self.lr, "above 0")
-        require(0 <= self.momentum < 1, "momentum", self.momentum, "in [0, 1)")
-        require(self.weight_decay >= 0, "weight_decay", self.weight_decay, "0 or more")
-        require(0 <= self.lr_warmup < 1, "lr_warmup", self.lr_warmup, "in [0, 1)")
-        require(0 <= self.label_smoothing < 1, "label_smoothing", self.label_smoothing, "in [0, 1)")
-        require(0 <= self.ema_decay < 1, "ema_decay", self.ema_decay, "in [0, 1)")
-        require(self.test_every >= 1, "test_every", self.test_every, "at least 1")
+        super().__post_init__()
+        steps = [0.0, *self.lr_milestones, 1.0]
+        require(
+            all(earlier < later for earlier, later in pairwise(steps)),
+            "lr_milestones",
+            self.lr_milestones,
+            "a rising list of shares in (0, 1)",
+        )
 
 
 @dataclass
-class MethodSettings:
-    """Base of each method's own settings; a method declares its subclass beside its code."""
+class MethodSettings(Checked):
+    """Base of each method's own settings; a method declares its subclass and its ranges beside its code."""
 
     name: ClassVar[str] = ""
 
 
 @dataclass
-class Settings:
+class Settings(Checked):
     """All settings of a run."""
 
     method: MethodSettings
@@ -192,3 +278,5 @@ class Settings:
     training: TrainingSettings = field(default_factory=TrainingSettings)
     seed: int = 0
     """Seed of every random choice of the run."""
+
+    RANGES: ClassVar[Mapping[str, Range]] = {"seed": Range(0, 2**63 - 1, whole=True)}

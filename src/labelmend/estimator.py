@@ -12,10 +12,11 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from labelmend import api, settings_io
+from labelmend import api
 from labelmend.data import sources
 from labelmend.data.arrays import image_pixels
 from labelmend.errors import SettingsError
+from labelmend.settings.loading import DEFAULT_RECIPE
 from labelmend.training.listener import Listener, Silent
 
 MAX_SEED = 2**31 - 1
@@ -61,7 +62,7 @@ class NoisyLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
     def __init__(
         self,
         method: str | None = None,
-        recipe: str = settings_io.DEFAULT_RECIPE,
+        recipe: str = DEFAULT_RECIPE,
         epochs: float | None = None,
         batch_size: int | None = None,
         lr: float | None = None,

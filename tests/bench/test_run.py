@@ -1,11 +1,15 @@
 import json
+from pathlib import Path
 
 import pytest
 
-from labelmend import api
-from labelmend.bench.run import run_bench
-from labelmend.errors import RunError
+from labelmend.bench.run import check_same_settings, run_bench
+from labelmend.bench.suite import read_suite
+from labelmend.errors import LabelmendWarning, RunError
+from labelmend.runs import jobs
+from labelmend.settings import retired
 
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 SUITE = """
 data: digits
 settings: {epochs: 3, widths: [8], batch_size: 200, limit: 400}
@@ -43,7 +47,7 @@ def test_cells_leave_one_json_each_and_finished_ones_are_kept(tmp_path, monkeypa
     assert "| symmetric:0.3 | CE | 1 |" in text
     assert text.endswith("rest\n")
 
-    monkeypatch.setattr(api, "start", lambda *a, **k: pytest.fail("a finished cell ran again"))
+    monkeypatch.setattr(jobs, "start", lambda *a, **k: pytest.fail("a finished cell ran again"))
     run_bench(tmp_path / "small.yaml", tmp_path / "out")
     assert "done before" in capsys.readouterr().out
 
@@ -70,6 +74,34 @@ def test_a_result_from_before_a_setting_existed_counts_as_its_default(tmp_path):
         run_bench(tmp_path / "small.yaml", tmp_path / "out")
 
 
+def test_a_result_of_an_older_version_counts_as_what_it_means_today(tmp_path, monkeypatch):
+    (tmp_path / "small.yaml").write_text(SUITE)
+    run_bench(tmp_path / "small.yaml", tmp_path / "out")
+    monkeypatch.setattr(retired, "RENAMED_METHODS", (retired.Renamed("plain", "ce", {"kind": "old"}),))
+    monkeypatch.setitem(retired.RETIRED, "ce", {"kind": "old", "strength": 1.0})
+    (path,) = (tmp_path / "out" / "small").glob("CE*.json")
+    record = json.loads(path.read_text())
+    record["settings"]["method"] = {"name": "plain", "kind": "old", "strength": 1.0}
+    path.write_text(json.dumps(record))
+    run_bench(tmp_path / "small.yaml", tmp_path / "out")
+    record["settings"]["method"]["strength"] = 2.0
+    path.write_text(json.dumps(record))
+    with pytest.warns(LabelmendWarning, match=r"CE__.*json: method 'ce' no longer has strength \(it was 2"):
+        run_bench(tmp_path / "small.yaml", tmp_path / "out")
+    record["settings"]["training"]["momentum"] = 0.5
+    path.write_text(json.dumps(record))
+    with pytest.raises(RunError, match="was run with other settings"), pytest.warns(LabelmendWarning):
+        run_bench(tmp_path / "small.yaml", tmp_path / "out")
+
+
+@pytest.mark.parametrize("suite", sorted((BENCHMARKS / "suites").glob("*.yaml")), ids=lambda path: path.stem)
+def test_committed_results_are_of_the_settings_their_suite_asks_for(suite):
+    for cell in read_suite(suite).cells:
+        path = BENCHMARKS / "results" / suite.stem / f"{cell.name}.json"
+        if path.is_file():
+            check_same_settings(path, cell)
+
+
 def test_the_cell_in_hand_is_resumed(tmp_path, monkeypatch):
     (tmp_path / "small.yaml").write_text(SUITE)
     run_bench(tmp_path / "small.yaml", tmp_path / "whole")
@@ -88,9 +120,9 @@ def test_the_cell_in_hand_is_resumed(tmp_path, monkeypatch):
         run_bench(tmp_path / "small.yaml", tmp_path / "out")
     monkeypatch.undo()
     begun = []
-    start = api.start
+    start = jobs.start
     monkeypatch.setattr(
-        api, "start", lambda job, *a, **k: begun.append(job.settings.method.name) or start(job, *a, **k)
+        jobs, "start", lambda job, *a, **k: begun.append(job.settings.method.name) or start(job, *a, **k)
     )
     run_bench(tmp_path / "small.yaml", tmp_path / "out")
     assert begun == ["anchor_hallucination"]

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from labelmend import api, run_folder
 from labelmend.cli.main import main
+from labelmend.runs import folder as run_folder
+from labelmend.runs import jobs
 from labelmend.training.listener import Silent
 
 FLAGS = ["--epochs=4", "--batch-size=16", "--widths=8,8", "--depth=1", "--precision=float32"]
@@ -102,12 +103,12 @@ class CtrlC(Silent):
 
 def test_ctrl_c_names_the_resume_command_and_it_works(photos, tmp_path, monkeypatch, capsys):
     folder = tmp_path / "run"
-    start = api.start
+    start = jobs.start
 
     def interrupted(job, out, *, overwrite, listener):
         return start(job, out, overwrite=overwrite, listener=CtrlC())
 
-    monkeypatch.setattr(api, "start", interrupted)
+    monkeypatch.setattr(jobs, "start", interrupted)
     assert main(["fit", str(photos), "--out", str(folder), *FLAGS]) == 130
     assert f"labelmend resume {folder}" in capsys.readouterr().out
     assert run_folder.is_unfinished(folder)

@@ -3,6 +3,7 @@ import pytest
 from labelmend.cli.fit import parse_fit
 from labelmend.cli.main import main
 from labelmend.errors import SettingsError
+from labelmend.settings.retired import RETIRED
 
 
 def test_flags_become_overrides():
@@ -28,6 +29,11 @@ def test_dotted_names_are_the_same_flags():
 )
 def test_lists(argv):
     assert parse_fit(["photos", *argv]).overrides == {"widths": [8, 16]}
+
+
+@pytest.mark.parametrize("argv", [["--lr-milestones", "0.3,0.6"], ["--lr_milestones=[0.3, 0.6]"]])
+def test_lists_of_numbers(argv):
+    assert parse_fit(["photos", *argv]).overrides == {"lr_milestones": [0.3, 0.6]}
 
 
 def test_the_method_decides_which_flags_there_are():
@@ -64,6 +70,13 @@ def test_errors_are_one_line(argv, message):
     with pytest.raises(SettingsError, match=message) as caught:
         parse_fit(argv)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("flag", ["--old-one", "--old_one=1", "--method.old-one"])
+def test_a_retired_flag_says_so(monkeypatch, flag):
+    monkeypatch.setitem(RETIRED, "mixup", {"old_one": 0.5})
+    with pytest.raises(SettingsError, match=r"old.one of method 'mixup' was retired: it is now always 0\.5"):
+        parse_fit(["photos", "--method", "mixup", flag, "1"])
 
 
 def test_help_shows_the_recipes_defaults(capsys):

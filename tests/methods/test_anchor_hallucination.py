@@ -9,7 +9,7 @@ from labelmend.data.sources import load
 from labelmend.errors import SettingsError
 from labelmend.methods.anchor_hallucination import AnchorHallucination, AnchorHallucinationSettings
 from labelmend.methods.base import Progress, Scores, Task
-from labelmend.models.build import NetworkDescription, build_network
+from labelmend.models.registry import NetworkDescription, build_network
 from labelmend.training.loop import train
 from labelmend.verdicts.table import EASY, HARD_CLEAN, HARD_CORRECTED, UNCERTAIN, VERDICTS
 
@@ -35,7 +35,7 @@ def task(given, network, score=None):
 
 @pytest.fixture
 def network():
-    description = NetworkDescription("fastnet", 8, 1, CLASSES, (DIM,), 1)
+    description = NetworkDescription("fastnet", 8, 1, CLASSES, CLASSES, {"widths": [DIM], "depth": 1})
     return build_network(description, torch.Generator().manual_seed(0)).eval()
 
 

@@ -39,7 +39,7 @@ def test_gelu_lets_small_negative_numbers_through():
 
 def test_only_the_stem_is_frozen():
     net = FastNet(32, 3, [8, 16], depth=2)
-    net.set_whitening(torch.randn(20, 3, 32, 32, generator=torch.Generator().manual_seed(0)))
+    net.prepare(torch.randn(20, 3, 32, 32, generator=torch.Generator().manual_seed(0)))
     net(torch.randn(4, 3, 32, 32)).sum().backward()
     assert net.stem.weight.grad is None
     assert all(p.grad is not None for p in net.stages.parameters())

@@ -1,11 +1,14 @@
 import torch
 
-from labelmend.models.build import NetworkDescription, build_network
+from labelmend.models.registry import NetworkDescription, build_network
 from labelmend.training.ema import WeightAverage
 
 
 def network():
-    return build_network(NetworkDescription("fastnet", 8, 1, 2, (4,), 1), torch.Generator().manual_seed(0))
+    return build_network(
+        NetworkDescription("fastnet", 8, 1, 2, 2, {"widths": [4], "depth": 1}),
+        torch.Generator().manual_seed(0),
+    )
 
 
 def test_average_follows_the_weights_by_hand():

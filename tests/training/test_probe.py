@@ -1,12 +1,15 @@
 import pytest
 import torch
 
-from labelmend.models.build import NetworkDescription, build_network
+from labelmend.models.registry import NetworkDescription, build_network
 from labelmend.training import probe as probing
 
 
 def network():
-    return build_network(NetworkDescription("fastnet", 8, 1, 2, (8,), 1), torch.Generator().manual_seed(0))
+    return build_network(
+        NetworkDescription("fastnet", 8, 1, 2, 2, {"widths": [8], "depth": 1}),
+        torch.Generator().manual_seed(0),
+    )
 
 
 def choose(monkeypatch, seconds, native=False, **fixed):

@@ -3,8 +3,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
+from labelmend.config import NetworkSettings
 from labelmend.data.image_set import ImageSet, MemoryImages
 from labelmend.noise.classifier import RECIPES, choose_recipe
 from labelmend.noise.spec import apply
@@ -31,6 +33,14 @@ def test_a_recipe_becomes_settings_that_do_not_depend_on_the_machine() -> None:
         assert settings.training.batch_size == recipe.batch_size
         assert (settings.training.lr, settings.training.lr_schedule) == (recipe.lr, recipe.lr_schedule)
         assert settings.training.precision == "float32"
+
+
+@pytest.mark.parametrize(("recipe", "network"), [("full", None), ("quick", "resnet18"), ("full", "fastnet")])
+def test_widths_are_for_networks_that_have_them(recipe: str, network: str | None) -> None:
+    """A ResNet has none, and the full recipe, made for one, leaves those of fastnet as they are."""
+    settings = recipe_settings(choose_recipe(recipe, network=network), 0)
+    assert settings.network.widths == NetworkSettings().widths
+    assert recipe_settings(choose_recipe("quick"), 0).network.widths == [16, 32, 64]
 
 
 def test_softmax_is_averaged_over_the_epochs() -> None:

@@ -10,12 +10,16 @@ from typing import Any
 
 from rich.console import Console
 
-from labelmend import api, run_folder, settings_io
 from labelmend.bench.suite import Cell, read_suite
 from labelmend.bench.tables import render_suite, suite_tables, update_document
 from labelmend.config import Settings
 from labelmend.errors import RunError
 from labelmend.files import write_json, write_text
+from labelmend.runs import folder as run_folder
+from labelmend.runs import jobs
+from labelmend.runs.run import Run, load_run
+from labelmend.settings.retired import modernise
+from labelmend.settings.saving import to_dict
 
 RUNS = "runs"
 
@@ -47,7 +51,7 @@ class Recorder:
 
 
 def result_of(
-    cell: Cell, run: api.Run, noise: dict[str, Any] | None, rows: list[dict[str, Any]]
+    cell: Cell, run: Run, noise: dict[str, Any] | None, rows: list[dict[str, Any]]
 ) -> dict[str, Any]:
     """The JSON-able record of a finished cell.
 
@@ -71,7 +75,7 @@ def result_of(
         "data": cell.data,
         "noise": cell.noise,
         "seed": cell.seed,
-        "settings": settings_io.to_dict(run.settings),
+        "settings": to_dict(run.settings),
         "noise_record": noise,
         "summary": run.summary,
         "selection": {name: rows[-1][name] for name in kept if name in rows[-1]},
@@ -94,11 +98,11 @@ def run_cell(cell: Cell, folder: Path, console: Console) -> dict[str, Any]:
     """
     listener = Recorder(f"{cell.suite}/{cell.name}", console)
     if run_folder.is_finished(folder):
-        run = api.load_run(folder)
+        run = load_run(folder)
     elif run_folder.is_unfinished(folder):
-        run = api.go_on(folder, api.reload(folder), listener)
+        run = jobs.go_on(folder, jobs.reload(folder), listener)
     else:
-        run = api.start(api.prepare(cell.settings, cell.data), folder, overwrite=True, listener=listener)
+        run = jobs.start(jobs.prepare(cell.settings, cell.data), folder, overwrite=True, listener=listener)
     noise = folder / run_folder.NOISE
     record = run_folder.read_json(noise) if noise.is_file() else None
     return result_of(cell, run, record, run_folder.read_metrics(folder))
@@ -108,13 +112,13 @@ def check_same_settings(path: Path, cell: Cell) -> None:
     """Refuse a result that was run with other settings than the suite now asks for.
 
     Where the data lie may differ from machine to machine, so it is not compared. A setting that did not
-    exist when the result was run had what is now its default.
+    exist when the result was run had what is now its default; one that no longer exists is left out.
 
     Raises:
         RunError: If the settings differ.
     """
-    ran, wanted = run_folder.read_json(path)["settings"], settings_io.to_dict(cell.settings)
-    defaults = settings_io.to_dict(Settings(type(cell.settings.method)()))
+    ran, wanted = modernise(run_folder.read_json(path)["settings"], path), to_dict(cell.settings)
+    defaults = to_dict(Settings(type(cell.settings.method)()))
     for section, values in wanted.items():
         known = {**defaults[section], **ran[section]} if isinstance(values, dict) else ran[section]
         if section != "data" and known != values:

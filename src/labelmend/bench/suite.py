@@ -11,9 +11,9 @@ from typing import Any
 
 import yaml
 
-from labelmend import settings_io
 from labelmend.config import Settings
 from labelmend.errors import SettingsError
+from labelmend.settings.loading import DEFAULT_RECIPE, resolve
 
 KEYS = ("title", "data", "recipe", "settings", "noises", "seeds", "rows")
 
@@ -81,7 +81,7 @@ def read_suite(path: Path) -> Suite:
     unknown = sorted(set(content) - set(KEYS))
     if unknown:
         raise SettingsError(f"{path} has an unknown key {unknown[0]!r}; known are {', '.join(KEYS)}")
-    recipe = content.get("recipe", settings_io.DEFAULT_RECIPE)
+    recipe = content.get("recipe", DEFAULT_RECIPE)
     shared = content.get("settings") or {}
     grid = product(content["rows"].items(), content.get("noises") or [None], content.get("seeds") or [0])
     cells = [
@@ -108,5 +108,5 @@ def _cell(
     shared: Mapping[str, Any],
 ) -> Cell:
     merged = {**shared, **own, "seed": seed} | ({"noise": noise} if noise else {})
-    settings = settings_io.resolve(merged.pop("recipe", recipe), merged.pop("method", None), merged)
+    settings = resolve(merged.pop("recipe", recipe), merged.pop("method", None), merged)
     return Cell(suite, row, data, noise, seed, settings)

@@ -82,7 +82,9 @@ def suite_tables(results: Path) -> Callable[[str], str | None]:
 
     def render(name: str) -> str | None:
         folder = results / name
-        return render_suite(folder) if any(folder.glob("*.json")) else None
+        first = next(iter(sorted(folder.glob("*.json"))), None)
+        of_suite = first is not None and "suite" in json.loads(first.read_text())
+        return render_suite(folder) if of_suite else None
 
     return render
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from labelmend.bench.run import run_bench
+from labelmend.cli.messages import plain_warnings
 
 
 def bench(file: str, out: str = "bench", document: str | None = None) -> None:
@@ -17,4 +18,5 @@ def bench(file: str, out: str = "bench", document: str | None = None) -> None:
         out: folder for results.
         document: Markdown file whose tables are brought up to date.
     """
-    run_bench(Path(file), Path(out), None if document is None else Path(document))
+    with plain_warnings():
+        run_bench(Path(file), Path(out), None if document is None else Path(document))

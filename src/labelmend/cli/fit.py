@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labelmend import api, run_folder, settings_io
 from labelmend.cli.messages import plain_warnings
 from labelmend.cli.parsing import hyphenate, make_parser, parse
 from labelmend.cli.progress import ProgressView
@@ -16,6 +15,19 @@ from labelmend.cli.reading import describe_job, reading_bar
 from labelmend.cli.result import print_result
 from labelmend.errors import SettingsError
 from labelmend.methods import METHODS
+from labelmend.runs import folder as run_folder
+from labelmend.runs import jobs
+from labelmend.settings.loading import (
+    DEFAULT_METHOD,
+    DEFAULT_RECIPE,
+    method_of,
+    read_recipe,
+    recipe_names,
+    recipe_values,
+    resolve,
+)
+from labelmend.settings.names import add_leaf, find_leaf, leaves, takes_list
+from labelmend.settings.retired import refuse_retired
 
 DESCRIPTION = """\
 Train an image classifier on labels that may be wrong, and judge every label.
@@ -55,20 +67,22 @@ class FitArguments:
 def _flat_flags(argv: Sequence[str], method: str) -> list[str]:
     """Dotted names of flags as flat ones, and ``64,128`` as a list where a list is wanted."""
     tokens = hyphenate(argv)
-    known = settings_io.leaves(method)
+    known = leaves(method)
     flat: list[str] = []
     for token in tokens:
         if token.startswith("--"):
             name, equals, value = token[2:].partition("=")
             if "." in name:
-                name = settings_io.find_leaf(name, method).flag[2:]
+                name = find_leaf(name, method).flag[2:]
+            else:
+                refuse_retired(f"--{name}", method)
             flat.append(f"--{name}{equals}{value}")
         else:
             flat.append(token)
     for i, token in enumerate(flat):
         name, equals, value = token[2:].partition("=") if token.startswith("--") else ("", "", "")
         leaf = known.get(name.replace("-", "_"))
-        if leaf is None or not settings_io.takes_list(leaf):
+        if leaf is None or not takes_list(leaf):
             continue
         if equals:
             flat[i] = f"{leaf.flag}=[{value.strip('[]')}]"
@@ -79,14 +93,14 @@ def _flat_flags(argv: Sequence[str], method: str) -> list[str]:
 
 def _recipe_and_method(argv: Sequence[str]) -> tuple[str, str]:
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    first.add_argument("--recipe", default=settings_io.DEFAULT_RECIPE)
+    first.add_argument("--recipe", default=DEFAULT_RECIPE)
     first.add_argument("--method")
     try:
         known, _ = first.parse_known_args(hyphenate(argv))
     except argparse.ArgumentError as error:
         raise SettingsError(f"{error.argument_name} needs a value; labelmend fit --help lists them") from None
-    method = known.method or settings_io.method_of(settings_io.read_recipe(known.recipe))
-    return known.recipe, method or settings_io.DEFAULT_METHOD
+    method = known.method or method_of(read_recipe(known.recipe))
+    return known.recipe, method or DEFAULT_METHOD
 
 
 def _make_parser(recipe: str, method: str) -> Any:
@@ -99,17 +113,17 @@ def _make_parser(recipe: str, method: str) -> Any:
     parser.add_argument("data", help="where images and given labels come from")
     parser.add_argument("--out", help="run folder (default: runs/DATA-METHOD-NUMBER)")
     parser.add_argument("--overwrite", action="store_true", help="replace the run that is in the folder")
-    names = ", ".join(settings_io.recipe_names())
+    names = ", ".join(recipe_names())
     parser.add_argument("--recipe", default=recipe, help=f"tested settings: {names}, or a YAML file")
     parser.add_argument("--method", default=method, help=f"one of {', '.join(METHODS)}")
-    values = settings_io.recipe_values(recipe, method)
+    values = recipe_values(recipe, method)
     groups = {
         section: parser.add_argument_group(title.format(method=method))
         for section, title in SECTION_TITLES.items()
     }
-    for leaf in settings_io.leaves(method).values():
+    for leaf in leaves(method).values():
         text = leaf.help.replace("``", "") + _shown(values.get(leaf.name, leaf.default))
-        settings_io.add_leaf(groups[leaf.section], leaf, text)
+        add_leaf(groups[leaf.section], leaf, text)
     return parser
 
 
@@ -129,14 +143,14 @@ def parse_fit(argv: Sequence[str]) -> FitArguments:
     """
     recipe, method = _recipe_and_method(argv)
     given = parse(_make_parser(recipe, method), "fit", _flat_flags(argv, method))
-    overrides = {name: value for name, value in given.items() if name in settings_io.leaves(method)}
+    overrides = {name: value for name, value in given.items() if name in leaves(method)}
     return FitArguments(given["data"], given["out"], given["overwrite"], recipe, method, overrides)
 
 
 def main(argv: Sequence[str]) -> None:
     """Run ``labelmend fit``."""
     arguments = parse_fit(argv)
-    settings = settings_io.resolve(arguments.recipe, arguments.method, arguments.overrides)
+    settings = resolve(arguments.recipe, arguments.method, arguments.overrides)
     if arguments.out is None:
         folder = run_folder.next_folder(Path("runs"), arguments.data, arguments.method)
     else:
@@ -144,8 +158,8 @@ def main(argv: Sequence[str]) -> None:
     run_folder.check_free(folder, arguments.overwrite)
     with plain_warnings():
         with reading_bar() as progress:
-            job = api.prepare(settings, arguments.data, progress=progress)
+            job = jobs.prepare(settings, arguments.data, progress=progress)
         print(describe_job(job), flush=True)
         with ProgressView(folder) as view:
-            run = api.start(job, folder, overwrite=arguments.overwrite, listener=view)
+            run = jobs.start(job, folder, overwrite=arguments.overwrite, listener=view)
     print_result(run)

@@ -6,9 +6,9 @@ import csv
 import sys
 from pathlib import Path
 
-from labelmend import api
 from labelmend.cli.messages import plain_warnings
 from labelmend.files import replacing
+from labelmend.runs.run import Run, load_run
 
 COLUMNS = ("image", "class", "probability")
 
@@ -22,7 +22,7 @@ def predict(run: str, images: list[str], out: str | None = None) -> None:
         out: CSV file to write instead of printing.
     """
     with plain_warnings():
-        finished = api.load_run(run)
+        finished = load_run(run)
         rows = [row for source in images for row in _rows(finished, source)]
     if out is None:
         for name, label, probability in rows:
@@ -35,7 +35,7 @@ def predict(run: str, images: list[str], out: str | None = None) -> None:
     print(f"{len(rows)} predictions in {out}", file=sys.stderr)
 
 
-def _rows(run: api.Run, source: str) -> list[tuple[str, str, float]]:
+def _rows(run: Run, source: str) -> list[tuple[str, str, float]]:
     found = run.read(source)
     for skipped in found.skipped:
         print(f"labelmend: warning: {skipped.path} is skipped: {skipped.reason}", file=sys.stderr)

@@ -17,8 +17,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from labelmend import run_folder
 from labelmend.cli.messages import make_console
+from labelmend.runs import folder as run_folder
 
 
 @dataclass(frozen=True)

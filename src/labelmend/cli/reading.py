@@ -7,9 +7,9 @@ from contextlib import contextmanager
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from labelmend.api import Job
 from labelmend.cli.messages import make_console
 from labelmend.data.decode import ProgressCallback
+from labelmend.runs.jobs import Job
 
 
 @contextmanager

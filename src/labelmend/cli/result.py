@@ -8,9 +8,9 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from labelmend import run_folder
-from labelmend.api import Run
 from labelmend.cli.messages import make_console
+from labelmend.runs import folder as run_folder
+from labelmend.runs.run import Run
 from labelmend.verdicts.table import EASY, HARD_CLEAN, HARD_CORRECTED, UNCERTAIN
 
 MEANINGS = {

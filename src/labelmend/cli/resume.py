@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from labelmend import api, run_folder
 from labelmend.cli.messages import plain_warnings
 from labelmend.cli.progress import ProgressView
 from labelmend.cli.reading import describe_job, reading_bar
 from labelmend.cli.result import print_result
+from labelmend.runs import folder as run_folder
+from labelmend.runs import jobs
 
 
 def resume(run: str) -> None:
@@ -23,8 +24,8 @@ def resume(run: str) -> None:
         return
     with plain_warnings():
         with reading_bar() as progress:
-            job = api.reload(folder, progress=progress)
+            job = jobs.reload(folder, progress=progress)
         print(describe_job(job), flush=True)
         with ProgressView(folder) as view:
-            finished = api.go_on(folder, job, view)
+            finished = jobs.go_on(folder, job, view)
     print_result(finished)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from labelmend import api
+from labelmend.cli.messages import plain_warnings
 from labelmend.cli.result import print_result
 from labelmend.config import require
+from labelmend.runs.run import load_run
 
 
 def show(run: str, top: int = 20) -> None:
@@ -15,4 +16,6 @@ def show(run: str, top: int = 20) -> None:
         top: how many suggestions to list, the surest first.
     """
     require(top >= 0, "top", top, "0 or more")
-    print_result(api.load_run(run), top)
+    with plain_warnings():
+        finished = load_run(run)
+    print_result(finished, top)

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from labelmend.correction.nearest import TILE_COLUMNS, TILE_ROWS, AnchorBlock
+from labelmend.correction.nearest import TILE_COLUMNS, TILE_ROWS
 from labelmend.correction.voting import Votes, tally
+from labelmend.hallucination.anchors import AnchorBlock
 
 
 @torch.no_grad()

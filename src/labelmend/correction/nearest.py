@@ -9,11 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from labelmend.hallucination.anchors import AnchorBlock
+
 # A tile of the similarity matrix that stays in a processor's cache between product and maximum.
 TILE_ROWS, TILE_COLUMNS = 512, 4096
-
-AnchorBlock = tuple[Tensor, Tensor, Tensor]
-"""Some anchors: features (B, d), labels int64 (B,), index int64 (B,) of the easy sample behind each."""
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,15 @@
-"""Methods by name. To add one: write its file and its test, then name it here."""
+"""Methods by name. To add one: docs/ADDING_A_METHOD.md."""
 
 from labelmend.methods.anchor_hallucination import AnchorHallucination
 from labelmend.methods.base import Method
+from labelmend.methods.co_teaching import CoTeaching
 from labelmend.methods.cross_entropy import CrossEntropy
+from labelmend.methods.dac import Dac
+from labelmend.methods.mend import Mend
 from labelmend.methods.mixup import Mixup
+from labelmend.methods.volminnet import VolMinNet
 
 METHODS: dict[str, type[Method]] = {
-    method.Settings.name: method for method in (AnchorHallucination, CrossEntropy, Mixup)
+    method.Settings.name: method
+    for method in (Mend, AnchorHallucination, CrossEntropy, Mixup, CoTeaching, VolMinNet, Dac)
 }

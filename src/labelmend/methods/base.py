@@ -1,23 +1,26 @@
-"""The base of every method: a few hooks that the one training loop calls."""
+"""The base of every method: a module with a few hooks that the one training loop calls."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional
 
 from labelmend.config import MethodSettings
+from labelmend.methods.plan import OptimizerPlan, Progress, Stage, Step, Update
 from labelmend.models.classifier import Classifier
-from labelmend.verdicts.table import SampleVerdicts
+from labelmend.models.ensemble import Ensemble
+from labelmend.selection.easiness import easiness, given_label_losses
+from labelmend.verdicts.record import SampleRecord
 
 
 @dataclass(frozen=True)
 class Scores:
-    """One evaluation-mode pass of a network over all training images, without augmentation.
+    """One evaluation-mode pass of a network over all training images.
 
     Attributes:
         probabilities: float32 (N, C), rows sum to 1.
@@ -28,6 +31,26 @@ class Scores:
     features: Tensor
 
 
+class Scorer(Protocol):
+    """Runs a network over all training images; the work is counted."""
+
+    def __call__(
+        self,
+        network: Classifier | Ensemble,
+        views: int = 0,
+        probabilities: Callable[[Tensor], Tensor] | None = None,
+    ) -> Scores:
+        """Scores in evaluation mode.
+
+        Args:
+            network: what is scored.
+            views: 0 scores each image as it is; more average the probabilities over as many random weak
+                views of each, and take the features of the last.
+            probabilities: what to make of the outputs; by default ``Method.probabilities``.
+        """
+        ...
+
+
 class Batch(Protocol):
     """Some training images in one step."""
 
@@ -36,37 +59,18 @@ class Batch(Protocol):
         """int64 (B,), positions in the training set."""
         ...
 
+    @property
+    def role(self) -> str:
+        """What the step is for; see ``Step``."""
+        ...
+
     def view(self, strong: bool = False) -> Tensor:
         """A new random view of every image, normalised, (B, channels, height, width)."""
         ...
 
-
-@dataclass(frozen=True)
-class Progress:
-    """How far the run is.
-
-    Attributes:
-        epoch: number of the epoch, from 1.
-        share: share of the budget that is spent, in [0, 1].
-    """
-
-    epoch: int
-    share: float
-
-
-@dataclass(frozen=True)
-class Selection:
-    """What a method currently believes of the training samples.
-
-    Attributes:
-        easy: bool (N,), the easy set.
-        corrected: int64 (N,), label voted for each hard sample, -1 where there is none.
-        label_quality: float32 (N,), in [0, 1], low = suspicious.
-    """
-
-    easy: Tensor
-    corrected: Tensor
-    label_quality: Tensor
+    def part(self, name: str) -> Batch:
+        """The images that come from the sampler of this name."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -74,73 +78,169 @@ class Task:
     """What a method is given to work with.
 
     Attributes:
-        given_labels: int64 (N,) tensor.
+        given_labels: int64 (N,) tensor, on the CPU.
         trusted: bool (N,) tensor, labels a person has confirmed.
         num_classes: C.
         networks: the networks being trained, as many as the method asked for.
         averages: their weight averages; the networks themselves where averaging is off.
-        score: runs a network over all training images, in evaluation mode; the work is counted.
+        score: runs a network over all training images.
         batch_size: images a step.
         label_smoothing: share of each target spread over the classes.
         generator: source of every random draw of the method.
         device: where networks and batches live.
+        optimizers: those of ``Method.optimizers``, by name, once the loop has made them.
     """
 
     given_labels: Tensor
     trusted: Tensor
     num_classes: int
-    networks: list[Classifier]
-    averages: list[Classifier]
-    score: Callable[[Classifier], Scores]
+    networks: Sequence[Classifier]
+    averages: Sequence[Classifier]
+    score: Scorer
     batch_size: int
     label_smoothing: float
     generator: torch.Generator
     device: torch.device
+    optimizers: dict[str, torch.optim.Optimizer] = field(default_factory=dict)
 
 
-class Method(ABC):
-    """Base class: plain hooks, overridden by each method in its own file.
+class Method(nn.Module):
+    """Base class: a module whose hooks the training loop calls; only ``loss`` must be written.
 
-    A method reads its settings and task in ``__init__``, says in ``start_epoch`` which samples each
-    step of the epoch takes, returns the loss of a step in ``loss``, and sums up in ``verdicts``. All
-    that it must remember between epochs goes through ``state_dict``.
+    What a method remembers between epochs is a buffer, a parameter or a submodule: these move to the device
+    and are saved and restored with the run. The networks are in ``task``, and are saved by the loop.
+
+    Args:
+        settings: an instance of ``Settings``.
+        task: what it works with.
     """
 
     Settings: ClassVar[type[MethodSettings]] = MethodSettings
-    num_networks: ClassVar[int] = 1
 
     def __init__(self, settings: MethodSettings, task: Task) -> None:
+        super().__init__()
         self.settings = settings
         self.task = task
 
-    def start_epoch(self, progress: Progress) -> list[Tensor]:
-        """Prepare an epoch; returns the sample indices of each step (int64 tensors)."""
+    # What is trained.
+
+    @classmethod
+    def num_networks(cls, settings: MethodSettings) -> int:
+        """How many networks are trained side by side."""
+        return 1
+
+    @classmethod
+    def num_outputs(cls, num_classes: int) -> int:
+        """Outputs of each network for C classes."""
+        return num_classes
+
+    @classmethod
+    def probabilities(cls, logits: Tensor) -> Tensor:
+        """Class probabilities (B, C) from the outputs of a network (B, ``num_outputs``).
+
+        Scoring, verdicts and the finished model all use it.
+        """
+        return logits.softmax(1)
+
+    def stages(self) -> Sequence[Stage]:
+        """The parts of the run, in order."""
+        return (Stage(),)
+
+    def optimizers(self, stage: int) -> dict[str, OptimizerPlan]:
+        """Optimisers of a stage by name; one that an earlier stage had goes on, unless the stage restarts."""
+        return {"networks": OptimizerPlan.over(*self.task.networks)}
+
+    # The course of a run.
+
+    def start_epoch(self, progress: Progress) -> Sequence[Step]:
+        """Prepare an epoch; returns its steps."""
         return self.shuffled_steps()
 
-    def shuffled_steps(self) -> list[Tensor]:
-        """Every sample once, in random order, less a last batch of one image (batch norm needs two)."""
-        order = torch.randperm(len(self.task.given_labels), generator=self.task.generator)
-        return [step for step in order.split(self.task.batch_size) if len(step) > 1]
+    def shuffled_steps(self, among: Tensor | None = None, role: str = "") -> list[Step]:
+        """Every sample once, in random order, less a last batch of one image (batch norm needs two).
 
-    @abstractmethod
+        Args:
+            among: int64, the samples; by default all.
+            role: of the steps.
+        """
+        samples = torch.arange(len(self.task.given_labels)) if among is None else among
+        order = samples[torch.randperm(len(samples), generator=self.task.generator)]
+        return [Step.of(index, role) for index in order.split(self.task.batch_size) if len(index) > 1]
+
+    def before_step(self, progress: Progress) -> None:  # noqa: B027  (most methods change nothing)
+        """Change what varies from step to step, e.g. a momentum in ``task.optimizers``."""
+
     def loss(self, batch: Batch, progress: Progress) -> Tensor:
         """Mean loss of one step, a scalar to minimise."""
+        raise NotImplementedError
+
+    def updates(self, batch: Batch, progress: Progress) -> Iterator[Update]:
+        """The updates of one step; each is made before the next is asked for."""
+        yield Update(self.loss(batch, progress))
+
+    def end_epoch(self, progress: Progress) -> None:  # noqa: B027  (most methods have nothing to do)
+        """Called after the last step of each epoch."""
+
+    def end_stage(self, progress: Progress) -> None:  # noqa: B027  (most methods have one stage)
+        """Called at the end of each stage, with the networks as it leaves them."""
 
     def metrics(self) -> dict[str, float]:
         """Numbers to report for the epoch just ended."""
         return {}
 
-    def selection(self) -> Selection | None:
-        """The current selection, which the loop scores where true labels are known."""
+    # What comes of it.
+
+    def final_networks(self) -> Sequence[Classifier]:
+        """The networks of the finished model; the logits of several are averaged."""
+        return self.task.averages[:1]
+
+    def final_model(self) -> Classifier | Ensemble:
+        """The finished model, as it would be now."""
+        networks = list(self.final_networks())
+        return networks[0] if len(networks) == 1 else Ensemble(networks)
+
+    def validation_loss(self, logits: Tensor, given_labels: Tensor) -> Tensor:
+        """Loss (B,) of held-out images by which the best epoch is chosen; cross-entropy by default.
+
+        Args:
+            logits: (B, ``num_outputs``), of the final model.
+            given_labels: int64 (B,).
+        """
+        return given_label_losses(self.probabilities(logits), given_labels)
+
+    def selection(self) -> SampleRecord | None:
+        """What the method believes of the samples now, which the loop reports on; None before it does."""
         return None
 
-    def state_dict(self) -> dict[str, Tensor]:
-        """Everything the method needs to go on from here, as tensors."""
-        return {}
+    def record(self) -> SampleRecord:
+        """What the finished model says of every training sample.
 
-    def load_state_dict(self, state: dict[str, Tensor]) -> None:  # noqa: B027  (most methods keep nothing)
-        """Take up what ``state_dict`` returned."""
+        By default its loss alone: easy where easiness is above one half, nothing corrected.
+        """
+        return record_by_loss(
+            self.task.score(self.final_model()).probabilities, self.task.given_labels, self.task.trusted
+        )
 
-    @abstractmethod
-    def verdicts(self) -> SampleVerdicts:
-        """Judge every training sample with the final model."""
+
+def record_by_loss(probabilities: Tensor, given_labels: Tensor, trusted: Tensor) -> SampleRecord:
+    """Easy where easiness is above one half or the label is trusted; nothing is corrected.
+
+    Args:
+        probabilities: (N, C), rows sum to 1.
+        given_labels: int64 (N,).
+        trusted: bool (N,); the label quality of these is 1.
+    """
+    own = probabilities.gather(1, given_labels[:, None])[:, 0]
+    scored = easiness(given_label_losses(probabilities, given_labels))
+    return SampleRecord.without_votes(
+        probabilities=probabilities,
+        easiness=scored,
+        easy=(scored > 0.5) | trusted,
+        label_quality=torch.where(trusted, torch.ones_like(own), own),
+    )
+
+
+def smooth(labels: Tensor, num_classes: int, label_smoothing: float) -> Tensor:
+    """One-hot targets (B, C) with a share ``label_smoothing`` spread evenly over the classes."""
+    onehot = functional.one_hot(labels, num_classes).float()
+    return onehot * (1 - label_smoothing) + label_smoothing / num_classes

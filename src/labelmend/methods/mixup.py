@@ -8,11 +8,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from labelmend.config import MethodSettings, require
-from labelmend.methods.base import Batch, Progress, Task
+from labelmend.config import MethodSettings, Range
+from labelmend.methods.base import Batch, Task
 from labelmend.methods.cross_entropy import CrossEntropy
-from labelmend.ssl.losses import soft_cross_entropy
-from labelmend.ssl.mixup import mixup, mixup_coefficients
+from labelmend.methods.plan import Progress
+from labelmend.semi.losses import soft_cross_entropy
+from labelmend.semi.mixup import mixup, mixup_coefficients
 
 
 @dataclass
@@ -20,15 +21,12 @@ class MixupSettings(MethodSettings):
     """Settings of cross-entropy with mixup."""
 
     name: ClassVar[str] = "mixup"
+    RANGES: ClassVar = {"alpha": Range(low=0)}
 
     alpha: float = 1.0
     """Parameter of Beta(alpha, alpha), from which each step draws its mixing coefficient."""
     strong_views: bool = False
-    """Whether the network learns on strong views, as ``anchor_hallucination`` can after its warm-up."""
-
-    def __post_init__(self) -> None:
-        """Validate the values."""
-        require(self.alpha >= 0, "alpha", self.alpha, "0 or more")
+    """Whether the network learns on strong views, as ``mend`` does after its warm-up."""
 
 
 def mixup_loss(task: Task, images: Tensor, targets: Tensor, alpha: float) -> Tensor:

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from labelmend.models.classifier import FeatureExtractor
+
 STEM_SIDE = 2
 Activation = Callable[[Tensor], Tensor]
 
@@ -41,6 +43,21 @@ def whitening_filters(patches: Tensor, eps: float = 5e-4) -> Tensor:
     return torch.cat([filters, -filters])
 
 
+class WhiteningStem(nn.Conv2d):
+    """The first convolution, whose weights come from the data and are not trained."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, 2 * channels * STEM_SIDE**2, STEM_SIDE, bias=False)
+        self.weight.requires_grad_(False)
+
+    def fit(self, images: Tensor) -> None:
+        """Take the whitening filters of some normalised images (M, channels, H, W)."""
+        patches = images.unfold(2, STEM_SIDE, STEM_SIDE).unfold(3, STEM_SIDE, STEM_SIDE)
+        patches = patches.permute(0, 2, 3, 1, 4, 5).flatten(0, 2)
+        with torch.no_grad():
+            self.weight.copy_(whitening_filters(patches))
+
+
 class Stage(nn.Module):
     """Convolution, pooling, then ``depth - 1`` further convolutions; from the third on, residual."""
 
@@ -64,7 +81,7 @@ class Stage(nn.Module):
         return x
 
 
-class FastNet(nn.Module):
+class FastNet(FeatureExtractor):
     """Feature extractor: whitening stem, one ``Stage`` per width, global pooling.
 
     Args:
@@ -81,12 +98,11 @@ class FastNet(nn.Module):
     ) -> None:
         super().__init__()
         self.activation = ACTIVATIONS[activation]
-        stem_channels = 2 * channels * STEM_SIDE**2
-        self.stem = nn.Conv2d(channels, stem_channels, STEM_SIDE, bias=False)
-        self.stem.weight.requires_grad_(False)
+        self.feature_dim = widths[-1]
+        self.stem = WhiteningStem(channels)
         side = image_size - STEM_SIDE + 1
         stages: list[Stage] = []
-        for channels_in, width in zip([stem_channels, *widths], widths, strict=False):
+        for channels_in, width in zip([self.stem.out_channels, *widths], widths, strict=False):
             pool = side >= 4
             activations = [self.activation] * depth
             if len(stages) == len(widths) - 1:
@@ -95,12 +111,9 @@ class FastNet(nn.Module):
             side = side // 2 if pool else side
         self.stages = nn.Sequential(*stages)
 
-    def set_whitening(self, images: Tensor) -> None:
+    def prepare(self, images: Tensor) -> None:
         """Fix the stem from some normalised training images (M, channels, H, W)."""
-        patches = images.unfold(2, STEM_SIDE, STEM_SIDE).unfold(3, STEM_SIDE, STEM_SIDE)
-        patches = patches.permute(0, 2, 3, 1, 4, 5).flatten(0, 2)
-        with torch.no_grad():
-            self.stem.weight.copy_(whitening_filters(patches))
+        self.stem.fit(images)
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, channels, H, W) to non-negative features (B, widths[-1])."""

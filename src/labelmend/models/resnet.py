@@ -6,8 +6,13 @@ Images of up to 64 px get the CIFAR stem (one 3 x 3 convolution, no pooling), la
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
+
 import torch
 from torch import Tensor, nn
+
+from labelmend.models.classifier import FeatureExtractor
 
 CIFAR_STEM_UP_TO = 64
 
@@ -19,12 +24,40 @@ def _norm_conv(channels_in: int, channels: int, side: int, stride: int = 1) -> n
     )
 
 
-class ResidualBlock(nn.Module):
+class Block(nn.Module):
+    """A residual block that says how many channels it gives."""
+
+    channels_out: int
+
+
+def block_groups(
+    make: Callable[[int, int, int], Block], channels_in: int, widths: Sequence[int], counts: Sequence[int]
+) -> tuple[nn.Sequential, int]:
+    """Groups of residual blocks, one after another; each group but the first halves the side.
+
+    Args:
+        make: a block from its input channels, width and stride.
+        channels_in: of the first block.
+        widths: of the blocks of each group.
+        counts: blocks in each group.
+
+    Returns:
+        The blocks, and the channels that the last one gives.
+    """
+    blocks: list[Block] = []
+    for group, (width, count) in enumerate(zip(widths, counts, strict=True)):
+        for i in range(count):
+            blocks.append(make(channels_in, width, 2 if group > 0 and i == 0 else 1))
+            channels_in = blocks[-1].channels_out
+    return nn.Sequential(*blocks), channels_in
+
+
+class ResidualBlock(Block):
     """A basic block (two 3 x 3 convolutions) or a bottleneck (1 x 1, 3 x 3, 1 x 1)."""
 
     def __init__(self, channels_in: int, width: int, stride: int, bottleneck: bool) -> None:
         super().__init__()
-        channels_out = 4 * width if bottleneck else width
+        self.channels_out = channels_out = 4 * width if bottleneck else width
         if bottleneck:
             layers = [
                 _norm_conv(channels_in, width, 1),
@@ -46,7 +79,7 @@ class ResidualBlock(nn.Module):
         return torch.relu(self.layers[-1](y) + self.shortcut(x))
 
 
-class ResNet(nn.Module):
+class ResNet(FeatureExtractor):
     """Feature extractor of a residual network: stem, four groups of blocks, average pooling.
 
     Args:
@@ -65,16 +98,8 @@ class ResNet(nn.Module):
         else:
             stem = [_norm_conv(channels, 64, 7, 2), nn.ReLU(), nn.MaxPool2d(3, 2, padding=1)]
         self.stem = nn.Sequential(*stem)
-        groups: list[nn.Module] = []
-        channels_in = 64
-        for group, count in enumerate(blocks):
-            width = 64 * 2**group
-            for block in range(count):
-                stride = 2 if group > 0 and block == 0 else 1
-                groups.append(ResidualBlock(channels_in, width, stride, bottleneck))
-                channels_in = 4 * width if bottleneck else width
-        self.blocks = nn.Sequential(*groups)
-        self.feature_dim = channels_in
+        make = partial(ResidualBlock, bottleneck=bottleneck)
+        self.blocks, self.feature_dim = block_groups(make, 64, (64, 128, 256, 512), blocks)
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, channels, H, W) to non-negative features (B, feature_dim)."""

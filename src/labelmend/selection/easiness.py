@@ -34,6 +34,20 @@ class LossMixture:
     collapsed: bool
 
 
+def given_label_losses(probabilities: Tensor, given_labels: Tensor) -> Tensor:
+    """Cross-entropy of each sample against its given label (section 3.1).
+
+    Args:
+        probabilities: (N, C), rows sum to 1; those below 1e-12 count as 1e-12.
+        given_labels: int64 (N,).
+
+    Returns:
+        (N,), 0 or more, low = easy.
+    """
+    own = probabilities.gather(1, given_labels[:, None])[:, 0]
+    return -own.clamp(min=1e-12).log()
+
+
 def min_max(losses: Tensor) -> Tensor:
     """Scale losses (N,) linearly to [0, 1]; all 0 when they are all equal."""
     if losses.numel() == 0:
@@ -86,7 +100,7 @@ def loss_mixture(
 def easiness(
     losses: Tensor, max_iter: int = 10, tol: float = 1e-2, reg_covar: float = 5e-4, seed: int = 0
 ) -> Tensor:
-    """Easiness omega of section 3.1: posterior of the mixture component with the smaller mean loss.
+    """Easiness of section 3.1 (the paper's omega): posterior of the mixture component with the smaller mean loss.
 
     Defaults are those of DivideMix. With unequal variances the posterior need not fall with the loss
     everywhere: far left of both means the wider component can win again.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import Literal
 
 import numpy as np
 import torch
@@ -40,13 +39,11 @@ def select_easy(
     losses: Tensor,
     num_classes: int,
     percent: float,
-    rank_by: Literal["easiness", "loss"] = "easiness",
     trusted: Tensor | None = None,
 ) -> Tensor:
     """Class-balanced easy set of section 3.1: the first ``M_j`` samples of each given class.
 
-    Easiness saturates at 1 for many samples, so ranks are by (-easiness, loss, index), or by
-    (loss, index) with ``rank_by="loss"``.
+    Easiness saturates at 1 for many samples, so ranks are by (-easiness, loss, index).
 
     Args:
         given_labels: int64 (N,), in [0, C).
@@ -54,7 +51,6 @@ def select_easy(
         losses: (N,), low = easy.
         num_classes: C.
         percent: P of eq. 1, in (0, 100].
-        rank_by: what ranks the samples of a class.
         trusted: bool (N,), samples that are members whatever their rank, beyond the sizes of eq. 1.
 
     Returns:
@@ -62,9 +58,7 @@ def select_easy(
     """
     sizes = easy_set_sizes(given_labels, num_classes, percent).cpu().numpy()
     labels = given_labels.cpu().numpy()
-    keys = [losses.detach().cpu().numpy(), labels]
-    if rank_by == "easiness":
-        keys.insert(1, -easiness.detach().cpu().numpy())
+    keys = [losses.detach().cpu().numpy(), -easiness.detach().cpu().numpy(), labels]
     order = np.lexsort(keys)  # by the last key first, and stable: equal ones stay in index order
     starts = np.cumsum(np.bincount(labels, minlength=num_classes)) - np.bincount(
         labels, minlength=num_classes

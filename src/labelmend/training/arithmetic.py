@@ -1,15 +1,30 @@
-"""How the network computes: device, precision and memory format."""
+"""How the network computes: device, precision and memory format, by way of Lightning Fabric."""
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.precision import MixedPrecision, Precision
 from torch import Tensor, nn
 
 from labelmend.errors import SettingsError
+
+ACCELERATORS = {"cuda": "gpu"}
+
+
+class UncachedMixedPrecision(MixedPrecision):
+    """Mixed precision in bfloat16 without a cache of cast weights.
+
+    With the cache, a weight first cast without gradients would be reused, still without gradients, by a later
+    pass of the same step that needs them.
+    """
+
+    def forward_context(self) -> AbstractContextManager[None]:
+        """Context of forward passes and losses."""
+        return torch.autocast(self.device, dtype=torch.bfloat16, cache_enabled=False)
 
 
 @dataclass(frozen=True)
@@ -20,11 +35,21 @@ class Arithmetic:
         device: where networks and batches live.
         precision: ``float32`` or ``bfloat16`` (weights stay in float32; operations are autocast).
         memory_format: ``channels_last`` or ``contiguous``.
+        fabric: carries it out.
     """
 
     device: torch.device
     precision: str
     memory_format: str
+    fabric: Fabric = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Set up Fabric for the one device."""
+        kind = self.device.type
+        plugin = UncachedMixedPrecision("bf16-mixed", kind) if self.precision == "bfloat16" else Precision()
+        devices = 1 if self.device.index is None or kind == "cpu" else [self.device.index]
+        fabric = Fabric(accelerator=ACCELERATORS.get(kind, kind), devices=devices, plugins=plugin)
+        object.__setattr__(self, "fabric", fabric)
 
     @property
     def torch_format(self) -> torch.memory_format:
@@ -32,17 +57,13 @@ class Arithmetic:
         return torch.channels_last if self.memory_format == "channels_last" else torch.contiguous_format
 
     def autocast(self) -> AbstractContextManager[None]:
-        """Context in which forward passes and losses run.
+        """Context in which forward passes and losses run."""
+        context: AbstractContextManager[None] = self.fabric.autocast()
+        return context
 
-        The weight cache is off: a weight first cast without gradients would otherwise be reused,
-        still without gradients, by a later pass that needs them.
-        """
-        return torch.autocast(
-            self.device.type,
-            dtype=torch.bfloat16,
-            enabled=self.precision == "bfloat16",
-            cache_enabled=False,
-        )
+    def backward(self, loss: Tensor) -> None:
+        """Add the gradients of a loss to its parameters."""
+        self.fabric.backward(loss)
 
     def place_module(self, module: nn.Module) -> None:
         """Move a module to the device, in place, with its convolutions in the memory format."""
@@ -62,10 +83,9 @@ def find_device(name: str) -> torch.device:
     Raises:
         SettingsError: If the machine has no such device.
     """
-    accelerator = {"cuda": "gpu"}.get(name, name)
     if name not in ("auto", "cpu", "cuda", "mps"):
         raise SettingsError(f"--device is {name!r}, but must be auto, cpu, cuda or mps")
     try:
-        return Fabric(accelerator=accelerator, devices=1).device
+        return Fabric(accelerator=ACCELERATORS.get(name, name), devices=1).device
     except (RuntimeError, ValueError) as error:
         raise SettingsError(f"--device {name}: this machine has no such device; use --device auto") from error

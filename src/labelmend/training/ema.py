@@ -18,11 +18,15 @@ class WeightAverage:
     Args:
         network: the network to follow.
         decay: final decay a step, in [0, 1); 0 makes ``average`` the network itself.
+
+    Attributes:
+        steps: t, steps taken since the start of the average.
     """
 
     def __init__(self, network: Classifier, decay: float) -> None:
         self.network = network
         self.decay = decay
+        self.steps = 0
         self.average = network
         if decay > 0:
             self.average = copy.deepcopy(network)
@@ -30,11 +34,19 @@ class WeightAverage:
             self.average.eval()
 
     @torch.no_grad()
-    def update(self, step: int) -> None:
-        """Take in the weights after step ``step`` (from 0)."""
+    def restart(self) -> None:
+        """Begin anew at the network as it is now."""
+        self.steps = 0
+        if self.decay > 0:
+            self.average.load_state_dict(self.network.state_dict())
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Take in the weights after one more step."""
+        self.steps += 1
         if self.decay == 0:
             return
-        decay = min(self.decay, (1 + step) / (10 + step))
+        decay = min(self.decay, self.steps / (9 + self.steps))
         mine, theirs = self.average.state_dict(), self.network.state_dict()
         floats = [name for name, value in mine.items() if value.is_floating_point()]
         torch._foreach_lerp_([mine[n] for n in floats], [theirs[n] for n in floats], 1 - decay)

@@ -65,6 +65,7 @@ class FlopMeter:
         """Leave the networks without hooks, as they were."""
         for handle in self._handles:
             handle.remove()
+        self._handles.clear()
 
     @contextmanager
     def counting(self) -> Iterator[None]:

@@ -8,22 +8,28 @@ import numpy as np
 
 from labelmend.data.image_set import Images
 from labelmend.models.classifier import Classifier
+from labelmend.models.ensemble import Ensemble
 from labelmend.training.arithmetic import Arithmetic, find_device
-from labelmend.training.scoring import score_images
+from labelmend.training.scoring import Probabilities, score_images
 from labelmend.training.views import Normalisation
 
 
 def predict_probabilities(
-    network: Classifier, description: dict[str, Any], images: Images, device: str = "auto"
+    network: Classifier | Ensemble,
+    description: dict[str, Any],
+    images: Images,
+    probabilities: Probabilities,
+    device: str = "auto",
 ) -> np.ndarray:
     """Class probabilities of images of the network's size and channels.
 
     Computed in float32 whatever the network was trained in, so that they do not depend on the machine.
 
     Args:
-        network: from ``models.build.build_network``, with its weights loaded; moved to the device.
+        network: with its weights loaded; moved to the device.
         description: of the run: ``mean``, ``std`` and ``flip_average``.
         images: N images.
+        probabilities: of the method that trained the network, from its outputs.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
 
     Returns:
@@ -32,5 +38,7 @@ def predict_probabilities(
     arithmetic = Arithmetic(find_device(device), "float32", "channels_last")
     arithmetic.place_module(network)
     normalisation = Normalisation(tuple(description["mean"]), tuple(description["std"]))
-    scores = score_images(network, images, normalisation, arithmetic, description["flip_average"])
+    scores = score_images(
+        network, images, normalisation, arithmetic, probabilities, description["flip_average"]
+    )
     return scores.probabilities.numpy()

@@ -4,23 +4,37 @@ from __future__ import annotations
 
 import math
 
+from labelmend.config import TrainingSettings
+from labelmend.methods.plan import Schedule
 
-def lr_factor(share: float, warmup: float, schedule: str) -> float:
+
+def schedule_of(settings: TrainingSettings) -> Schedule:
+    """The schedule that the settings of a run describe."""
+    return Schedule(
+        settings.lr_schedule,
+        warmup=settings.lr_warmup,
+        milestones=tuple(settings.lr_milestones),
+        drop=settings.lr_drop,
+    )
+
+
+def lr_factor(share: float, schedule: Schedule) -> float:
     """Factor on the peak learning rate.
 
     Args:
-        share: share of the budget that is spent, in [0, 1].
-        warmup: share over which the factor rises linearly from 0 to 1.
-        schedule: ``linear`` or ``cosine`` to 0, or ``step`` (a tenth from half-way on).
+        share: share of the schedule's span that is spent, in [0, 1].
+        schedule: how the factor goes.
 
     Returns:
         A number in [0, 1].
     """
-    if share < warmup:
-        return share / warmup
-    rest = min((share - warmup) / (1 - warmup), 1.0)
-    if schedule == "linear":
-        return 1 - rest
-    if schedule == "cosine":
-        return 0.5 * (1 + math.cos(math.pi * rest))
-    return 1.0 if share < 0.5 else 0.1
+    if share < schedule.warmup:
+        return share / schedule.warmup
+    full = max(schedule.warmup, schedule.hold)
+    rest = min(max((share - full) / (1 - full), 0.0), 1.0)
+    if schedule.kind == "constant":
+        return 1.0
+    if schedule.kind == "step":
+        return schedule.drop ** -sum(share >= milestone for milestone in schedule.milestones)
+    fallen = 1 - rest if schedule.kind == "linear" else 0.5 * (1 + math.cos(math.pi * rest))
+    return schedule.floor + (1 - schedule.floor) * fallen

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 from labelmend.data.image_set import Images
 from labelmend.methods.base import Scores
 from labelmend.models.classifier import Classifier
+from labelmend.models.ensemble import Ensemble
 from labelmend.training.arithmetic import Arithmetic
-from labelmend.training.views import Normalisation
 
 SCORING_BATCH = 500
 FULL_BATCH_UP_TO = 64
+
+Probabilities = Callable[[Tensor], Tensor]
+"""From the outputs of a network (B, K) to class probabilities (B, C)."""
+
+View = Callable[[Tensor], Tensor]
+"""From uint8 images (B, H, W, channels) to normalised ones (B, channels, H, W)."""
 
 
 def area_factor(image_size: int) -> float:
@@ -20,44 +29,83 @@ def area_factor(image_size: int) -> float:
     return (FULL_BATCH_UP_TO / max(image_size, FULL_BATCH_UP_TO)) ** 2
 
 
+@dataclass(frozen=True)
+class Pass:
+    """What a network makes of some images.
+
+    Attributes:
+        index: int64 (B,), which they are.
+        inputs: (B, channels, H, W), as the network saw them.
+        logits: float32 (B, K).
+        features: (B, d).
+    """
+
+    index: Tensor
+    inputs: Tensor
+    logits: Tensor
+    features: Tensor
+
+
+@torch.no_grad()
+def passes(
+    network: Classifier | Ensemble, images: Images, view: View, arithmetic: Arithmetic
+) -> Iterator[Pass]:
+    """Run a network over all images, in order, in evaluation mode; its mode is restored.
+
+    Args:
+        network: what is run.
+        images: N images.
+        view: prepares a batch of them.
+        arithmetic: device, precision and memory format.
+    """
+    count, side = images.shape[:2]
+    batch_size = max(16, int(SCORING_BATCH * area_factor(side)))
+    training = network.training
+    network.eval()
+    for index in torch.arange(count).split(batch_size):
+        inputs = arithmetic.place_images(view(images.gather(index)))
+        with arithmetic.autocast():
+            features = network.features(inputs)
+            logits = network.head(features).float()
+        yield Pass(index, inputs, logits, features)
+    network.train(training)
+
+
 @torch.no_grad()
 def score_images(
-    network: Classifier,
+    network: Classifier | Ensemble,
     images: Images,
-    normalisation: Normalisation,
+    view: View,
     arithmetic: Arithmetic,
-    flip_average: bool,
+    probabilities: Probabilities,
+    flip_average: bool = False,
 ) -> Scores:
-    """Probabilities and features of every image, in order, without augmentation.
+    """Probabilities and features of every image, in order.
 
     Args:
         network: scored in evaluation mode; its mode is restored.
         images: N images.
-        normalisation: of the training images.
+        view: prepares a batch of them: the normalisation of the training images, or random views.
         arithmetic: device, precision and memory format.
+        probabilities: of the outputs of the network.
         flip_average: average the probabilities over each image and its mirror image; the features
             are those of the image itself.
 
     Returns:
         Scores on the CPU.
     """
-    count, side = images.shape[:2]
-    batch_size = max(16, int(SCORING_BATCH * area_factor(side)))
-    probabilities = torch.empty(count, network.num_classes)
-    features = torch.empty(count, network.feature_dim)
-    training = network.training
-    network.eval()
-    for index in torch.arange(count).split(batch_size):
-        batch = arithmetic.place_images(normalisation(images.gather(index)))
-        with arithmetic.autocast():
-            found = network.features(batch)
-            p = network.head(found).float().softmax(1)
-            if flip_average:
-                p = (p + network(batch.flip(3)).float().softmax(1)) / 2
-        probabilities[index] = p.cpu()
-        features[index] = found.float().cpu()
-    network.train(training)
-    return Scores(probabilities, features)
+    count = images.shape[0]
+    features, shares = torch.empty(count, network.feature_dim), torch.empty(0)
+    for each in passes(network, images, view, arithmetic):
+        p = probabilities(each.logits)
+        if flip_average:
+            with arithmetic.autocast():
+                mirrored = network(each.inputs.flip(3)).float()
+            p = (p + probabilities(mirrored)) / 2
+        if not len(shares):
+            shares = torch.empty(count, p.shape[1])
+        shares[each.index], features[each.index] = p.cpu(), each.features.float().cpu()
+    return Scores(shares, features)
 
 
 def accuracy(probabilities: Tensor, labels: Tensor) -> float:

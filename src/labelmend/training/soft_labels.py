@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
 from labelmend.config import BudgetSettings, NetworkSettings, Settings, TrainingSettings
 from labelmend.data.image_set import ImageSet
 from labelmend.methods.cross_entropy import CrossEntropySettings
+from labelmend.models.registry import missing_options
 from labelmend.noise.classifier import SoftLabelRecipe
-from labelmend.training.listener import Silent
-from labelmend.training.loop import Loop
+from labelmend.training.trainer import Trainer
 
 
 def recipe_settings(recipe: SoftLabelRecipe, seed: int) -> Settings:
     """A recipe as settings of the training loop."""
+    network = NetworkSettings(recipe.network)
+    if recipe.widths and "widths" not in missing_options(recipe.network):
+        network = replace(network, widths=list(recipe.widths))
     return Settings(
         method=CrossEntropySettings(),
-        network=NetworkSettings(
-            network=recipe.network,
-            # No widths stand for a network without them, but an empty list is no valid setting.
-            widths=list(recipe.widths) or NetworkSettings().widths,
-        ),
+        network=network,
         budget=BudgetSettings(epochs=recipe.epochs),
         training=TrainingSettings(
             batch_size=recipe.batch_size,
@@ -52,10 +53,10 @@ def averaged_softmax(train_set: ImageSet, recipe: SoftLabelRecipe, seed: int) ->
     Returns:
         float32 (N, C), rows sum to 1.
     """
-    loop = Loop(recipe_settings(recipe, seed), train_set, None, None, Silent(), resume=False)
+    trainer = Trainer(recipe_settings(recipe, seed), train_set)
     total = torch.zeros(len(train_set), train_set.num_classes)
-    while loop.share < 1:
-        loop.run_epoch()
-        total += loop.score(loop.networks[0]).probabilities
-    mean: np.ndarray = (total / loop.epoch).numpy()
+    while trainer.share < 1:
+        trainer.run_epoch()
+        total += trainer.score(trainer.setup.networks[0]).probabilities
+    mean: np.ndarray = (total / trainer.epoch).numpy()
     return mean

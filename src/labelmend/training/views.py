@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -39,28 +40,38 @@ def reflect(index: Tensor, size: int) -> Tensor:
     return (size - 1) - ((size - 1) - index).abs()
 
 
-def crop_flip(images: Tensor, max_shift: int, flip: bool, generator: torch.Generator) -> Tensor:
-    """Shift each image at random, filling by reflection, and mirror half of them.
+def crop_flip(
+    images: Tensor,
+    max_shift: int,
+    flip: bool,
+    generator: torch.Generator,
+    padding: Literal["reflect", "zero"] = "reflect",
+) -> Tensor:
+    """Shift each image at random and mirror half of them.
 
     Args:
         images: (B, H, W, channels), any dtype.
         max_shift: largest shift in pixels, less than H and W; 0 for none.
         flip: whether to mirror left and right.
         generator: source of the draws, on the CPU.
+        padding: what fills the border: the image mirrored, or black.
 
     Returns:
         A new tensor of the same shape.
     """
     count, height, width, _ = images.shape
     shifts = torch.randint(-max_shift, max_shift + 1, (2, count, 1), generator=generator)
-    rows = reflect(torch.arange(height) + shifts[0], height)
-    columns = reflect(torch.arange(width) + shifts[1], width)
+    rows, columns = torch.arange(height) + shifts[0], torch.arange(width) + shifts[1]
+    seen = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None, :]
+    rows, columns = reflect(rows, height), reflect(columns, width)
     if flip:
         mirrored = torch.rand(count, 1, generator=generator) < 0.5
         columns = torch.where(mirrored, columns.flip(1), columns)
+        seen = torch.where(mirrored[:, :, None], seen.flip(2), seen)
     batch = torch.arange(count)[:, None, None]
     device = images.device
-    return images[batch.to(device), rows[:, :, None].to(device), columns[:, None, :].to(device)]
+    moved = images[batch.to(device), rows[:, :, None].to(device), columns[:, None, :].to(device)]
+    return moved if padding == "reflect" else moved * seen[..., None].to(device)
 
 
 def cutout(images: Tensor, side: int, generator: torch.Generator) -> Tensor:
@@ -111,6 +122,7 @@ class Augmentation:
         flip: whether to mirror.
         cutout: side in pixels of the square blanked in strong views; 0 for none.
         jitter: strength of colour jitter in strong views; 0 for none.
+        padding: what fills the border of a shifted image.
     """
 
     normalisation: Normalisation
@@ -118,6 +130,7 @@ class Augmentation:
     flip: bool
     cutout: int
     jitter: float
+    padding: Literal["reflect", "zero"] = "reflect"
 
     def __call__(self, images: Tensor, generator: torch.Generator, strong: bool) -> Tensor:
         """One view of each image: uint8 (B, H, W, channels) to normalised (B, channels, H, W).
@@ -125,7 +138,7 @@ class Augmentation:
         A weak view is shifted and mirrored; a strong view also has its colours jittered and a square
         cut out.
         """
-        pixels = crop_flip(images, self.crop, self.flip, generator)
+        pixels = crop_flip(images, self.crop, self.flip, generator, self.padding)
         if strong and self.jitter > 0:
             pixels = colour_jitter(pixels, self.jitter, generator)
         view = self.normalisation(pixels)

@@ -9,11 +9,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
+import torch
+from torch import Tensor
 
 from labelmend.data.image_set import ImageSet
 from labelmend.errors import RunError
 from labelmend.files import replacing
-from labelmend.verdicts.table import HARD_CORRECTED, UNCERTAIN, VERDICTS, SampleVerdicts
+from labelmend.verdicts.judge import HARD_CORRECTED, UNCERTAIN, VERDICTS, judge
+from labelmend.verdicts.record import SampleRecord
 
 UNCERTAIN_ISSUE_BELOW = 0.1
 """An uncertain sample counts as a label issue where its label quality is below this, and below half of
@@ -40,9 +43,9 @@ COLUMNS = {
 """Name and type of each column, in the order of the files; ``true_label`` follows where it is known."""
 
 
-def _share(values: np.ndarray) -> np.ndarray:
+def _share(values: Tensor) -> np.ndarray:
     # Adding 0.0 turns -0.0, which rounding can leave, into 0.0.
-    return np.round(np.asarray(values, dtype=np.float64), DECIMALS) + 0.0
+    return np.round(values.double().numpy(), DECIMALS) + 0.0
 
 
 def is_label_issue(verdict: np.ndarray, label_quality: np.ndarray, num_classes: int) -> np.ndarray:
@@ -63,32 +66,33 @@ def is_label_issue(verdict: np.ndarray, label_quality: np.ndarray, num_classes: 
     return np.asarray(corrected | doubtful)
 
 
-def to_frame(samples: SampleVerdicts, image_set: ImageSet) -> pd.DataFrame:
+def to_frame(record: SampleRecord, image_set: ImageSet) -> pd.DataFrame:
     """One row a sample with the columns of ``COLUMNS``, in the order of the data.
 
     Labels are class names; shares are rounded to ``DECIMALS`` digits; ``nearest_easy_ids`` are lists.
 
     Args:
-        samples: verdicts on the N samples of ``image_set``.
+        record: of the N samples of ``image_set``.
         image_set: the training images, with the labels they were trained on.
     """
     names = np.asarray(image_set.class_names, dtype=object)
     ids = np.asarray(image_set.ids, dtype=object)
-    quality = _share(samples.label_quality)
+    judged = judge(record, torch.from_numpy(image_set.given_labels))
+    verdict, quality = judged.verdict.numpy(), _share(record.label_quality)
     columns: dict[str, object] = {
         "id": ids,
         "path": np.asarray(image_set.paths, dtype=object),
         "given_label": names[image_set.given_labels],
-        "predicted_label": names[samples.probabilities.argmax(1)],
-        "suggested_label": names[samples.suggested],
-        "verdict": np.asarray(VERDICTS, dtype=object)[samples.verdict],
-        "is_label_issue": is_label_issue(samples.verdict, quality, image_set.num_classes),
+        "predicted_label": names[record.probabilities.argmax(1).numpy()],
+        "suggested_label": names[judged.suggested.numpy()],
+        "verdict": np.asarray(VERDICTS, dtype=object)[verdict],
+        "is_label_issue": is_label_issue(verdict, quality, image_set.num_classes),
         "label_quality": quality,
-        "suggestion_confidence": _share(samples.confidence),
-        "easiness": _share(samples.easiness),
-        "votes": samples.votes.astype(np.int64),
-        "vote_share": _share(samples.vote_share),
-        "nearest_easy_ids": [[ids[i] for i in row if i >= 0] for row in samples.sources],
+        "suggestion_confidence": _share(judged.confidence),
+        "easiness": _share(record.easiness),
+        "votes": record.votes.numpy().astype(np.int64),
+        "vote_share": _share(record.vote_share),
+        "nearest_easy_ids": [[ids[i] for i in row if i >= 0] for row in record.sources.tolist()],
     }
     if image_set.true_labels is not None:
         columns["true_label"] = names[image_set.true_labels]

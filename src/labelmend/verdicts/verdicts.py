@@ -9,7 +9,8 @@ import pandas as pd
 
 from labelmend.data.image_set import ImageSet
 from labelmend.verdicts.frame import read_parquet, to_frame, write_csv, write_parquet
-from labelmend.verdicts.table import VERDICTS, SampleVerdicts
+from labelmend.verdicts.judge import VERDICTS
+from labelmend.verdicts.record import SampleRecord
 
 PARQUET, CSV = "verdicts.parquet", "verdicts.csv"
 
@@ -32,9 +33,9 @@ class Verdicts:
         self.table = table
 
     @classmethod
-    def from_samples(cls, samples: SampleVerdicts, image_set: ImageSet) -> Verdicts:
+    def from_record(cls, record: SampleRecord, image_set: ImageSet) -> Verdicts:
         """The table of what a method says of the images it was trained on."""
-        return cls(to_frame(samples, image_set))
+        return cls(to_frame(record, image_set))
 
     @classmethod
     def load(cls, folder: str | Path) -> Verdicts:

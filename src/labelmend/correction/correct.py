@@ -1,0 +1,98 @@
+"""Anchors vote on hard samples, and what comes of it for each sample of the training set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from labelmend.correction.loose import loose_votes
+from labelmend.correction.nearest import match_anchors
+from labelmend.correction.voting import TOP_ANCHORS, Votes, accept, validity_threshold, vote
+from labelmend.hallucination.anchors import AnchorBlock
+
+
+@dataclass(frozen=True)
+class Corrections:
+    """What anchors say of N samples.
+
+    Attributes:
+        corrected: int64 (N,), label voted for each sample of S_h^c; -1 elsewhere.
+        votes: int32 (N,), anchors that voted.
+        vote_share: float32 (N,), share of them for the winner, in [0, 1].
+        sources: int64 (N, 3), easy samples behind the nearest anchors, filled with -1.
+        valid_anchors: how many anchors were valid.
+    """
+
+    corrected: Tensor
+    votes: Tensor
+    vote_share: Tensor
+    sources: Tensor
+    valid_anchors: int
+
+
+def correct(
+    anchors: Callable[[], Iterable[AnchorBlock]],
+    features: Tensor,
+    easy: Tensor,
+    num_classes: int,
+    *,
+    lambda_conf: float,
+    surrounding: Literal["strict", "loose"],
+    max_votes: int,
+    min_votes: int = 1,
+    min_agreement: float = 0.0,
+    device: torch.device | None = None,
+) -> Corrections:
+    """Correct the labels of hard samples by the votes of valid anchors (section 3.3).
+
+    Args:
+        anchors: makes the anchors, the same at each call, some at a time; their sources count the easy samples.
+        features: (N, d), of all samples, measured from where the anchors are.
+        easy: bool (N,), the easy set.
+        num_classes: C.
+        lambda_conf: share of anchors, those least similar to a hard sample, that are not valid, in [0, 1).
+        surrounding: ``strict`` lets anchors vote on their nearest hard sample, ``loose`` on all around them.
+        max_votes: K.
+        min_votes: fewest anchors for a vote to be taken.
+        min_agreement: smallest share of the votes for the winner for a vote to be taken.
+        device: where similarities are computed; by default that of ``features``.
+    """
+    hard, members = (~easy).nonzero()[:, 0], easy.nonzero()[:, 0]
+    hard_features = features[hard].to(device)
+    matches = match_anchors(anchors(), hard_features)
+    threshold = validity_threshold(matches.similarity, lambda_conf, "quantile")
+    valid = matches.similarity > threshold
+    if surrounding == "strict":
+        votes = vote(
+            matches.nearest,
+            matches.similarity,
+            matches.labels,
+            valid,
+            len(hard),
+            num_classes,
+            max_votes,
+        )
+    else:
+        votes = loose_votes(anchors(), hard_features, threshold, num_classes, max_votes)
+    taken = accept(votes, min_votes, min_agreement)
+    return _spread(votes, taken, hard, len(easy), members[matches.source.cpu()], int(valid.sum()))
+
+
+def _spread(
+    votes: Votes, taken: Tensor, hard: Tensor, count: int, source: Tensor, valid_anchors: int
+) -> Corrections:
+    """Outcomes on the hard samples, as columns over all ``count`` samples."""
+    corrected = torch.full((count,), -1)
+    corrected[hard[taken]] = votes.label[taken]
+    number = torch.zeros(count, dtype=torch.int32)
+    number[hard] = votes.votes
+    share = torch.zeros(count)
+    share[hard] = votes.share
+    sources = torch.full((count, TOP_ANCHORS), -1)
+    if len(source):
+        sources[hard] = torch.where(votes.top >= 0, source[votes.top.clamp(min=0)], -1)
+    return Corrections(corrected, number, share, sources, valid_anchors)

@@ -1,0 +1,186 @@
+"""Sections 3.2 and 3.3 as a part of a method: anchors between easy features vote on hard samples."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from labelmend.correction.correct import Corrections, correct
+from labelmend.hallucination.anchors import AnchorMaker, anchor_blocks
+from labelmend.hallucination.closed_form import closed_form_anchors
+from labelmend.hallucination.hallucinator import Hallucinator
+from labelmend.hallucination.partners import sample_partners
+from labelmend.hallucination.train import train_hallucinator
+from labelmend.methods.base import Task
+from labelmend.methods.plan import OptimizerPlan, Schedule
+from labelmend.selection.label_quality import label_quality
+from labelmend.selection.noise_rate import estimate_noise_rate
+from labelmend.verdicts.record import SampleRecord
+
+REPORTED = (
+    "easy",
+    "valid_anchors",
+    "hard_kept",
+    "hard_corrected",
+    "uncertain",
+    "estimated_noise_rate",
+    "mixture_collapsed",
+    "selection_seconds",
+)
+"""Numbers that are reported of each selection."""
+
+OPTIMIZER = "hallucinator"
+
+
+class AnchorVotes(nn.Module):
+    """Makes anchors, by a hallucinator of its own or in closed form, and lets them vote.
+
+    Args:
+        task: of the method.
+        hallucinator: ``learned`` trains a network, ``closed_form`` takes the minimiser of its similarity loss.
+        lambda_p: where anchors lie between two features, in [0.5, 1].
+        anchors_per_sample: anchors from each easy sample; 0 for no votes at all.
+        surrounding: which anchors vote on a hard sample; see ``correct``, as for the rest.
+        max_votes: K.
+        lambda_conf: share of anchors that are not valid, in [0, 1).
+        min_votes: fewest anchors for a vote to be taken.
+        min_agreement: smallest share of the votes for the winner.
+        centred: whether similarity is measured from the mean feature: raw cosines of non-negative features are
+            all high.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        *,
+        hallucinator: Literal["learned", "closed_form"],
+        lambda_p: float,
+        anchors_per_sample: int,
+        surrounding: Literal["strict", "loose"],
+        max_votes: int,
+        lambda_conf: float = 0.5,
+        min_votes: int = 1,
+        min_agreement: float = 0.0,
+        centred: bool = False,
+    ) -> None:
+        super().__init__()
+        self.task = task
+        self.lambda_p = lambda_p
+        self.anchors_per_sample = anchors_per_sample
+        self.centred = centred
+        self.vote = partial(
+            correct,
+            num_classes=task.num_classes,
+            lambda_conf=lambda_conf,
+            surrounding=surrounding,
+            max_votes=max_votes,
+            min_votes=min_votes,
+            min_agreement=min_agreement,
+            device=task.device,
+        )
+        self.hallucinator: Hallucinator | None = None
+        if hallucinator == "learned":
+            self.hallucinator = Hallucinator(task.networks[0].feature_dim, generator=task.generator)
+
+    def optimizers(self, lr: float = 1e-3) -> dict[str, OptimizerPlan]:
+        """That of the hallucinator, stepped in its own training phase; none for closed-form anchors."""
+        if self.hallucinator is None:
+            return {}
+        plan = OptimizerPlan.over(
+            self.hallucinator, kind="adam", lr=lr, schedule=Schedule("constant"), every_step=False
+        )
+        return {OPTIMIZER: plan}
+
+    def correct(self, features: Tensor, easy: Tensor, epochs: int) -> Corrections:
+        """Train the hallucinator, hallucinate, and vote.
+
+        Args:
+            features: (N, d), of all samples.
+            easy: bool (N,).
+            epochs: passes over the easy set in which the hallucinator is trained first.
+        """
+        task = self.task
+        labels, easy_features = task.given_labels[easy], features[easy].to(task.device)
+        partners = torch.empty(len(labels), 0, dtype=torch.int64)
+        if self.anchors_per_sample and not easy.all():
+            partners = sample_partners(labels, self.anchors_per_sample, task.generator)
+        if partners.numel():
+            self.train_hallucinator(easy_features, labels, epochs)
+        origin = features.mean(0) if self.centred else torch.zeros_like(features[0])
+        offset = origin.to(task.device)
+        return self.vote(
+            lambda: (
+                (anchors - offset, of_anchors, source)
+                for anchors, of_anchors, source in anchor_blocks(
+                    easy_features, labels, partners, self.anchor_maker()
+                )
+            ),
+            features - origin,
+            easy,
+        )
+
+    def anchor_maker(self) -> AnchorMaker:
+        """What makes an anchor from a pair of features."""
+        if self.hallucinator is None:
+            return partial(closed_form_anchors, lambda_p=self.lambda_p)
+        return self.hallucinator
+
+    def train_hallucinator(self, features: Tensor, labels: Tensor, epochs: int) -> None:
+        """The hallucinator training phase, with f and g frozen (section 3.5)."""
+        if self.hallucinator is None:
+            return
+        train_hallucinator(
+            self.hallucinator,
+            self.task.optimizers[OPTIMIZER],
+            self.task.averages[0].head,
+            features,
+            labels.to(features.device),
+            self.lambda_p,
+            epochs,
+            generator=self.task.generator,
+        )
+
+
+def voted_record(
+    probabilities: Tensor, easiness: Tensor, easy: Tensor, found: Corrections, task: Task
+) -> SampleRecord:
+    """The record of a selection with votes.
+
+    Args:
+        probabilities: (N, C), what is believed of each image; rows sum to 1.
+        easiness: (N,), in [0, 1].
+        easy: bool (N,).
+        found: what anchors say.
+        task: of the method.
+    """
+    quality = label_quality(probabilities, task.given_labels, found.corrected, found.vote_share)
+    return SampleRecord(
+        probabilities=probabilities,
+        easiness=easiness,
+        easy=easy,
+        label_quality=torch.where(task.trusted, torch.ones_like(quality), quality),
+        corrected=found.corrected,
+        votes=found.votes,
+        vote_share=found.vote_share,
+        sources=found.sources,
+    )
+
+
+def report_of(record: SampleRecord, given_labels: Tensor) -> dict[str, float]:
+    """Counts of a selection, and the noise rate estimated from it.
+
+    Args:
+        record: of N samples.
+        given_labels: int64 (N,).
+    """
+    voted, confirmed = record.corrected >= 0, record.corrected == given_labels
+    return {
+        "easy": float(record.easy.sum()),
+        "hard_kept": float((confirmed & ~record.easy).sum()),
+        "hard_corrected": float((voted & ~confirmed).sum()),
+        "uncertain": float((~record.labelled).sum()),
+        "estimated_noise_rate": estimate_noise_rate(record.probabilities, given_labels),
+    }

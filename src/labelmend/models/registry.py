@@ -1,0 +1,243 @@
+"""Networks by name: how each is built, which options it has and how its images are prepared.
+
+A new network is a file with its feature extractor and one line in ``NETWORKS``.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from labelmend.config import NetworkSettings
+from labelmend.errors import SettingsError
+from labelmend.models.classifier import Classifier, FeatureExtractor
+from labelmend.models.fastnet import FastNet, WhiteningStem
+from labelmend.models.preact_resnet import PreActResNet
+from labelmend.models.resnet import CIFAR_STEM_UP_TO, ResNet
+from labelmend.models.wide_resnet import WideResNet
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How images are prepared for a network; what is None is taken from the data.
+
+    Attributes:
+        mean: of each channel, subtracted from the pixels.
+        std: of each channel, in the unit of the mean; pixels are divided by it.
+        size: side in pixels that images are resized to.
+    """
+
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    size: int | None = None
+
+
+@dataclass(frozen=True)
+class Network:
+    """What is known of a network before it is built.
+
+    Attributes:
+        build: the feature extractor, from the side of the images, their channels and the options by name.
+        options: its own settings, fields of ``NetworkSettings``.
+        preprocessing: of its images.
+        max_size: largest side in pixels of the images that it is made for, or None.
+    """
+
+    build: Callable[..., FeatureExtractor]
+    options: tuple[str, ...] = ()
+    preprocessing: Preprocessing = Preprocessing()
+    max_size: int | None = None
+
+
+NETWORKS: dict[str, Network] = {
+    "fastnet": Network(FastNet, options=("widths", "depth", "activation")),
+    "resnet18": Network(partial(ResNet, blocks=(2, 2, 2, 2), bottleneck=False)),
+    "resnet34": Network(partial(ResNet, blocks=(3, 4, 6, 3), bottleneck=False)),
+    "resnet50": Network(partial(ResNet, blocks=(3, 4, 6, 3), bottleneck=True)),
+    "preact_resnet18": Network(lambda _size, channels: PreActResNet(channels), max_size=CIFAR_STEM_UP_TO),
+    "wrn28_10": Network(lambda _size, channels: WideResNet(channels, 28, 10), max_size=CIFAR_STEM_UP_TO),
+}
+
+
+@dataclass(frozen=True)
+class NetworkDescription:
+    """All that is needed to build a network again, as JSON-able values.
+
+    Attributes:
+        network: a key of ``NETWORKS``.
+        image_size: side of the square images in pixels.
+        channels: 1 or 3.
+        num_classes: C.
+        num_outputs: logits of the head; at least C.
+        options: the network's own settings by name.
+    """
+
+    network: str
+    image_size: int
+    channels: int
+    num_classes: int
+    num_outputs: int
+    options: dict[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> NetworkDescription:
+        """The inverse of ``to_dict``; other keys are ignored.
+
+        Descriptions written before networks had options of their own, with fastnet's beside the rest and
+        as many outputs as classes, are read too.
+
+        Raises:
+            SettingsError: If the network is not known.
+        """
+        network = find_network(values["network"])
+        flat = {name: values[name] for name in network.options if name in values}
+        known = {f.name: values[f.name] for f in fields(cls) if f.name in values}
+        return cls(**{"num_outputs": values["num_classes"], "options": flat, **known})
+
+
+def find_network(name: str) -> Network:
+    """The network of this name.
+
+    Raises:
+        SettingsError: If there is none; the message has the names and the closest match.
+    """
+    if name not in NETWORKS:
+        near = difflib.get_close_matches(name, [AUTO, *NETWORKS], n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise SettingsError(f"--network is {name!r}, but must be one of auto, {', '.join(NETWORKS)}{hint}")
+    return NETWORKS[name]
+
+
+def missing_options(network: str) -> list[str]:
+    """Network settings that a network does not have; none for ``auto``, which may become any."""
+    if network == AUTO:
+        return []
+    options = find_network(network).options
+    return [f.name for f in fields(NetworkSettings) if f.name not in ("network", *options)]
+
+
+def describe_network(
+    settings: NetworkSettings,
+    image_size: int,
+    channels: int,
+    num_classes: int,
+    num_outputs: int | None = None,
+) -> NetworkDescription:
+    """Resolve ``network: auto`` for the data at hand.
+
+    Args:
+        settings: which network, and its options; those that ``auto`` has no use for are left out.
+        image_size: side of the square images in pixels.
+        channels: 1 or 3.
+        num_classes: C.
+        num_outputs: logits of the head; by default C.
+
+    Raises:
+        SettingsError: If the network is not known, is not made for images of this size, or has no such
+            option as one that is set.
+    """
+    name = settings.network
+    _check_options(settings)
+    if name == AUTO:
+        name = "fastnet" if image_size <= CIFAR_STEM_UP_TO else "resnet18"
+    network = find_network(name)
+    if network.max_size is not None and image_size > network.max_size:
+        raise SettingsError(
+            f"--network {name} is made for images of up to {network.max_size} px, not {image_size}; "
+            f"give --image-size {network.max_size}, or --network resnet18"
+        )
+    return NetworkDescription(
+        name,
+        image_size,
+        channels,
+        num_classes,
+        num_classes if num_outputs is None else num_outputs,
+        {option: getattr(settings, option) for option in network.options},
+    )
+
+
+def _check_options(settings: NetworkSettings) -> None:
+    defaults = NetworkSettings()
+    for option in missing_options(settings.network):
+        value = getattr(settings, option)
+        if value != getattr(defaults, option):
+            owners = " or ".join(name for name, network in NETWORKS.items() if option in network.options)
+            raise SettingsError(
+                f"--{option} is {value!r}, but --network {settings.network} has no such option; leave it "
+                f"out, or take --network {owners}"
+            )
+
+
+def build_network(description: NetworkDescription, generator: torch.Generator | None = None) -> Classifier:
+    """Build a network; its weights are drawn from ``generator``, or meant to be loaded where it is None.
+
+    Raises:
+        SettingsError: If the network is not known.
+    """
+    build = find_network(description.network).build
+    # torch's layers draw their first weights from the global generator, which is put back.
+    with torch.random.fork_rng(devices=[]):
+        extractor = build(description.image_size, description.channels, **description.options)
+        network = Classifier(extractor, extractor.feature_dim, description.num_outputs)
+    if generator is not None:
+        _draw(network, generator)
+    return network
+
+
+def redraw(module: nn.Module, generator: torch.Generator) -> None:
+    """Draw all weights of a network, or of a part of one, anew, in place.
+
+    Batch norms start anew too. What ``Classifier.prepare`` has fixed stays as it is.
+
+    Args:
+        module: on any device and in any memory format.
+        generator: on the CPU; seeded alike it gives the weights that ``build_network`` gives.
+    """
+    fixed = {layer: layer.weight.clone() for layer in module.modules() if isinstance(layer, WhiteningStem)}
+    _draw(module, generator)
+    for layer, weight in fixed.items():
+        _fill(layer.weight, weight)
+
+
+def _draw(module: nn.Module, generator: torch.Generator) -> None:
+    """He-normal convolutions, LeCun-uniform linear layers, batch norms as they are first."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d):
+            _fill(layer.weight, _he_normal(layer.weight.shape, generator))
+            if layer.bias is not None:
+                _fill(layer.bias, torch.zeros(layer.bias.shape))
+        elif isinstance(layer, nn.Linear):
+            for parameter in layer.parameters():
+                _fill(parameter, _uniform(parameter.shape, layer.in_features**-0.5, generator))
+        elif isinstance(layer, nn.BatchNorm2d):
+            layer.reset_parameters()
+        elif next(layer.parameters(recurse=False), None) is not None:
+            raise TypeError(f"there is no rule for the first weights of {type(layer).__name__}")
+
+
+# Numbers are drawn into a contiguous tensor of the generator's device, then copied: torch draws others
+# into a tensor of another memory format, and none into one of another device.
+def _fill(parameter: Tensor, values: Tensor) -> None:
+    with torch.no_grad():
+        parameter.copy_(values)
+
+
+def _he_normal(shape: torch.Size, generator: torch.Generator) -> Tensor:
+    weight = torch.empty(shape, device=generator.device)
+    return nn.init.kaiming_normal_(weight, mode="fan_out", nonlinearity="relu", generator=generator)
+
+
+def _uniform(shape: torch.Size, bound: float, generator: torch.Generator) -> Tensor:
+    return nn.init.uniform_(torch.empty(shape, device=generator.device), -bound, bound, generator=generator)

@@ -1,0 +1,113 @@
+"""A finished run, from memory or from its folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from labelmend.config import Settings
+from labelmend.data import sources
+from labelmend.methods import METHODS
+from labelmend.models.classifier import Classifier
+from labelmend.models.ensemble import Ensemble
+from labelmend.models.registry import NetworkDescription, build_network
+from labelmend.runs import folder as run_folder
+from labelmend.settings.loading import load
+from labelmend.tensors import load_tensors
+from labelmend.training.predict import predict_probabilities
+from labelmend.verdicts.verdicts import Verdicts
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run.
+
+    Attributes:
+        verdicts: what it says of every training image.
+        settings: what it ran with.
+        summary: counts, estimated noise rate, test accuracy where it is known, times, processor.
+        classes: names of the C classes, in the order of the columns of ``predict_proba``.
+        network: the trained network, in evaluation mode.
+        description: how to build and feed the network, as JSON-able values.
+        folder: where it is kept, or None.
+    """
+
+    verdicts: Verdicts
+    settings: Settings
+    summary: dict[str, Any]
+    network: Classifier | Ensemble
+    description: dict[str, Any]
+    folder: Path | None = None
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the C classes."""
+        return list(self.description["classes"])
+
+    def predict_proba(self, images: Any) -> np.ndarray:
+        """Class probabilities.
+
+        Args:
+            images: an image file, a folder of images, a list of those, a table of files, an ``.npz`` or
+                ``.npy`` file, an array of N images, or what ``read`` returned.
+
+        Returns:
+            float array of shape (N, C); rows sum to 1.
+
+        Raises:
+            DataError: If the images cannot be read.
+        """
+        return predict_probabilities(
+            self.network,
+            self.description,
+            self.read(images).images,
+            METHODS[self.settings.method.name].probabilities,
+            device=self.settings.training.device,
+        )
+
+    def predict(self, images: Any) -> np.ndarray:
+        """Names of the most probable classes, shape (N,); ``images`` as in ``predict_proba``."""
+        names: np.ndarray = np.asarray(self.classes, dtype=object)
+        predicted: np.ndarray = names[self.predict_proba(images).argmax(1)]
+        return predicted
+
+    def read(self, images: Any) -> sources.UnlabelledImages:
+        """Read images in the size and channels of the network; ``images`` as in ``predict_proba``."""
+        if isinstance(images, sources.UnlabelledImages):
+            return images
+        return sources.load_unlabelled(
+            images, image_size=self.description["image_size"], channels=self.description["channels"]
+        )
+
+
+def load_run(folder: str | Path) -> Run:
+    """Load a finished run.
+
+    Raises:
+        RunError: If the folder holds no finished run, or a file of it is missing or damaged.
+    """
+    folder = Path(folder)
+    run_folder.require_finished(folder)
+    description = run_folder.read_json(folder / run_folder.MODEL_INFO)
+    network = _build_model(description)
+    weights, _ = load_tensors(folder / run_folder.MODEL)
+    network.load_state_dict(weights)
+    network.eval()
+    return Run(
+        Verdicts.load(folder),
+        load(folder / run_folder.SETTINGS),
+        run_folder.read_json(folder / run_folder.SUMMARY),
+        network,
+        description,
+        folder,
+    )
+
+
+def _build_model(description: dict[str, Any]) -> Classifier | Ensemble:
+    """The network of a run, or its ensemble; a run of an older version has one network."""
+    of_each = NetworkDescription.from_dict(description)
+    networks = [build_network(of_each) for _ in range(description.get("members", 1))]
+    return networks[0] if len(networks) == 1 else Ensemble(networks)

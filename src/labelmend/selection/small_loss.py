@@ -1,0 +1,31 @@
+"""The samples of smallest loss in a batch."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def small_loss(losses: Tensor, share: float) -> Tensor:
+    """Positions of the ``int(share B)`` smallest of B losses, at least one; ties by position.
+
+    Args:
+        losses: (B,).
+        share: in [0, 1].
+
+    Returns:
+        int64, the smallest first.
+    """
+    count = max(int(share * len(losses)), 1)
+    return torch.argsort(losses.detach(), stable=True)[:count]
+
+
+def keep_share(share: float, forget_rate: float, ramp: float) -> float:
+    """``R(t) = 1 - tau min(t / T_k, 1)``, the share of each batch that is kept (Co-teaching).
+
+    Args:
+        share: t, share of the budget that is spent.
+        forget_rate: tau, in [0, 1).
+        ramp: T_k, share of the budget over which the share that is left out rises; 0 for at once.
+    """
+    return 1 - forget_rate * (min(share / ramp, 1.0) if ramp > 0 else 1.0)

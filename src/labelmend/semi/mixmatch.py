@@ -1,0 +1,60 @@
+"""The batch of a MixMatch step: views of labelled and unlabelled samples, mixed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from labelmend.semi.mixup import mixup, mixup_coefficients
+
+
+def mixmatch_batch(
+    views: Sequence[Tensor], targets: Tensor, labelled: Tensor, alpha: float, generator: torch.Generator
+) -> tuple[Tensor, Tensor, int]:
+    """Put labelled samples first and mix all views with one permutation of them (section 3.4).
+
+    Args:
+        views: V tensors (B, ...), views of the same samples.
+        targets: (B, C), of each sample; rows sum to 1.
+        labelled: bool (B,), on the CPU.
+        alpha: of Beta(alpha, alpha), 0 or more.
+        generator: source of coefficient and permutation, on the CPU.
+
+    Returns:
+        Mixed inputs (V B, ...), mixed targets (V B, C), and how many of the first rows come from labelled
+        samples.
+    """
+    of_views = labelled.repeat(len(views))
+    order = torch.argsort((~of_views).to(torch.int8), stable=True).to(targets.device)
+    inputs, targets = torch.cat(list(views))[order], targets.repeat(len(views), 1)[order]
+    coefficient = mixup_coefficients(alpha, generator)
+    permutation = torch.randperm(len(inputs), generator=generator).to(targets.device)
+    return *mixup(inputs, targets, coefficient, permutation), int(of_views.sum())
+
+
+def equal_parts(
+    labelled: Tensor, batch_size: int, generator: torch.Generator
+) -> list[tuple[Tensor, Tensor]] | None:
+    """One pass over the labelled samples in random order, with as many unlabelled ones in each step.
+
+    The unlabelled samples are cycled through, in a new random order each time (DivideMix).
+
+    Args:
+        labelled: bool (N,).
+        batch_size: samples a step, half of them labelled.
+        generator: source of the orders.
+
+    Returns:
+        Indices of the labelled and of the unlabelled samples of each step; None where either are missing.
+    """
+    inside, outside = labelled.nonzero()[:, 0], (~labelled).nonzero()[:, 0]
+    if not len(inside) or not len(outside):
+        return None
+    first = inside[torch.randperm(len(inside), generator=generator)].split(max(batch_size // 2, 1))
+    needed = len(inside)
+    passes = -(-needed // len(outside))
+    cycle = torch.cat([outside[torch.randperm(len(outside), generator=generator)] for _ in range(passes)])
+    second = cycle[:needed].split([len(step) for step in first])
+    return list(zip(first, second, strict=True))

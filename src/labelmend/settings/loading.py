@@ -1,0 +1,151 @@
+"""Settings from recipes, flat names, nested dictionaries and the files of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from labelmend.config import BudgetSettings, NetworkSettings, Settings
+from labelmend.errors import SettingsError
+from labelmend.models.registry import missing_options
+from labelmend.settings.names import SECTIONS, check_value, closest, find_leaf, leaves, method_settings
+from labelmend.settings.retired import modernise
+
+DEFAULT_RECIPE = "fast"
+DEFAULT_METHOD = "mend"
+
+
+def recipe_names() -> list[str]:
+    """Names of the recipes that come with labelmend."""
+    folder = resources.files("labelmend") / "recipes"
+    return sorted(
+        entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml")
+    )
+
+
+def read_recipe(recipe: str | Path) -> dict[str, Any]:
+    """Read a recipe: the name of one that comes with labelmend, or the path of a YAML or JSON file.
+
+    Returns:
+        The nested dictionary as written, unchecked.
+
+    Raises:
+        SettingsError: If there is no such recipe or it is not a YAML mapping.
+    """
+    names = recipe_names()
+    if str(recipe) in names:
+        text = (resources.files("labelmend") / "recipes" / f"{recipe}.yaml").read_text(encoding="utf-8")
+    elif Path(recipe).is_file():
+        text = Path(recipe).read_text(encoding="utf-8")
+    else:
+        raise SettingsError(
+            f"--recipe is {str(recipe)!r}, but must be one of {', '.join(names)}, or the path of a YAML file"
+            f"{closest(str(recipe), names)}"
+        )
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise SettingsError(f"recipe {recipe} is not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise SettingsError(f"recipe {recipe} must be a mapping such as 'budget: {{epochs: 10}}'")
+    return values
+
+
+def method_of(recipe: Mapping[str, Any]) -> str | None:
+    """The method a recipe names, or None."""
+    section = recipe.get("method")
+    return section.get("name") if isinstance(section, Mapping) else section
+
+
+def _flatten(values: Mapping[str, Any], method: str) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if key in SECTIONS or key == "method":
+            if key == "method" and not isinstance(value, Mapping):
+                continue
+            if not isinstance(value, Mapping):
+                raise SettingsError(f"section {key!r} of the settings must be a mapping, not {value!r}")
+            for name, entry in value.items():
+                if not (key == "method" and name == "name"):
+                    leaf = find_leaf(f"{key}.{name}", method)
+                    flat[leaf.name] = check_value(leaf, entry, method)
+        else:
+            leaf = find_leaf(str(key), method)
+            flat[leaf.name] = check_value(leaf, value, method)
+    return flat
+
+
+def _without_budget(flat: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in flat.items() if name not in BudgetSettings.RULES}
+
+
+def _for_network(flat: Mapping[str, Any], network: str) -> dict[str, Any]:
+    """A recipe's network options count only for the networks that have them."""
+    missing = missing_options(network)
+    return {name: value for name, value in flat.items() if name not in missing}
+
+
+def recipe_values(recipe: str | Path | Mapping[str, Any], method: str) -> dict[str, Any]:
+    """What a recipe sets for a method, by flat name.
+
+    A recipe's method section counts for the method it names only.
+    """
+    values = dict(recipe if isinstance(recipe, Mapping) else read_recipe(recipe))
+    if method_of(values) != method:
+        values.pop("method", None)
+    return _flatten(values, method)
+
+
+def resolve(
+    recipe: str | Path | Mapping[str, Any] = DEFAULT_RECIPE,
+    method: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Settings of a run.
+
+    Args:
+        recipe: name or path of a recipe, or its nested dictionary; gives the defaults.
+        method: name of the method; by default the one the recipe names.
+        overrides: values by flat or dotted name. A budget rule replaces the recipe's budget rule.
+
+    Raises:
+        SettingsError: If a name is unknown or a value is not allowed.
+    """
+    values = dict(recipe if isinstance(recipe, Mapping) else read_recipe(recipe))
+    chosen = method or method_of(values) or DEFAULT_METHOD
+    flat = recipe_values(values, chosen)
+    given: dict[str, Any] = {}
+    for name, value in (overrides or {}).items():
+        leaf = find_leaf(name, chosen)
+        given[leaf.name] = check_value(leaf, value, chosen)
+    if any(given.get(rule) is not None for rule in BudgetSettings.RULES):
+        flat = _without_budget(flat)
+    flat = _for_network(flat, given.get("network", flat.get("network", NetworkSettings.network)))
+    return _build(chosen, {**flat, **given})
+
+
+def _build(method: str, flat: Mapping[str, Any]) -> Settings:
+    sections: dict[str, dict[str, Any]] = {section: {} for section in (*SECTIONS, "method", "")}
+    known = leaves(method)
+    for name, value in flat.items():
+        sections[known[name].section][name] = value
+    built = {section: cls(**sections[section]) for section, cls in SECTIONS.items()}
+    return Settings(method=method_settings(method)(**sections["method"]), **built, **sections[""])
+
+
+def from_dict(values: Mapping[str, Any]) -> Settings:
+    """The inverse of ``saving.to_dict``."""
+    return resolve(values)
+
+
+def load(path: Path) -> Settings:
+    """Read the settings file of a run, of this version or an older one.
+
+    Raises:
+        SettingsError: If the file is missing, not YAML, or holds an unknown or wrong setting.
+    """
+    return resolve(modernise(read_recipe(Path(path)), path))

@@ -1,0 +1,167 @@
+"""How good a run is, where true labels are known; for reporting only, never for choosing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from sklearn.metrics import average_precision_score
+
+from labelmend.data.image_set import ImageSet
+from labelmend.methods.base import Method
+from labelmend.selection.clean import looks_clean
+from labelmend.selection.noise_rate import estimate_noise_rate
+from labelmend.training.arithmetic import Arithmetic
+from labelmend.training.scoring import accuracy, score_images
+from labelmend.training.views import Normalisation
+from labelmend.verdicts.judge import VERDICTS, judge
+from labelmend.verdicts.record import SampleRecord
+
+
+class Evaluator(Protocol):
+    """Built once for a run; asked at the end of each epoch."""
+
+    def __call__(self, method: Method, epoch: int, last: bool) -> Iterator[tuple[str, float]]:
+        """Names and values of what it measures.
+
+        Args:
+            method: as it is now.
+            epoch: number of the epoch, from 1.
+            last: whether the budget is spent.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class TestAccuracy:
+    """Accuracy of the model that would be final now, on images whose labels are true.
+
+    Attributes:
+        test_set: the images.
+        normalisation: of the training images.
+        arithmetic: device, precision and memory format.
+        flip_average: whether predictions are averaged over each image and its mirror image.
+        every: epochs between two scorings; the last epoch is always scored.
+    """
+
+    __test__ = False
+
+    test_set: ImageSet
+    normalisation: Normalisation
+    arithmetic: Arithmetic
+    flip_average: bool
+    every: int
+
+    def __call__(self, method: Method, epoch: int, last: bool) -> Iterator[tuple[str, float]]:
+        """``test_accuracy``, in [0, 1], in the epochs in which it is due."""
+        if epoch % self.every == 0 or last:
+            scores = score_images(
+                method.final_model(),
+                self.test_set.images,
+                self.normalisation,
+                self.arithmetic,
+                method.probabilities,
+                self.flip_average,
+            )
+            labels = torch.from_numpy(self.test_set.given_labels)
+            yield "test_accuracy", accuracy(scores.probabilities, labels)
+
+
+@dataclass(frozen=True)
+class SelectionQuality:
+    """How the current selection compares with the true labels.
+
+    Attributes:
+        given_labels: int64 (N,).
+        true_labels: int64 (N,).
+    """
+
+    given_labels: np.ndarray
+    true_labels: np.ndarray
+
+    def __call__(self, method: Method, epoch: int, last: bool) -> Iterator[tuple[str, float]]:
+        """See ``selection_quality``; nothing before the first selection."""
+        record = method.selection()
+        if record is not None:
+            yield from selection_quality(record, self.given_labels, self.true_labels).items()
+
+
+def _share(hits: np.ndarray) -> float:
+    return float(hits.mean()) if len(hits) else float("nan")
+
+
+def selection_quality(
+    record: SampleRecord, given_labels: np.ndarray, true_labels: np.ndarray
+) -> dict[str, float]:
+    """Compare a selection with the true labels.
+
+    Args:
+        record: of N samples.
+        given_labels: int64 (N,).
+        true_labels: int64 (N,).
+
+    Returns:
+        ``easy_purity`` (share of easy samples whose given label is true), ``kept_accuracy`` and
+        ``corrected_accuracy`` (share of hard samples, whose vote confirms / changes the given label,
+        that end with the true label) and ``detection_ap`` (average precision of low ``label_quality``
+        for finding wrong labels). Each is in [0, 1], high = good, and left out where undefined.
+    """
+    easy, corrected = record.easy.numpy(), record.corrected.numpy()
+    wrong = given_labels != true_labels
+    voted = corrected >= 0
+    kept, changed = voted & (corrected == given_labels), voted & (corrected != given_labels)
+    found = {
+        "easy_purity": _share(~wrong[easy]),
+        "kept_accuracy": _share(~wrong[kept]),
+        "corrected_accuracy": _share((corrected == true_labels)[changed]),
+        "detection_ap": detection_ap(record, wrong),
+    }
+    return {name: value for name, value in found.items() if not np.isnan(value)}
+
+
+def detection_ap(record: SampleRecord, wrong: np.ndarray) -> float:
+    """Average precision of low ``label_quality`` for finding wrong labels; NaN where none is wrong.
+
+    Args:
+        record: of N samples.
+        wrong: bool (N,).
+    """
+    doubt = 1 - record.label_quality.numpy()
+    return float(average_precision_score(wrong, doubt)) if wrong.any() else float("nan")
+
+
+def summarise(record: SampleRecord, train_set: ImageSet, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """The numbers a run is judged by.
+
+    Test accuracy is given as of the last epoch, as the mean of the last 10 scored epochs, and as the
+    best (named so, because the literature prints it; nothing is chosen by it).
+
+    Args:
+        record: what the finished model says of the N training samples.
+        train_set: the N images.
+        rows: metrics of each epoch.
+    """
+    given = torch.from_numpy(train_set.given_labels)
+    verdict = judge(record, given).verdict
+    summary: dict[str, Any] = {
+        "samples": len(train_set),
+        "verdicts": {name: int((verdict == i).sum()) for i, name in enumerate(VERDICTS)},
+        "estimated_noise_rate": estimate_noise_rate(record.probabilities, given),
+        "looks_clean": looks_clean(record.probabilities, given),
+    }
+    tests = [row["test_accuracy"] for row in rows if "test_accuracy" in row]
+    if tests:
+        last_ten = tests[-10:]
+        summary |= {
+            "test_accuracy_last": tests[-1],
+            "test_accuracy_mean_of_last_10": math.fsum(last_ten) / len(last_ten),
+            "test_accuracy_best": max(tests),
+        }
+    if train_set.true_labels is not None:
+        found = detection_ap(record, train_set.given_labels != train_set.true_labels)
+        summary |= {} if math.isnan(found) else {"detection_ap": found}
+    return summary

@@ -1,0 +1,168 @@
+"""What of a run is settled before its first step: sizes, rates, views, networks, arithmetic."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from labelmend.config import AugmentationSettings, Settings, TrainingSettings
+from labelmend.data.image_set import ImageSet
+from labelmend.errors import DataError
+from labelmend.methods.base import Method
+from labelmend.models.classifier import Classifier
+from labelmend.models.registry import NetworkDescription, build_network, describe_network, redraw
+from labelmend.training.arithmetic import Arithmetic, find_device
+from labelmend.training.probe import probe
+from labelmend.training.scoring import area_factor
+from labelmend.training.views import Augmentation, Normalisation
+
+# Enough images for channel statistics and whitening; more change nothing that is visible.
+STATISTICS_IMAGES = 2000
+
+AUTO_BATCH = (32, 250)
+LR_OF_125 = 0.2
+
+
+def resolve_augmentation(
+    settings: AugmentationSettings, normalisation: Normalisation, image_size: int, mirror_safe: bool
+) -> Augmentation:
+    """Fill in the settings that depend on the data."""
+    return Augmentation(
+        normalisation,
+        crop=max(1, image_size // 8) if settings.crop is None else min(settings.crop, image_size - 1),
+        flip=mirror_safe if settings.flip is None else settings.flip,
+        cutout=round(settings.cutout * image_size),
+        jitter=settings.jitter,
+        padding=settings.padding,
+    )
+
+
+def resolve_batch_size(settings: TrainingSettings, count: int, image_size: int) -> int:
+    """Images a step: as set, or an 80th of all within ``AUTO_BATCH``; never more than there are.
+
+    Above 64 px the upper bound falls with the area of the images, as memory does.
+    """
+    low, high = AUTO_BATCH
+    high = max(low, int(high * area_factor(image_size)))
+    size = min(max(count // 80, low), high) if settings.batch_size is None else settings.batch_size
+    return min(size, count)
+
+
+def resolve_lr(settings: TrainingSettings, batch_size: int) -> float:
+    """Peak learning rate: as set, or growing with the root of the batch size."""
+    return LR_OF_125 * math.sqrt(batch_size / 125) if settings.lr is None else settings.lr
+
+
+def hold_out(count: int, share: float, generator: torch.Generator) -> Tensor:
+    """Which images choose the epoch instead of being trained on, bool (N,); at least one if ``share`` > 0."""
+    held = torch.zeros(count, dtype=torch.bool)
+    if share > 0:
+        number = max(1, round(share * count))
+        held[torch.randperm(count, generator=generator)[:number]] = True
+    return held
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A run before its first step.
+
+    Attributes:
+        normalisation: of the training images.
+        sample: float32 (M, channels, H, W), some normalised training images, which networks are fitted to.
+        description: of each network.
+        arithmetic: device, precision and memory format.
+        speeds: images a second of each arithmetic that was tried.
+        augmentation: draws views.
+        flip_average: whether predictions are averaged over each image and its mirror image.
+        batch_size: images a step.
+        lr: peak learning rate.
+        networks: placed, and fitted to the data.
+    """
+
+    normalisation: Normalisation
+    sample: Tensor
+    description: NetworkDescription
+    arithmetic: Arithmetic
+    speeds: dict[str, float]
+    augmentation: Augmentation
+    flip_average: bool
+    batch_size: int
+    lr: float
+    networks: list[Classifier]
+
+    def redraw(self, network: Classifier, generator: torch.Generator, part: str = "") -> None:
+        """Draw a network anew and fit it to the data, or draw a part of it anew; in place."""
+        network.to("cpu")
+        for parameter in network.parameters():
+            parameter.data = parameter.data.contiguous()
+        redraw(network.get_submodule(part), generator)
+        if not part:
+            network.prepare(self.sample)
+        self.arithmetic.place_module(network)
+
+
+def set_up(
+    settings: Settings,
+    train_set: ImageSet,
+    method: type[Method],
+    generator: torch.Generator,
+    chosen: tuple[str, str] | None = None,
+) -> Setup:
+    """Settle everything that the settings leave to the data and the machine.
+
+    Args:
+        settings: of the run.
+        train_set: its images.
+        method: which says how many networks there are and how many outputs they have.
+        generator: source of the sample and of the initial weights.
+        chosen: precision and memory format of a run that goes on.
+
+    Raises:
+        DataError: If there are fewer than two classes.
+        SettingsError: If a setting cannot be used on this machine or data.
+    """
+    count, image_size, _, channels = train_set.images.shape
+    if train_set.num_classes < 2:
+        raise DataError(f"{train_set.name}: only one class; a classifier needs at least two")
+    enough = max(100, int(STATISTICS_IMAGES * area_factor(image_size)))
+    some = torch.randperm(count, generator=generator)[:enough]
+    pixels = train_set.images.gather(some)
+    normalisation = Normalisation.of(pixels)
+    sample = normalisation(pixels)
+    outputs = method.num_outputs(train_set.num_classes)
+    description = describe_network(settings.network, image_size, channels, train_set.num_classes, outputs)
+    number = method.num_networks(settings.method)
+    networks = [build_network(description, generator) for _ in range(number)]
+    for network in networks:
+        network.prepare(sample)
+
+    training = settings.training
+    precision, memory_format = chosen or (training.precision, training.memory_format)
+    arithmetic, speeds = probe(
+        networks[0],
+        (channels, image_size, image_size),
+        find_device(training.device),
+        precision,
+        memory_format,
+    )
+    for network in networks:
+        arithmetic.place_module(network)
+    batch_size = resolve_batch_size(training, count, image_size)
+    augmentation = resolve_augmentation(
+        settings.augmentation, normalisation, image_size, train_set.mirror_safe
+    )
+    return Setup(
+        normalisation=normalisation,
+        sample=sample,
+        description=description,
+        arithmetic=arithmetic,
+        speeds=speeds,
+        augmentation=augmentation,
+        flip_average=training.flip_average and augmentation.flip,
+        batch_size=batch_size,
+        lr=resolve_lr(training, batch_size),
+        networks=networks,
+    )

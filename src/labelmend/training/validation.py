@@ -1,0 +1,78 @@
+"""The best epoch, chosen on held-out images by their given labels."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from labelmend.data.image_set import ImageSet
+from labelmend.methods.base import Method
+from labelmend.tensors import pack, unpack
+from labelmend.training.arithmetic import Arithmetic
+from labelmend.training.scoring import passes
+from labelmend.training.views import Normalisation
+
+
+class Validation:
+    """Keeps the networks of the epoch with the smallest loss on held-out images.
+
+    Args:
+        held_out: the images and their given labels; None to keep nothing, so that the last epoch stands.
+        normalisation: of the training images.
+        arithmetic: device, precision and memory format.
+
+    Attributes:
+        loss: smallest loss so far; infinite before the first epoch.
+        weights: those of each final network in that epoch.
+    """
+
+    def __init__(
+        self, held_out: ImageSet | None, normalisation: Normalisation, arithmetic: Arithmetic
+    ) -> None:
+        self.held_out = held_out
+        self.normalisation = normalisation
+        self.arithmetic = arithmetic
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self.loss = float("inf")
+        self.weights: list[dict[str, Tensor]] = []
+
+    def look(self, method: Method) -> dict[str, float]:
+        """Score the model that would be final now; returns its loss, by name."""
+        if self.held_out is None:
+            return {}
+        labels = torch.from_numpy(self.held_out.given_labels)
+        losses = [
+            method.validation_loss(each.logits, labels[each.index].to(each.logits.device))
+            for each in passes(
+                method.final_model(), self.held_out.images, self.normalisation, self.arithmetic
+            )
+        ]
+        loss = float(torch.cat(losses).double().mean())
+        if loss < self.loss:
+            self.loss = loss
+            self.weights = [
+                {name: value.clone() for name, value in network.state_dict().items()}
+                for network in method.final_networks()
+            ]
+        return {"validation_loss": loss}
+
+    def restore_best(self, method: Method) -> None:
+        """Put the kept weights into the final networks."""
+        for network, weights in zip(method.final_networks(), self.weights, strict=False):
+            network.load_state_dict(weights)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What must be saved, by name."""
+        found = {"loss": torch.tensor(self.loss, dtype=torch.float64)}
+        for i, weights in enumerate(self.weights):
+            found |= pack(weights, str(i))
+        return found
+
+    def load_tensors(self, tensors: dict[str, Tensor]) -> None:
+        """Take up what ``tensors`` returned."""
+        self.loss = float(tensors["loss"])
+        count = len({name.split(".", 1)[0] for name in tensors} - {"loss"})
+        self.weights = [unpack(tensors, str(i)) for i in range(count)]

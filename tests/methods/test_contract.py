@@ -1,0 +1,178 @@
+"""What every method promises; a method gets all of it by being in ``METHODS``."""
+
+import multiprocessing
+import os
+import signal
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+import torch
+
+from labelmend.config import BudgetSettings, NetworkSettings, Settings, TrainingSettings
+from labelmend.data.sources import load
+from labelmend.methods import METHODS
+from labelmend.methods.base import Scores, Task
+from labelmend.models.registry import build_network, describe_network
+from labelmend.training.listener import Silent
+from labelmend.training.trainer import train
+from labelmend.verdicts.frame import to_frame
+from labelmend.verdicts.judge import HARD_CORRECTED, VERDICTS, judge
+
+CLASSES, SAMPLES = 4, 60
+every_method = pytest.mark.parametrize("name", list(METHODS))
+
+
+def settings(name, epochs, **changes):
+    return Settings(
+        METHODS[name].Settings(),
+        network=NetworkSettings(widths=[16, 32]),
+        budget=BudgetSettings(epochs=epochs),
+        training=TrainingSettings(
+            batch_size=50, lr=0.3, precision="float32", memory_format="channels_last", **changes
+        ),
+    )
+
+
+def same_records(first, second):
+    pairs = zip(first.tensors().values(), second.tensors().values(), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
+
+
+def same_weights(first, second):
+    mine, theirs = first.state_dict(), second.state_dict()
+    return mine.keys() == theirs.keys() and all(torch.equal(mine[name], theirs[name]) for name in mine)
+
+
+@every_method
+def test_learns_more_than_the_commonest_class(name, noisy_digits, digits_test):
+    trained = train(settings(name, 12.0), noisy_digits, digits_test)
+    majority = np.bincount(digits_test.given_labels).max() / len(digits_test)
+    assert trained.summary["test_accuracy_last"] > 3 * majority
+
+
+class DieAt(Silent):
+    """Kills its own process in the middle of the epoch after the given one."""
+
+    def __init__(self, epoch):
+        self.epoch, self.done = epoch, 0
+
+    def on_step(self, share):
+        if self.done == self.epoch:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def on_epoch(self, row):
+        self.done = row["epoch"]
+
+
+def run_until_killed(name, train_set, test_set, folder, epoch):
+    torch.set_num_threads(1)
+    train(settings(name, 4.0, ema_decay=0.9), train_set, test_set, folder=folder, listener=DieAt(epoch))
+
+
+@pytest.fixture(scope="module")
+def processes():
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["labelmend.training.trainer"])
+    return context
+
+
+@every_method
+def test_resumes_bit_for_bit_after_a_kill(name, noisy_digits, digits_test, tmp_path, processes):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        arguments = (settings(name, 4.0, ema_decay=0.9), noisy_digits, digits_test)
+        whole = train(*arguments)
+        victim = processes.Process(
+            target=run_until_killed, args=(name, noisy_digits, digits_test, tmp_path, 1 + len(name) % 3)
+        )
+        victim.start()
+        victim.join(120)
+        assert victim.exitcode == -signal.SIGKILL
+        resumed = train(*arguments, folder=tmp_path, resume=True)
+    finally:
+        torch.set_num_threads(threads)
+    assert same_records(whole.record, resumed.record)
+    assert same_weights(whole.network, resumed.network)
+    drop = ("seconds", "preparation_seconds", "selection_seconds")
+    rows = [[{k: v for k, v in r.items() if k not in drop} for r in t.rows] for t in (whole, resumed)]
+    assert rows[0] == rows[1]
+
+
+@every_method
+def test_leaves_the_global_generators_alone(name, noisy_digits):
+    torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    train(settings(name, 2.0), noisy_digits)
+    assert torch.equal(torch.get_rng_state(), torch_state)
+    assert np.array_equal(np.random.get_state()[1], numpy_state)  # noqa: NPY002
+
+
+def quiet(name):
+    """The method's settings without what is drawn at random in a selection."""
+    chosen = METHODS[name].Settings()
+    has = {entry.name for entry in fields(chosen)}
+    return replace(chosen, correction=False) if "correction" in has else chosen
+
+
+def record_of(name, given, trusted, scores):
+    method = METHODS[name]
+    outputs = method.num_outputs(CLASSES)
+    description = describe_network(NetworkSettings(widths=[4]), 8, 1, CLASSES, outputs)
+    number = method.num_networks(quiet(name))
+    networks = [build_network(description, torch.Generator().manual_seed(i)) for i in range(number)]
+    task = Task(
+        given_labels=given,
+        trusted=trusted,
+        num_classes=CLASSES,
+        networks=networks,
+        averages=networks,
+        score=lambda network, views=0, probabilities=None: scores,
+        batch_size=8,
+        label_smoothing=0.0,
+        generator=torch.Generator().manual_seed(0),
+        device=torch.device("cpu"),
+    )
+    return method(quiet(name), task).record()
+
+
+@every_method
+@pytest.mark.parametrize("seed", range(3))
+def test_selecting_and_judging_commute_with_a_permutation_of_the_samples(name, seed):
+    draw = torch.Generator().manual_seed(seed)
+    given = torch.randint(CLASSES, (SAMPLES,), generator=draw)
+    trusted = torch.rand(SAMPLES, generator=draw) < 0.1
+    probabilities = (2 * torch.randn(SAMPLES, CLASSES, generator=draw)).softmax(1)
+    features = torch.rand(SAMPLES, 4, generator=draw)
+    order = torch.randperm(SAMPLES, generator=draw)
+
+    record = record_of(name, given, trusted, Scores(probabilities, features))
+    moved = record_of(name, given[order], trusted[order], Scores(probabilities[order], features[order]))
+    for column in ("easy", "corrected", "votes", "vote_share"):
+        assert torch.equal(getattr(record, column)[order], getattr(moved, column))
+    for column in ("probabilities", "easiness", "label_quality"):
+        assert torch.allclose(getattr(record, column)[order], getattr(moved, column), atol=1e-5)
+    verdicts = judge(record, given), judge(moved, given[order])
+    assert torch.equal(verdicts[0].verdict[order], verdicts[1].verdict)
+    assert torch.equal(verdicts[0].suggested[order], verdicts[1].suggested)
+
+
+@every_method
+def test_renamed_classes_rename_the_verdicts_which_partition_the_data(name):
+    clean = load("digits", limit=300)
+    rng = np.random.default_rng(0)
+    given = np.where(rng.random(300) < 0.3, rng.integers(0, 10, 300), clean.given_labels)
+    noisy = replace(clean.with_labels(given), true_labels=None)
+    other = replace(noisy, class_names=[f"digit {label}" for label in noisy.class_names])
+    tables = [to_frame(train(settings(name, 3.0), data).record, data) for data in (noisy, other)]
+    for column in ("given_label", "predicted_label", "suggested_label"):
+        assert ("digit " + tables[0][column] == tables[1][column]).all()
+    unnamed = [column for column in tables[0].columns if not column.endswith("_label")]
+    assert tables[0][unnamed].equals(tables[1][unnamed])
+
+    table = tables[0]
+    assert list(table["id"]) == noisy.ids
+    assert set(table["verdict"]) <= set(VERDICTS)
+    changed = table["suggested_label"] != table["given_label"]
+    assert (changed == (table["verdict"] == HARD_CORRECTED)).all()
+    assert table["label_quality"].between(0, 1).all()

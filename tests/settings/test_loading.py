@@ -1,0 +1,133 @@
+import math
+import warnings
+
+import pytest
+import yaml
+
+from labelmend.errors import LabelmendWarning, SettingsError
+from labelmend.methods import METHODS
+from labelmend.settings import retired
+from labelmend.settings.loading import load, resolve
+from labelmend.settings.saving import to_dict
+
+
+def test_a_budget_rule_replaces_the_recipes():
+    assert resolve("fast").budget.rule == "epochs"
+    budget = resolve("fast", None, {"flops": 1e9}).budget
+    assert (budget.epochs, budget.flops, budget.minutes) == (None, 1e9, None)
+
+
+def test_flat_dotted_and_hyphenated_names_are_the_same():
+    for name in ("batch_size", "batch-size", "training.batch_size", "training.batch-size"):
+        assert resolve("fast", None, {name: 64}).training.batch_size == 64
+
+
+def test_another_method_ignores_the_recipes_method_section():
+    recipe = {"method": {"name": "anchor_hallucination", "easy_percent": 40}, "budget": {"epochs": 3}}
+    assert resolve(recipe).method.easy_percent == 40
+    assert resolve(recipe, "ce").method == METHODS["ce"].Settings()
+    assert resolve(recipe, "ce").budget.epochs == 3
+
+
+def test_text_values_are_read_as_their_types():
+    settings = resolve("fast", None, {"epochs": "7", "weight_decay": "5e-4", "flip": "false"})
+    assert (settings.budget.epochs, settings.training.weight_decay) == (7.0, 5e-4)
+    assert settings.augmentation.flip is False
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"epoch": 1}, "'epoch' .*did you mean 'epochs'"),
+        ({"training.epochs": 1}, "did you mean 'budget.epochs'"),
+        ({"epochs": "ten"}, "--epochs is 'ten', but must be a number"),
+        ({"epochs": True}, "--epochs is True, but must be a number"),
+        ({"epochs": -1}, "--epochs is -1.0, but must be above 0"),
+        ({"epochs": 1, "minutes": 2}, "--epochs and --minutes are both set"),
+        ({"lr_schedule": "cos"}, "--lr-schedule is 'cos', but must be one of linear, cosine, step"),
+        ({"widths": 3}, "--widths is 3, but must be a list"),
+        ({"seed": 1.5}, "--seed is 1.5, but must be a whole number"),
+        ({"seed": 2**64}, "--seed is 18446744073709551616, but must be from 0 to 9223372036854775807"),
+        ({"minutes": math.inf}, "--minutes is inf, but must be finite and above 0"),
+        ({"lr": math.nan}, "--lr is nan, but must be finite and above 0"),
+        ({"lr_milestones": 0.5}, "--lr-milestones is 0.5, but must be a list such as 0.3,0.6"),
+    ],
+)
+def test_wrong_settings_name_the_flag_in_one_line(overrides, message):
+    with pytest.raises(SettingsError, match=message) as caught:
+        resolve("fast", None, overrides)
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_recipe_and_method_name_the_closest():
+    with pytest.raises(SettingsError, match="did you mean 'fast'"):
+        resolve("fats")
+    with pytest.raises(SettingsError, match="did you mean 'mixup'"):
+        resolve("fast", "mixpu")
+
+
+@pytest.mark.parametrize("text", ["[1, 2]", "a: [", "budget: 3", "budget: {epochs: 1, moments: 2}"])
+def test_faulty_recipe_files_are_refused(tmp_path, text):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        resolve(path)
+    assert "\n" not in str(caught.value)
+
+
+def write_old(path, method, **changes):
+    values = to_dict(resolve("fast", method))
+    values["method"] |= changes
+    path.write_text(yaml.safe_dump(values))
+    return path
+
+
+def test_the_file_of_an_old_run_loads_without_its_retired_settings(tmp_path, monkeypatch):
+    monkeypatch.setitem(retired.RETIRED, "mixup", {"old": 3, "older": "a"})
+    path = write_old(tmp_path / "settings.yaml", "mixup", alpha=0.3, old=3, older="a")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert load(path) == resolve("fast", "mixup", {"alpha": 0.3})
+
+
+def test_a_retired_setting_that_had_another_value_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(retired.RETIRED, "mixup", {"old": 3, "older": "a"})
+    path = write_old(tmp_path / "settings.yaml", "mixup", old=4, older="a")
+    with pytest.warns(LabelmendWarning) as caught:
+        load(path)
+    text = str(caught[0].message)
+    assert len(caught) == 1
+    assert text.startswith(f"{path}: method 'mixup' no longer has old (it was 4, and is now always 3);")
+    assert "\n" not in text
+
+
+def test_a_recipe_with_a_retired_setting_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setitem(retired.RETIRED, "mixup", {"old": 3})
+    path = write_old(tmp_path / "recipe.yaml", "mixup", old=3)
+    with pytest.raises(SettingsError, match="old of method 'mixup' was retired: it is now always 3"):
+        resolve(path)
+    with pytest.raises(SettingsError, match="old of method 'mixup' was retired: it is now always 3"):
+        resolve("fast", "mixup", {"old": 3})
+
+
+def test_the_file_of_a_run_with_a_renamed_method_loads(tmp_path, monkeypatch):
+    monkeypatch.setattr(retired, "RENAMED_METHODS", (retired.Renamed("blend", "mixup"),))
+    path = write_old(tmp_path / "settings.yaml", "mixup", name="blend", alpha=0.3)
+    assert load(path) == resolve("fast", "mixup", {"alpha": 0.3})
+
+
+def test_an_unknown_setting_in_the_file_of_a_run_is_still_an_error(tmp_path):
+    path = write_old(tmp_path / "settings.yaml", "mixup", alhpa=0.3)
+    with pytest.raises(SettingsError, match=r"did you mean 'alpha'|alhpa"):
+        load(path)
+
+
+def test_a_recipes_network_options_count_for_the_networks_that_have_them():
+    assert resolve("fast").network.activation == "gelu"
+    assert resolve("fast", None, {"network": "fastnet"}).network.activation == "gelu"
+    assert resolve("fast", None, {"network": "resnet18"}).network.activation == "relu"
+    recipe = {"network": {"network": "resnet18", "activation": "gelu"}}
+    assert resolve(recipe).network.activation == "relu"
+    # What is asked for beside the recipe is not dropped in silence: describe_network refuses it.
+    given = {"network": "resnet18", "activation": "gelu"}
+    assert resolve("fast", None, given).network.activation == "gelu"

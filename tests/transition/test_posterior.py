@@ -1,0 +1,57 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from labelmend.transition.posterior import (
+    estimate_transition,
+    label_log_likelihoods,
+    label_posterior,
+    labels_follow_classes,
+)
+
+
+def test_posterior_by_hand():
+    transition = torch.tensor([[0.8, 0.2], [0.4, 0.6]])
+    guess = torch.tensor([[0.5, 0.5], [0.9, 0.1]])
+    found = label_posterior(guess, torch.tensor([0, 1]), transition)
+    assert torch.allclose(found, torch.tensor([[2 / 3, 1 / 3], [0.18 / 0.24, 0.06 / 0.24]]))
+
+
+def test_labels_that_say_nothing_change_nothing():
+    guess = torch.tensor([[0.7, 0.2, 0.1]])
+    assert torch.allclose(label_posterior(guess, torch.tensor([2]), torch.full((3, 3), 1 / 3)), guess)
+
+
+def test_sure_guesses_give_the_confusion_matrix():
+    true = torch.tensor([0] * 70 + [0] * 30 + [1] * 100)
+    given = torch.tensor([0] * 70 + [1] * 30 + [1] * 100)
+    guess = torch.nn.functional.one_hot(true, 2).double()
+    found = estimate_transition(guess, given)
+    expected = torch.tensor([[71 / 102, 31 / 102], [1 / 102, 101 / 102]], dtype=torch.float64)
+    assert torch.allclose(found, expected)
+
+
+def test_likelihoods_by_hand():
+    guess = torch.tensor([[0.5, 0.3, 0.2]])
+    transition = torch.tensor([[0.6, 0.3, 0.1], [0.2, 0.7, 0.1], [0.1, 0.1, 0.8]])
+    by_class, by_image = label_log_likelihoods(guess, torch.tensor([1]), transition)
+    assert by_class == pytest.approx(math.log(0.5 * 0.3 + 0.3 * 0.7 + 0.2 * 0.1), abs=1e-6)
+    # Class 0 shares its 0.4 in proportion 0.3 * 0.3 to 0.1 * 0.2, class 2 its 0.2 as 0.1 * 0.5 to 0.1 * 0.3.
+    expected = 0.5 * 0.4 * 0.09 / 0.11 + 0.3 * 0.7 + 0.2 * 0.2 * 0.03 / 0.08
+    assert by_image == pytest.approx(math.log(expected), abs=1e-6)
+
+
+@pytest.mark.parametrize("suits_image", [False, True])
+def test_noise_that_suits_the_image_is_told_from_noise_by_class(suits_image):
+    draw = np.random.default_rng(0)
+    classes, count = 5, 50
+    guess = draw.dirichlet(np.full(classes, 0.4), 4000)
+    shares = np.stack([draw.multinomial(count, row) / count for row in guess])
+    true = np.array([draw.choice(classes, p=row) for row in guess])
+    others = guess.copy()
+    others[np.arange(len(true)), true] = -1
+    wrong = others.argmax(1) if suits_image else (true + draw.integers(1, classes, len(true))) % classes
+    given = torch.from_numpy(np.where(draw.random(len(true)) < 0.4, wrong, true))
+    assert labels_follow_classes(torch.from_numpy(shares).float(), given, count) is not suits_image
