@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,10 @@ from hypothesis import given as given_by
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from labelmend.config import NetworkSettings
 from labelmend.data.image_set import ImageSet, MemoryImages
 from labelmend.errors import DataError, SettingsError
 from labelmend.noise.classifier import (
-    averaged_softmax,
+    SoftLabelRecipe,
     choose_recipe,
     flip_top,
     load_soft_labels,
@@ -25,14 +25,10 @@ SOFT = np.array([[0.9, 0.06, 0.04], [0.3, 0.5, 0.2], [0.1, 0.2, 0.7], [0.0, 0.6,
 TRUE = np.array([0, 0, 2, 1, 1])
 
 
-def easy_set(count: int) -> ImageSet:
-    """Three classes of 8 x 8 images, each mostly of its own colour."""
-    state = np.random.RandomState(0)
-    labels = state.randint(0, 3, count)
-    pixels = state.randint(0, 100, (count, 8, 8, 3))
-    pixels[np.arange(count), :, :, labels] += 100
-    images = MemoryImages(torch.from_numpy(pixels.astype(np.uint8)))
-    return ImageSet(images, labels, ["red", "green", "blue"], [str(i) for i in range(count)], [""] * count)
+def labels_only(labels: np.ndarray) -> ImageSet:
+    count = len(labels)
+    images = MemoryImages(torch.zeros(count, 4, 4, 1, dtype=torch.uint8))
+    return ImageSet(images, labels, list("abc"), [str(i) for i in range(count)], [""] * count)
 
 
 def test_flips_by_hand() -> None:
@@ -83,33 +79,30 @@ def test_recipes_by_name() -> None:
     assert choose_recipe("quick", epochs=3).epochs == 3
     with pytest.raises(SettingsError, match="recipe=quick or recipe=full"):
         choose_recipe("slow")
-    assert choose_recipe("quick").settings(0).network.widths == [16, 32, 64]
 
 
-@pytest.mark.parametrize(("recipe", "network"), [("full", None), ("quick", "resnet18"), ("full", "fastnet")])
-def test_widths_are_for_networks_that_have_them(recipe: str, network: str | None) -> None:
-    """A ResNet has none, and the full recipe, made for one, leaves those of fastnet as they are."""
-    assert choose_recipe(recipe, network=network).settings(0).network.widths == NetworkSettings().widths
+def test_the_trainer_is_handed_in_and_its_soft_labels_are_kept(tmp_path: Path) -> None:
+    images, path, asked = labels_only(TRUE), tmp_path / "soft.npz", []
+
+    def train(train_set: ImageSet, recipe: SoftLabelRecipe, seed: int) -> np.ndarray:
+        asked.append((train_set.given_labels.tolist(), recipe, seed))
+        return SOFT
+
+    spec = f"classifier:0.4:epochs=2:soft={path}:seed=7"
+    noisy, record = apply(spec, replace(images, given_labels=1 - TRUE // 2, true_labels=TRUE), train=train)
+    assert asked == [(TRUE.tolist(), choose_recipe("quick", epochs=2), 7)]  # on the labels that are true
+    assert noisy.given_labels.tolist() == flip_top(SOFT, TRUE, 0.4).tolist()
+    assert record.parameters["epochs"] == 2
+    again, kept = apply(f"classifier:0.4:soft={path}", images)
+    assert again.given_labels.tolist() == noisy.given_labels.tolist()
+    assert kept.parameters["soft_labels"] == "soft.npz"
+    assert len(asked) == 1
 
 
-def test_softmax_is_averaged_over_the_epochs() -> None:
-    """The mean over two epochs lies between, and one epoch alone is another result."""
-    images = easy_set(120)
-    soft = averaged_softmax(images, choose_recipe("quick", epochs=2), 0)
-    assert soft.shape == (120, 3)
-    np.testing.assert_allclose(soft.sum(axis=1), 1, atol=1e-3)
-    np.testing.assert_array_equal(soft, averaged_softmax(images, choose_recipe("quick", epochs=2), 0))
-    assert not np.array_equal(soft, averaged_softmax(images, choose_recipe("quick", epochs=2), 1))
-
-
-def test_the_network_learns_and_the_file_is_used_again(tmp_path: Path) -> None:
-    images, path = easy_set(300), tmp_path / "soft.npz"
-    noisy, record = apply(f"classifier:0.2:epochs=20:soft={path}", images)
-    with np.load(path) as archive:
-        assert np.mean(archive["soft_labels"].argmax(axis=1) == images.given_labels) > 0.8
-    assert (noisy.given_labels != images.given_labels).sum() == 60
-    again, second = apply(f"classifier:0.1:soft={path}", images)
-    changed = again.given_labels != images.given_labels
-    assert changed.sum() == 30
-    np.testing.assert_array_equal(again.given_labels[changed], noisy.given_labels[changed])
-    assert second.parameters["soft_labels_sha256"] == record.parameters["soft_labels_sha256"]
+def test_without_a_trainer_or_a_file_there_are_no_soft_labels(tmp_path: Path) -> None:
+    for soft in ("", f":soft={tmp_path / 'none.npz'}"):
+        with pytest.raises(
+            SettingsError, match=r"--noise classifier:0\.4.*: there are no soft labels and nothing"
+        ):
+            apply(f"classifier:0.4{soft}", labels_only(TRUE))
+    assert not (tmp_path / "none.npz").exists()

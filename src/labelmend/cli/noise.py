@@ -13,6 +13,7 @@ from labelmend.errors import DataError
 from labelmend.files import replacing, write_text
 from labelmend.noise.picture import save_picture
 from labelmend.noise.spec import apply, parse
+from labelmend.training.soft_labels import averaged_softmax
 
 
 def noise(
@@ -61,7 +62,7 @@ def noise(
 
     with reading_bar() as progress:
         clean = load(source, split=split, label_column=label_column, root=root, progress=progress)
-    noisy, record = apply(spec, clean, root)
+    noisy, record = apply(spec, clean, root, train=averaged_softmax)
     true = noisy.given_labels if noisy.true_labels is None else noisy.true_labels
     names = noisy.class_names
     frame = pd.DataFrame(

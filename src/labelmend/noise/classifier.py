@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from labelmend.config import BudgetSettings, NetworkSettings, Settings, TrainingSettings, require
+from labelmend.config import require
 from labelmend.data.image_set import ImageSet
 from labelmend.errors import DataError
 from labelmend.files import replacing
-from labelmend.methods.cross_entropy import CrossEntropySettings
-from labelmend.models.registry import missing_options
 from labelmend.noise.inputs import check_labels, check_rate
 from labelmend.noise.record import NoiseRecord
-from labelmend.training.trainer import Trainer as Loop
 
 NAME = "classifier"
 
@@ -28,7 +25,7 @@ class SoftLabelRecipe:
 
     Attributes:
         network: name of the backbone.
-        widths: channels of each stage of ``fastnet``; unused by others.
+        widths: channels of each stage of ``fastnet``; not used by others, and empty where there are none.
         epochs: passes over the images; the softmax is averaged over all of them.
         batch_size: images a step.
         lr: peak learning rate.
@@ -42,28 +39,6 @@ class SoftLabelRecipe:
     lr: float
     lr_schedule: str
 
-    def settings(self, seed: int) -> Settings:
-        """The recipe as settings of the training loop."""
-        network = NetworkSettings(self.network)
-        if self.widths and "widths" not in missing_options(self.network):
-            network = replace(network, widths=list(self.widths))
-        return Settings(
-            method=CrossEntropySettings(),
-            network=network,
-            budget=BudgetSettings(epochs=self.epochs),
-            training=TrainingSettings(
-                batch_size=self.batch_size,
-                lr=self.lr,
-                lr_schedule=self.lr_schedule,  # type: ignore[arg-type]
-                ema_decay=0.0,
-                flip_average=False,
-                # Probed by speed otherwise, so that the same seed could give other labels on a busy day.
-                precision="float32",
-                memory_format="channels_last",
-            ),
-            seed=seed,
-        )
-
 
 RECIPES = {
     "quick": SoftLabelRecipe("fastnet", (16, 32, 64), 12, 500, 0.2, "linear"),
@@ -73,6 +48,11 @@ RECIPES = {
 rate and 150 epochs of Chen et al. (2021) with a ResNet-34 for their Wide-ResNet-28-10; needs a GPU."""
 
 
+SoftLabelTrainer = Callable[[ImageSet, SoftLabelRecipe, int], np.ndarray]
+"""Trains on N images whose given labels are clean, by a recipe and a seed; returns the softmax of every image
+averaged over the epochs, float32 (N, C). ``labelmend.training.soft_labels.averaged_softmax`` is one."""
+
+
 def classifier(
     true: np.ndarray, soft_labels: np.ndarray, rate: float, seed: int | None = None
 ) -> tuple[np.ndarray, NoiseRecord]:
@@ -80,7 +60,7 @@ def classifier(
 
     Args:
         true: int64 (N,), values in [0, C).
-        soft_labels: (N, C), S, see ``averaged_softmax``.
+        soft_labels: (N, C), S, see ``SoftLabelTrainer``.
         rate: r in [0, 1]; exactly ``int(r N)`` labels are flipped.
         seed: that the soft labels were trained with, for the record; the flip itself draws nothing.
 
@@ -134,30 +114,6 @@ def flip_top(soft_labels: np.ndarray, true: np.ndarray, rate: float) -> np.ndarr
     given = labels.copy()
     given[flipped] = target[flipped]
     return given
-
-
-def averaged_softmax(train_set: ImageSet, recipe: SoftLabelRecipe, seed: int) -> np.ndarray:
-    """Train on clean labels and average the softmax of every training image over the epochs.
-
-    After each epoch all images are scored in evaluation mode, without augmentation (Chen et al. score one
-    augmented view). The result depends on seed, recipe and, through rounding, on the machine: keep it
-    (``save_soft_labels``) to make the same labels elsewhere.
-
-    Args:
-        train_set: N images; their given labels are taken for clean.
-        recipe: network and epochs.
-        seed: of initial weights, order and augmentation.
-
-    Returns:
-        float32 (N, C), rows sum to 1.
-    """
-    loop = Loop(recipe.settings(seed), train_set)
-    total = torch.zeros(len(train_set), train_set.num_classes)
-    while loop.share < 1:
-        loop.run_epoch()
-        total += loop.score(loop.setup.networks[0]).probabilities
-    mean: np.ndarray = (total / loop.epoch).numpy()
-    return mean
 
 
 def choose_recipe(name: str, epochs: int | None = None, network: str | None = None) -> SoftLabelRecipe:

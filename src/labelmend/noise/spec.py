@@ -77,18 +77,40 @@ class NoiseSpec:
 
 
 @dataclass(frozen=True)
+class Inputs:
+    """What a noise model may look at.
+
+    Attributes:
+        image_set: N images.
+        true: int64 (N,), the labels to corrupt.
+        root: folder that human label files are looked for in, or None.
+        train: trains the network behind classifier noise, or None.
+    """
+
+    image_set: ImageSet
+    true: np.ndarray
+    root: str | Path | None
+    train: classifier.SoftLabelTrainer | None
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes C."""
+        return self.image_set.num_classes
+
+
+@dataclass(frozen=True)
 class Kind:
     """A noise model that can be named.
 
     Attributes:
-        apply: from (spec, images, true labels, data folder) to the given labels and their record.
+        apply: from specification and inputs to the given labels and their record.
         options: names of its further settings.
         rated: whether it takes a rate.
         variants: names of its variants; the first is the default. Empty where it has none.
         seeded: whether it takes a seed.
     """
 
-    apply: Callable[[NoiseSpec, ImageSet, np.ndarray, str | Path | None], Noisy]
+    apply: Callable[[NoiseSpec, Inputs], Noisy]
     options: tuple[str, ...] = ()
     rated: bool = True
     variants: tuple[str, ...] = ()
@@ -138,7 +160,11 @@ def parse(text: str) -> NoiseSpec:
 
 
 def apply(
-    spec: NoiseSpec | str, image_set: ImageSet, root: str | Path | None = None
+    spec: NoiseSpec | str,
+    image_set: ImageSet,
+    root: str | Path | None = None,
+    *,
+    train: classifier.SoftLabelTrainer | None = None,
 ) -> tuple[ImageSet, NoiseRecord]:
     """Corrupt the labels of a full training split.
 
@@ -149,6 +175,8 @@ def apply(
         spec: what noise; text is parsed.
         image_set: N images. Their true labels are corrupted, or the given ones where no others are known.
         root: folder that human label files are looked for in, by default ``$LABELMEND_DATA``.
+        train: trains the network behind ``classifier`` noise whose soft labels are not in a file yet; other
+            kinds need none. ``labelmend.training.soft_labels.averaged_softmax`` is one.
 
     Returns:
         The image set with the noisy labels as ``given_labels`` and the clean ones as ``true_labels``, and
@@ -161,7 +189,7 @@ def apply(
     wanted = parse(spec) if isinstance(spec, str) else spec
     known = image_set.true_labels
     true = np.asarray(image_set.given_labels if known is None else known, dtype=np.int64)
-    given, record = KINDS[wanted.kind].apply(wanted, image_set, true, root)
+    given, record = KINDS[wanted.kind].apply(wanted, Inputs(image_set, true, root, train))
     return replace(image_set, given_labels=given, true_labels=true), record
 
 
@@ -186,105 +214,114 @@ def _rate(spec: NoiseSpec) -> float:
     return spec.rate
 
 
-def _symmetric(spec: NoiseSpec, images: ImageSet, true: np.ndarray, root: str | Path | None) -> Noisy:
-    return symmetric.symmetric(true, images.num_classes, _rate(spec), spec.seed)
+def _symmetric(spec: NoiseSpec, inputs: Inputs) -> Noisy:
+    return symmetric.symmetric(inputs.true, inputs.num_classes, _rate(spec), spec.seed)
 
 
-def _inclusive(spec: NoiseSpec, images: ImageSet, true: np.ndarray, root: str | Path | None) -> Noisy:
-    return symmetric.symmetric_inclusive(true, images.num_classes, _rate(spec), spec.seed)
+def _inclusive(spec: NoiseSpec, inputs: Inputs) -> Noisy:
+    return symmetric.symmetric_inclusive(inputs.true, inputs.num_classes, _rate(spec), spec.seed)
 
 
-def _asymmetric(spec: NoiseSpec, images: ImageSet, true: np.ndarray, root: str | Path | None) -> Noisy:
-    is_cifar10 = [name.lower() for name in images.class_names] == CIFAR10_CLASSES
-    default = "cifar10" if is_cifar10 else "superclass" if images.num_classes == 100 else None
+def _asymmetric(spec: NoiseSpec, inputs: Inputs) -> Noisy:
+    is_cifar10 = [name.lower() for name in inputs.image_set.class_names] == CIFAR10_CLASSES
+    default = "cifar10" if is_cifar10 else "superclass" if inputs.num_classes == 100 else None
     name = spec.options.get("map", default)
     if name is None:
         raise SettingsError(
             f'--noise {spec}: these classes need map=FILE.json, an object such as {{"cat": "dog"}}'
         )
     if name == "cifar10":
-        if images.num_classes != 10:
-            raise SettingsError(f"--noise {spec}: map=cifar10 is for 10 classes, not {images.num_classes}")
+        if inputs.num_classes != 10:
+            raise SettingsError(f"--noise {spec}: map=cifar10 is for 10 classes, not {inputs.num_classes}")
         mapping = asymmetric.CIFAR10_MAP
     elif name == "superclass":
-        mapping = asymmetric.superclass_map(images.num_classes)
+        mapping = asymmetric.superclass_map(inputs.num_classes)
     else:
-        mapping = asymmetric.load_map(Path(name), images.class_names)
-    return asymmetric.asymmetric(true, images.num_classes, _rate(spec), spec.seed, mapping)
+        mapping = asymmetric.load_map(Path(name), inputs.image_set.class_names)
+    return asymmetric.asymmetric(inputs.true, inputs.num_classes, _rate(spec), spec.seed, mapping)
 
 
-def _pairflip(spec: NoiseSpec, images: ImageSet, true: np.ndarray, root: str | Path | None) -> Noisy:
-    return pairflip.pairflip(true, images.num_classes, _rate(spec), spec.seed)
+def _pairflip(spec: NoiseSpec, inputs: Inputs) -> Noisy:
+    return pairflip.pairflip(inputs.true, inputs.num_classes, _rate(spec), spec.seed)
 
 
-def _transition(spec: NoiseSpec, images: ImageSet, true: np.ndarray, root: str | Path | None) -> Noisy:
+def _transition(spec: NoiseSpec, inputs: Inputs) -> Noisy:
     matrix = transition.load_matrix(Path(spec.text("file")))
-    if len(matrix) != images.num_classes:
+    if len(matrix) != inputs.num_classes:
         raise SettingsError(
-            f"--noise {spec}: the matrix is for {len(matrix)} classes, but {images.name or 'the data'} has "
-            f"{images.num_classes}"
+            f"--noise {spec}: the matrix is for {len(matrix)} classes, but "
+            f"{inputs.image_set.name or 'the data'} has {inputs.num_classes}"
         )
-    return transition.transition(true, matrix, spec.seed)
+    return transition.transition(inputs.true, matrix, spec.seed)
 
 
-def _instance_shared(spec: NoiseSpec, images: ImageSet, true: np.ndarray, root: str | Path | None) -> Noisy:
-    pixels = reduced_pixels(images.images)
-    return instance_shared.instance_shared(true, pixels, images.num_classes, _rate(spec), spec.seed)
+def _instance_shared(spec: NoiseSpec, inputs: Inputs) -> Noisy:
+    pixels = reduced_pixels(inputs.image_set.images)
+    return instance_shared.instance_shared(inputs.true, pixels, inputs.num_classes, _rate(spec), spec.seed)
 
 
-def _instance_per_class(
-    spec: NoiseSpec, images: ImageSet, true: np.ndarray, root: str | Path | None
-) -> Noisy:
+def _instance_per_class(spec: NoiseSpec, inputs: Inputs) -> Noisy:
     chosen: dict[str, Any] = dict(spec.options)
-    pixels = reduced_pixels(images.images)
+    pixels = reduced_pixels(inputs.image_set.images)
     return instance_per_class.instance_per_class(
-        true, pixels, images.num_classes, _rate(spec), spec.seed, **chosen
+        inputs.true, pixels, inputs.num_classes, _rate(spec), spec.seed, **chosen
     )
 
 
-def _part_dependent(spec: NoiseSpec, images: ImageSet, true: np.ndarray, root: str | Path | None) -> Noisy:
-    features = reduced_pixels(images.images, PART_SIDE).reshape(len(images), -1) / 255.0
+def _part_dependent(spec: NoiseSpec, inputs: Inputs) -> Noisy:
+    features = reduced_pixels(inputs.image_set.images, PART_SIDE).reshape(len(inputs.image_set), -1) / 255.0
     return part_dependent.part_dependent(
-        true,
+        inputs.true,
         features,
-        images.num_classes,
+        inputs.num_classes,
         _rate(spec),
         spec.seed,
         spec.integer("parts", part_dependent.PARTS),
     )
 
 
-def _classifier(spec: NoiseSpec, images: ImageSet, true: np.ndarray, root: str | Path | None) -> Noisy:
+def _classifier(spec: NoiseSpec, inputs: Inputs) -> Noisy:
     epochs = spec.integer("epochs", 0) if "epochs" in spec.options else None
     recipe = classifier.choose_recipe(spec.text("recipe", "quick"), epochs, spec.options.get("network"))
     kept = Path(spec.options["soft"]) if "soft" in spec.options else None
     if kept is not None and kept.suffix != ".npz":
         raise SettingsError(f"--noise {spec}: soft= must name an .npz file")
     if kept is not None and kept.is_file():
-        soft_labels = classifier.load_soft_labels(kept, true)
+        soft_labels = classifier.load_soft_labels(kept, inputs.true)
         made: dict[str, Any] = {"soft_labels": kept.name}
-    else:
-        soft_labels = classifier.averaged_softmax(images.with_labels(true), recipe, spec.seed)
+    elif inputs.train is not None:
+        soft_labels = inputs.train(inputs.image_set.with_labels(inputs.true), recipe, spec.seed)
         made = classifier.describe_recipe(recipe)
         if kept is not None:
-            classifier.save_soft_labels(kept, soft_labels, true)
-    given, record = classifier.classifier(true, soft_labels, _rate(spec), spec.seed)
+            classifier.save_soft_labels(kept, soft_labels, inputs.true)
+    else:
+        raise SettingsError(
+            f"--noise {spec}: there are no soft labels and nothing to train a network with; give a file of "
+            "them with soft=, or train=labelmend.training.soft_labels.averaged_softmax"
+        )
+    given, record = classifier.classifier(inputs.true, soft_labels, _rate(spec), spec.seed)
     made["soft_labels_sha256"] = classifier.soft_label_hash(soft_labels)
     return given, replace(record, parameters=made)
 
 
-def _cifar_n(spec: NoiseSpec, images: ImageSet, true: np.ndarray, root: str | Path | None) -> Noisy:
+def _cifar_n(spec: NoiseSpec, inputs: Inputs) -> Noisy:
     published = human.CIFAR_N[spec.kind]
     variant = spec.variant or next(iter(published.variants))
-    path = Path(spec.options["file"]) if "file" in spec.options else human.find_cifar_n(spec.kind, root)
+    file = spec.options.get("file")
+    path = human.find_cifar_n(spec.kind, inputs.root) if file is None else Path(file)
     return human.human_labels(
-        path, published.variants[variant], true, images.class_names, published.clean, f"{spec.kind}:{variant}"
+        path,
+        published.variants[variant],
+        inputs.true,
+        inputs.image_set.class_names,
+        published.clean,
+        f"{spec.kind}:{variant}",
     )
 
 
-def _human(spec: NoiseSpec, images: ImageSet, true: np.ndarray, root: str | Path | None) -> Noisy:
+def _human(spec: NoiseSpec, inputs: Inputs) -> Noisy:
     key, clean = spec.text("key", "label"), spec.text("clean", "true_label")
-    return human.human_labels(Path(spec.text("file")), key, true, images.class_names, clean)
+    return human.human_labels(Path(spec.text("file")), key, inputs.true, inputs.image_set.class_names, clean)
 
 
 def _cifar_n_kind(name: str) -> Kind:

@@ -21,6 +21,7 @@ from labelmend.settings.loading import load
 from labelmend.settings.saving import save
 from labelmend.tensors import save_tensors
 from labelmend.training.listener import Listener
+from labelmend.training.soft_labels import averaged_softmax
 from labelmend.training.state import CHECKPOINT
 from labelmend.training.trainer import Trained, train
 from labelmend.verdicts.verdicts import Verdicts
@@ -90,7 +91,7 @@ def prepare(
     )
     record = None
     if wanted.noise is not None:
-        train_set, record = apply_noise(wanted.noise, train_set, root=wanted.root)
+        train_set, record = apply_noise(wanted.noise, train_set, wanted.root, train=averaged_softmax)
         if wanted.limit is not None:
             train_set = train_set.subset(range(min(wanted.limit, len(train_set))))
     if test is not None or wanted.test is not None:
