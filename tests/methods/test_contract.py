@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 from dataclasses import fields, replace
+from multiprocessing import forkserver
 
 import numpy as np
 import pytest
@@ -74,6 +75,10 @@ def run_until_killed(name, train_set, test_set, folder, epoch):
 def processes():
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["labelmend.training.trainer"])
+    with pytest.MonkeyPatch.context() as patch:
+        # A process forked from one with several threads of OpenMP would wait for those it does not have.
+        patch.setenv("OMP_NUM_THREADS", "1")
+        forkserver.ensure_running()
     return context
 
 
