@@ -120,6 +120,7 @@ class AnchorVotes(nn.Module):
             ),
             features - origin,
             easy,
+            task.given_labels,
         )
 
     def anchor_maker(self) -> AnchorMaker:
@@ -156,7 +157,7 @@ def voted_record(
         found: what anchors say.
         task: of the method.
     """
-    quality = label_quality(probabilities, task.given_labels, found.corrected, found.vote_share)
+    quality = label_quality(probabilities, task.given_labels, found.corrected, found.given_share)
     return SampleRecord(
         probabilities=probabilities,
         easiness=easiness,
