@@ -18,7 +18,7 @@ from labelmend.hallucination.hallucinator import Hallucinator
 from labelmend.hallucination.partners import sample_partners
 from labelmend.hallucination.train import train_hallucinator
 from labelmend.methods.base import Task
-from labelmend.methods.plan import OptimizerPlan, Schedule
+from labelmend.methods.plan import OptimizerPlan, ParameterGroup, Schedule
 from labelmend.selection.label_quality import label_quality
 from labelmend.selection.noise_rate import estimate_noise_rate
 from labelmend.verdicts.record import SampleRecord
@@ -95,12 +95,9 @@ class AnchorVotes(nn.Module):
         """That of the hallucinator, stepped in its own training phase; none for closed-form anchors."""
         if self.hallucinator is None:
             return {}
-        plan = OptimizerPlan.over(
-            self.hallucinator,
-            kind="adam",
-            lr=HALLUCINATOR_LR,
-            schedule=Schedule("constant"),
-            every_step=False,
+        group = ParameterGroup(tuple(self.hallucinator.parameters()), weight_decay=0.0)
+        plan = OptimizerPlan(
+            (group,), kind="adam", lr=HALLUCINATOR_LR, schedule=Schedule("constant"), every_step=False
         )
         return {OPTIMIZER: plan}
 
@@ -176,8 +173,8 @@ class AnchorVotes(nn.Module):
             self.warned = True
             warnings.warn(
                 f"the hallucinator has degenerated: {found.partner:.0%} of the variance of its anchors comes "
-                f"from the partner, and they reach {found.spread:.0%} of the hard samples that anchors in closed "
-                "form reach; --hallucinator closed_form does without it",
+                f"from the partner, and they reach {found.spread:.0%} of the hard samples that anchors in "
+                "closed form reach; --hallucinator closed_form does without it",
                 LabelmendWarning,
                 stacklevel=2,
             )
