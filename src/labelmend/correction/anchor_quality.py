@@ -14,9 +14,10 @@ from labelmend.hallucination.closed_form import closed_form_anchors, similarity_
 from labelmend.hallucination.loss import Head, similarity_loss
 from labelmend.hallucination.partners import sample_partners
 
-# Below these a hallucinator has degenerated. One that works reaches 0.3 and 0.8; one trained on eq. 2 with both
-# terms as they are, 0.03 and 0.13.
-DEGENERATE_PARTNER, DEGENERATE_SPREAD = 0.15, 1 / 3
+# Below these a hallucinator has degenerated: of the partner's share that closed-form anchors have, and of the
+# hard samples that they reach. One that works has 0.9 of both; one trained on eq. 2 with both terms as they
+# are has 0.07 and 0.13.
+DEGENERATE_PARTNER, DEGENERATE_SPREAD = 0.5, 1 / 3
 
 # Easy samples that are looked at, and partners of each.
 SAMPLES, PARTNERS = 2000, 4
@@ -30,6 +31,7 @@ class AnchorQuality:
 
     Attributes:
         partner: share of the variance of anchor directions that comes from the partner, in [0, 1].
+        partner_closed_form: the same of closed-form anchors of the same pairs.
         gap: mean ``L_sim`` less the smallest that any anchors could have, 0 or more, low = good.
         own_class: share of anchors that the head assigns to the class of ``s_u``, in [0, 1].
         spread: distinct nearest hard samples, as a share of those that closed-form anchors of the same pairs
@@ -37,6 +39,7 @@ class AnchorQuality:
     """
 
     partner: float
+    partner_closed_form: float
     gap: float
     own_class: float
     spread: float
@@ -44,7 +47,8 @@ class AnchorQuality:
     @property
     def degenerate(self) -> bool:
         """Whether anchors have forgotten their partner, or crowd on few hard samples."""
-        return self.partner < DEGENERATE_PARTNER or self.spread < DEGENERATE_SPREAD
+        forgotten = self.partner < DEGENERATE_PARTNER * self.partner_closed_form
+        return forgotten or self.spread < DEGENERATE_SPREAD
 
     def report(self) -> dict[str, float]:
         """The numbers by the names that metrics give them."""
@@ -107,6 +111,7 @@ def anchor_quality(
     of_head = head(anchors).argmax(1)
     return AnchorQuality(
         partner=partner_share(anchors, PARTNERS),
+        partner_closed_form=partner_share(control, PARTNERS),
         gap=float(similarity_loss(anchors, s_u, s_v, lambda_p) - bound),
         own_class=float((of_head == labels.to(of_head.device)[own]).float().mean()),
         spread=found / possible,
