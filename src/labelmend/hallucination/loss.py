@@ -10,11 +10,11 @@ from torch.nn import functional
 Head = Callable[[Tensor], Tensor]
 """g, from features (B, d) to logits (B, C)."""
 
-# The paper adds the two terms of eq. 2 as they are. Their scales are those of cosines and of logits, and depend
-# on network and training; added as they are, the second one wins: anchors forget their partner, and all that
-# is left of a class is about one point. Over sharpened logits it acts on anchors on the wrong side of the
-# boundary and leaves the others alone; with a small weight both aims are met. docs/PAPER.md has the trade-off.
-# The sharpness is in units of the spread of the logits, so that it holds for any network.
+# The paper adds the two terms of eq. 2 as they are. Their scales are those of cosines and of logits, which
+# depend on network and training. Added as they are, the second one wins: anchors forget their partner, and
+# all that is left of a class is about one point. Over sharpened logits it acts on anchors on the wrong side
+# of the boundary and leaves the others alone; with a small weight both aims are met (docs/PAPER.md has the
+# trade-off). The sharpness is in units of the spread of the logits, so that it holds for any network.
 SHARPNESS, CLASSIFICATION_WEIGHT = 0.1, 0.02
 
 

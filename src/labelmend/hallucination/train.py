@@ -17,8 +17,6 @@ from labelmend.hallucination.loss import (
 )
 from labelmend.hallucination.partners import sample_partners
 
-BATCH = 256
-
 
 @torch.enable_grad()
 def train_hallucinator(
@@ -29,6 +27,7 @@ def train_hallucinator(
     labels: Tensor,
     lambda_p: float,
     steps: int,
+    batch_size: int = 256,
     *,
     generator: torch.Generator,
     sharpness: float = SHARPNESS,
@@ -45,7 +44,8 @@ def train_hallucinator(
         features: (M, d), features of the easy samples.
         labels: int64 (M,), their given labels.
         lambda_p: in [0.5, 1].
-        steps: of ``BATCH`` pairs each.
+        steps: how many; each takes ``batch_size`` pairs.
+        batch_size: pairs a step.
         generator: source of the partners and of the order.
         sharpness: temperature of the classification term, in spreads of the logits of ``features``.
         weight: of the classification term.
@@ -58,7 +58,7 @@ def train_hallucinator(
     with torch.no_grad():
         temperature = sharpness * logit_spread(head(features))
     losses: list[Tensor] = []
-    for own, partner in _pairs(labels, steps, generator):
+    for own, partner in _pairs(labels, steps, batch_size, generator):
         s_u, s_v = features[own], features[partner]
         anchors = hallucinator(s_u, s_v)
         loss = hallucination_loss(anchors, s_u, s_v, labels[own], head, lambda_p, temperature, weight)
@@ -70,7 +70,9 @@ def train_hallucinator(
     return float(torch.stack(last).mean()) if last else float("nan")
 
 
-def _pairs(labels: Tensor, steps: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+def _pairs(
+    labels: Tensor, steps: int, batch_size: int, generator: torch.Generator
+) -> Iterator[tuple[Tensor, Tensor]]:
     """Positions of easy samples and of partners of other classes, ``steps`` times; new ones in each pass."""
     done = 0
     while done < steps:
@@ -78,6 +80,6 @@ def _pairs(labels: Tensor, steps: int, generator: torch.Generator) -> Iterator[t
         if partners.numel() == 0:
             return
         order = torch.randperm(len(labels), generator=generator, device=generator.device)
-        for batch in torch.split(order.to(labels.device), BATCH)[: steps - done]:
+        for batch in torch.split(order.to(labels.device), batch_size)[: steps - done]:
             yield batch, partners[batch, 0]
             done += 1
