@@ -8,6 +8,7 @@ from labelmend.errors import RunError
 
 def write(folder, row, seed, accuracy, **selection):
     record = {
+        "suite": folder.name,
         "row": row,
         "noise": "cifar10n:worse",
         "summary": {
@@ -56,5 +57,15 @@ def test_document_keeps_all_but_its_tables(tmp_path):
     assert text.startswith("before\n<!-- table: known -->\n\n| noise |")
     assert text.endswith("between\n" + unknown + "after\n")
     assert "| CE | 1 | 60.00 |" in text
+    update_document(document, suite_tables(results))
+    assert document.read_text() == text
+
+
+def test_results_that_are_of_no_suite_leave_a_document_as_it_is(tmp_path):
+    document, results = tmp_path / "page.md", tmp_path / "results"
+    (results / "other").mkdir(parents=True)
+    (results / "other" / "seconds.json").write_text(json.dumps({"seconds": [1, 2]}))
+    text = "<!-- table: other -->\nold\n<!-- end of table -->\n"
+    document.write_text(text)
     update_document(document, suite_tables(results))
     assert document.read_text() == text

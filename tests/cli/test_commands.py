@@ -36,7 +36,7 @@ def test_fit_prints_lines_a_table_and_the_next_command(photos, tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     assert main(["fit", str(photos), "--noise", "symmetric:0.2", *FLAGS]) == 0
     out = capsys.readouterr().out
-    folder = "runs/photos-anchor_hallucination-1"
+    folder = "runs/photos-mend-1"
     for part in (
         "40 images of 2 classes",
         "of the labels were changed",

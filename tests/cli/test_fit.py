@@ -9,7 +9,7 @@ from labelmend.settings.retired import RETIRED
 def test_flags_become_overrides():
     found = parse_fit(["photos", "--epochs", "3", "--batch_size=64", "--out", "runs/a_b", "--overwrite"])
     assert (found.data, found.out, found.overwrite) == ("photos", "runs/a_b", True)
-    assert (found.recipe, found.method) == ("fast", "anchor_hallucination")
+    assert (found.recipe, found.method) == ("fast", "mend")
     assert found.overrides == {"epochs": 3.0, "batch_size": 64}
 
 
@@ -93,3 +93,25 @@ def test_a_missing_source_is_one_line(capsys, tmp_path, monkeypatch):
     assert main(["fit", "nowhere"]) == 2
     assert "nowhere: there is no such file or folder" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--guesses", "cached"], "--guesses of method 'mend' was retired: it is now always 'cached'"),
+        (["--lambda-conf=0.4"], r"--lambda-conf of method 'mend' was retired: it is now always 0\.5"),
+        (
+            ["--method", "anchor_hallucination", "--teacher", "average"],
+            "--teacher of method 'anchor_hallucination' was retired: it is now always 'network'",
+        ),
+    ],
+)
+def test_what_the_two_methods_lost_is_refused(argv, message):
+    with pytest.raises(SettingsError, match=message) as caught:
+        parse_fit(["photos", *argv])
+    assert "\n" not in str(caught.value)
+
+
+def test_the_papers_method_has_its_own_flags():
+    found = parse_fit(["photos", "--method", "anchor_hallucination", "--lambda-conf", "0.4"])
+    assert (found.method, found.overrides) == ("anchor_hallucination", {"lambda_conf": 0.4})

@@ -53,19 +53,16 @@ def selections(draw: st.DrawFn) -> tuple[torch.Tensor, torch.Tensor, torch.Tenso
 
 
 @settings(deadline=None)
-@given(selections(), st.sampled_from(["easiness", "loss"]))
-def test_selection_equals_sorting_each_class(case: tuple, rank_by: str) -> None:
-    labels, omega, losses, classes, percent = case
+@given(selections())
+def test_selection_equals_sorting_each_class(case: tuple) -> None:
+    labels, easiness, losses, classes, percent = case
     cap = math.ceil(Fraction(percent, 100) * len(labels) / classes)
     expected = set()
     for j in range(classes):
         members = [i for i in range(len(labels)) if labels[i] == j]
-        key = {
-            "easiness": lambda i: (-omega[i].item(), losses[i].item(), i),
-            "loss": lambda i: (losses[i].item(), i),
-        }[rank_by]
-        expected |= set(sorted(members, key=key)[:cap])
-    easy = select_easy(labels, omega, losses, classes, percent, rank_by)
+        ranked = sorted(members, key=lambda i: (-easiness[i].item(), losses[i].item(), i))
+        expected |= set(ranked[:cap])
+    easy = select_easy(labels, easiness, losses, classes, percent)
     assert set(easy.nonzero()[:, 0].tolist()) == expected
     assert int(easy.sum()) == int(easy_set_sizes(labels, classes, percent).sum()) <= cap * classes
 
@@ -73,9 +70,8 @@ def test_selection_equals_sorting_each_class(case: tuple, rank_by: str) -> None:
 def test_saturated_easiness_is_ranked_by_loss_then_index() -> None:
     labels = torch.zeros(5, dtype=torch.int64)
     losses = torch.tensor([0.3, 0.1, 0.2, 0.1, 0.0])
-    omega = torch.tensor([1.0, 1.0, 1.0, 1.0, 0.9])
-    assert select_easy(labels, omega, losses, 1, 40).tolist() == [False, True, False, True, False]
-    assert select_easy(labels, omega, losses, 1, 40, "loss").tolist() == [False, True, False, False, True]
+    easiness = torch.tensor([1.0, 1.0, 1.0, 1.0, 0.9])
+    assert select_easy(labels, easiness, losses, 1, 40).tolist() == [False, True, False, True, False]
 
 
 def test_trusted_samples_are_extra_members() -> None:

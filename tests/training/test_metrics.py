@@ -1,19 +1,43 @@
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 import torch
-from labelmend.training.quality import selection_quality
+from torch import nn
 
-from labelmend.methods.base import Selection
+from labelmend.data.image_set import ImageSet, MemoryImages
+from labelmend.training.arithmetic import Arithmetic
+from labelmend.training.metrics import (
+    SelectionQuality,
+    TestAccuracy,
+    detection_ap,
+    selection_quality,
+    summarise,
+)
+from labelmend.training.views import Normalisation
+from labelmend.verdicts.record import SampleRecord
+
+TRUE = np.array([0, 0, 1, 1, 2, 2])
+GIVEN = np.array([0, 1, 1, 0, 2, 0])  # wrong at 1, 3, 5
+
+
+def record_of(easy, corrected, quality, classes=3):
+    return replace(
+        SampleRecord.empty(len(easy), classes),
+        easy=torch.tensor(easy),
+        corrected=torch.tensor(corrected),
+        label_quality=torch.tensor(quality),
+    )
+
+
+RECORD = record_of(
+    [True, True, False, False, False, False], [-1, -1, 1, 1, -1, 1], [0.9, 0.1, 0.8, 0.2, 0.7, 0.6]
+)
 
 
 def test_by_hand():
-    true = torch.tensor([0, 0, 1, 1, 2, 2]).numpy()
-    given = torch.tensor([0, 1, 1, 0, 2, 0]).numpy()  # wrong at 1, 3, 5
-    selection = Selection(
-        easy=torch.tensor([True, True, False, False, False, False]),
-        corrected=torch.tensor([-1, -1, 1, 1, -1, 1]),
-        label_quality=torch.tensor([0.9, 0.1, 0.8, 0.2, 0.7, 0.6]),
-    )
-    found = selection_quality(selection, given, true)
+    found = selection_quality(RECORD, GIVEN, TRUE)
     assert found["easy_purity"] == 0.5
     assert found["kept_accuracy"] == 1
     assert found["corrected_accuracy"] == 0.5
@@ -21,6 +45,112 @@ def test_by_hand():
 
 
 def test_undefined_shares_are_left_out():
-    labels = torch.tensor([0, 1]).numpy()
-    selection = Selection(torch.ones(2, dtype=torch.bool), torch.full((2,), -1), torch.ones(2))
-    assert selection_quality(selection, labels, labels) == pytest.approx({"easy_purity": 1.0})
+    labels = np.array([0, 1])
+    record = record_of([True, True], [-1, -1], [1.0, 1.0])
+    assert selection_quality(record, labels, labels) == pytest.approx({"easy_purity": 1.0})
+
+
+def test_average_precision_by_hand():
+    record = record_of([False] * 4, [-1] * 4, [0.1, 0.2, 0.3, 0.4])
+    # Wrong labels at the first and third place of the ranking.
+    assert detection_ap(record, np.array([True, False, True, False])) == pytest.approx((1 + 2 / 3) / 2)
+    assert np.isnan(detection_ap(record, np.zeros(4, dtype=bool)))
+
+
+def test_the_selection_of_a_method_is_asked_for_each_time():
+    method = SimpleNamespace(selection=lambda: None)
+    quality = SelectionQuality(GIVEN, TRUE)
+    assert dict(quality(method, 1, False)) == {}
+    method.selection = lambda: RECORD
+    assert dict(quality(method, 2, False)) == selection_quality(RECORD, GIVEN, TRUE)
+
+
+class Corner(nn.Module):
+    """Says class 1 where its corner of an image is bright, else class 0."""
+
+    feature_dim, num_outputs = 1, 2
+
+    def __init__(self, row, column):
+        super().__init__()
+        self.row, self.column = row, column
+
+    def features(self, images):
+        return images[:, 0, self.row, self.column][:, None]
+
+    def head(self, features):
+        return torch.cat([-features, features], dim=1)
+
+    def forward(self, images):
+        return self.head(self.features(images))
+
+
+def corners():
+    """Four images, bright in one corner each; those bright at the top are of class 1."""
+    pixels = torch.zeros(4, 2, 2, 1, dtype=torch.uint8)
+    for image, (row, column) in enumerate([(0, 0), (0, 1), (1, 0), (1, 1)]):
+        pixels[image, row, column] = 200
+    labels = np.array([1, 1, 0, 0])
+    return ImageSet(MemoryImages(pixels), labels, ["low", "top"], list("abcd"), [""] * 4)
+
+
+def accuracy_of(final, flip_average=False, every=1, epoch=1, last=False, probabilities=None):
+    """With a network that is wrong about everything beside the final model."""
+    worst = Corner(1, 1)
+    method = SimpleNamespace(
+        final_model=lambda: final,
+        task=SimpleNamespace(networks=[worst], averages=[worst]),
+        probabilities=probabilities or (lambda logits: logits.softmax(1)),
+    )
+    evaluator = TestAccuracy(
+        corners(),
+        Normalisation((100.0,), (100.0,)),
+        Arithmetic(torch.device("cpu"), "float32", "contiguous"),
+        flip_average,
+        every,
+    )
+    return dict(evaluator(method, epoch, last))
+
+
+def test_the_model_that_would_be_final_is_tested():
+    assert accuracy_of(Corner(0, 0)) == {"test_accuracy": 0.75}
+    assert accuracy_of(Corner(1, 1)) == {"test_accuracy": 0.25}
+
+
+def test_mirror_images_count_where_they_are_averaged():
+    class Sure(Corner):
+        """Surer of a bright corner than of a dark one, so that the brighter of two corners decides."""
+
+        def head(self, features):
+            return torch.cat([-features, 3 * features.clamp(min=0) - 1e-3], dim=1)
+
+    assert accuracy_of(Sure(0, 0)) == {"test_accuracy": 0.75}
+    assert accuracy_of(Sure(0, 0), flip_average=True) == {"test_accuracy": 1.0}
+
+
+def test_probabilities_are_the_methods():
+    swapped = accuracy_of(Corner(0, 0), probabilities=lambda logits: logits.softmax(1).flip(1))
+    assert swapped == {"test_accuracy": 0.25}
+
+
+@pytest.mark.parametrize(
+    ("epoch", "last", "due"), [(1, False, False), (3, False, True), (4, True, True), (4, False, False)]
+)
+def test_accuracy_is_due_every_few_epochs_and_at_the_end(epoch, last, due):
+    assert bool(accuracy_of(Corner(0, 0), every=3, epoch=epoch, last=last)) == due
+
+
+def test_summary_by_hand():
+    pixels = MemoryImages(torch.zeros(6, 2, 2, 1, dtype=torch.uint8))
+    images = ImageSet(pixels, GIVEN, list("abc"), list("uvwxyz"), [""] * 6, true_labels=TRUE)
+    accuracies = [0.95, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.7, 0.5]
+    rows = [{"epoch": i, "test_accuracy": value} for i, value in enumerate(accuracies)]
+    rows.insert(3, {"epoch": 99})
+    summary = summarise(RECORD, images, rows)
+    assert summary["samples"] == 6
+    assert summary["verdicts"] == {"easy": 2, "hard_clean": 1, "hard_corrected": 0, "uncertain": 3}
+    assert summary["test_accuracy_last"] == 0.5
+    assert summary["test_accuracy_mean_of_last_10"] == pytest.approx(0.56)
+    assert summary["test_accuracy_best"] == 0.95
+    assert summary["detection_ap"] == 1
+    unknown = summarise(RECORD, replace(images, true_labels=None), [{"epoch": 1}])
+    assert not {"detection_ap", "test_accuracy_last", "test_accuracy_best"} & unknown.keys()

@@ -1,22 +1,23 @@
 import json
 import pickle
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 import torch
-from labelmend.training.loop import CHECKPOINT, METRICS, train
 
 from labelmend.config import BudgetSettings, NetworkSettings, Settings, TrainingSettings
-from labelmend.data.image_set import Subset
-from labelmend.errors import RunError
+from labelmend.data.image_set import Images
+from labelmend.errors import DataError, RunError
 from labelmend.methods import METHODS
-from labelmend.training import loop
+from labelmend.training import state
+from labelmend.training.trainer import Trainer, train
 
 SMALL = NetworkSettings(widths=[8, 16])
 FIXED = {"precision": "float32", "memory_format": "channels_last"}
 
 
-def settings(method="anchor_hallucination", epochs=4.0, **changes):
+def settings(method="mend", epochs=4.0, **changes):
     return Settings(
         METHODS[method].Settings(**changes.pop("method_settings", {})),
         network=SMALL,
@@ -46,11 +47,17 @@ class KillAfter:
         self.done = row["epoch"]
 
 
-def equal(a, b):
-    return all(np.array_equal(getattr(a, n), getattr(b, n), equal_nan=True) for n in a.__dataclass_fields__)
+def equal(first, second):
+    pairs = zip(first.tensors().values(), second.tensors().values(), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
 
 
-CACHED = {"guesses": "cached", "guess_momentum": 0.5, "refresh": 3, "surrounding": "loose"}
+def without_clocks(rows):
+    clocks = ("seconds", "preparation_seconds", "selection_seconds")
+    return [{k: v for k, v in row.items() if k not in clocks} for row in rows]
+
+
+LEARNED = {"hallucinator": "learned", "refresh": 3}
 
 
 @pytest.mark.parametrize("killed_after", [1, 3])
@@ -61,7 +68,7 @@ CACHED = {"guesses": "cached", "guess_momentum": 0.5, "refresh": 3, "surrounding
         ("mixup", {}),
         ("anchor_hallucination", {}),
         ("anchor_hallucination", {"ema_decay": 0.0}),
-        ("anchor_hallucination", {"method_settings": CACHED}),
+        ("mend", {"method_settings": LEARNED}),
     ],
 )
 def test_same_seed_same_verdicts_and_a_killed_run_resumes_to_them(
@@ -74,21 +81,18 @@ def test_same_seed_same_verdicts_and_a_killed_run_resumes_to_them(
     with pytest.raises(Killed):
         run(folder=tmp_path, listener=KillAfter(killed_after))
     resumed = run(folder=tmp_path, resume=True)
-    assert equal(whole.verdicts, resumed.verdicts)
-    drop = ("seconds", "preparation_seconds", "selection_seconds")
-    assert [{k: v for k, v in row.items() if k not in drop} for row in whole.rows] == [
-        {k: v for k, v in row.items() if k not in drop} for row in resumed.rows
-    ]
+    assert equal(whole.record, resumed.record)
+    assert without_clocks(whole.rows) == without_clocks(resumed.rows)
     weights = whole.network.state_dict()
     assert all(torch.equal(weights[name], value) for name, value in resumed.network.state_dict().items())
-    assert len((tmp_path / METRICS).read_text().splitlines()) == 4
+    assert len((tmp_path / state.METRICS).read_text().splitlines()) == 4
 
 
 def test_another_seed_gives_another_result(noisy_digits):
     first, second = settings("ce", epochs=1), settings("ce", epochs=1)
     second.seed = 1
     runs = [train(s, noisy_digits) for s in (first, second)]
-    assert not np.array_equal(runs[0].verdicts.probabilities, runs[1].verdicts.probabilities)
+    assert not torch.equal(runs[0].record.probabilities, runs[1].record.probabilities)
 
 
 def test_the_global_generators_are_left_alone(noisy_digits):
@@ -106,6 +110,22 @@ def test_a_flop_budget_is_kept(noisy_digits):
     assert trained.rows[-1]["share"] == 1
 
 
+def test_a_budget_in_minutes_goes_on_where_it_was(noisy_digits, tmp_path):
+    """What a run has used before it was stopped counts: with all of it used, no epoch follows."""
+    wanted = settings("ce", budget=BudgetSettings(minutes=10))
+    first = Trainer(wanted, noisy_digits, folder=tmp_path)
+    row = first.run_epoch()
+    first.rows.append(row)
+    first.spent.seconds = 240.0
+    state.keep(first, row, tmp_path)
+    resumed = Trainer(wanted, noisy_digits, folder=tmp_path, resume=True)
+    assert resumed.share == pytest.approx(0.4)
+    assert 240 < resumed.run_epoch()["seconds"] < 600
+    first.spent.seconds = 600.0
+    state.keep(first, row, tmp_path)
+    assert len(train(wanted, noisy_digits, folder=tmp_path, resume=True).rows) == 1
+
+
 def test_part_of_an_epoch_is_trained(noisy_digits):
     trained = train(settings("ce", epochs=1.5), noisy_digits)
     assert [row["epoch"] for row in trained.rows] == [1, 2]
@@ -115,26 +135,42 @@ def test_part_of_an_epoch_is_trained(noisy_digits):
 def test_metrics_say_what_is_known_only(noisy_digits, digits_test):
     row = train(settings("mixup", epochs=1), noisy_digits, digits_test).rows[0]
     assert "test_accuracy" in row
-    unknown = noisy_digits.__class__(**{**vars(noisy_digits), "true_labels": None})
-    row = train(settings(epochs=2.0), unknown).rows[-1]
-    assert "test_accuracy" not in row
-    assert "easy_purity" not in row
-    assert json.loads(json.dumps(row)) == row
+    unknown = replace(noisy_digits, true_labels=None)
+    for method in ("mend", "anchor_hallucination"):
+        row = train(settings(method, epochs=2.0), unknown).rows[-1]
+        assert "test_accuracy" not in row
+        assert "easy_purity" not in row
+        assert "easy" in row
+        assert json.loads(json.dumps(row)) == row
 
 
 def test_test_labels_change_nothing_that_is_learned(noisy_digits, digits_test):
     wrong = digits_test.with_labels((digits_test.given_labels + 1) % 10)
     runs = [train(settings(epochs=2.0), noisy_digits, test) for test in (None, digits_test, wrong)]
-    assert equal(runs[0].verdicts, runs[1].verdicts)
-    assert equal(runs[0].verdicts, runs[2].verdicts)
+    assert equal(runs[0].record, runs[1].record)
+    assert equal(runs[0].record, runs[2].record)
 
 
-def test_images_decoded_ahead_train_like_images_in_memory(noisy_digits, monkeypatch):
-    whole = train(settings("ce", epochs=2), noisy_digits)
-    monkeypatch.setattr(loop, "_in_memory", lambda images: False)
-    assert equal(whole.verdicts, train(settings("ce", epochs=2), noisy_digits).verdicts)
-    monkeypatch.undo()
-    assert loop._in_memory(Subset(noisy_digits.images, torch.arange(2)))
+@dataclass(frozen=True)
+class Decoded:
+    """Images that have to be fetched ahead of time."""
+
+    images: Images
+    in_memory = False
+
+    @property
+    def shape(self):
+        return self.images.shape
+
+    def gather(self, index):
+        return self.images.gather(index)
+
+
+@pytest.mark.parametrize("method", ["ce", "mend"])
+def test_images_decoded_ahead_train_like_images_in_memory(method, noisy_digits):
+    streamed = replace(noisy_digits, images=Decoded(noisy_digits.images))
+    whole, decoded = (train(settings(method, epochs=2), data) for data in (noisy_digits, streamed))
+    assert equal(whole.record, decoded.record)
 
 
 def test_divergence_is_noticed_at_once(noisy_digits):
@@ -144,23 +180,83 @@ def test_divergence_is_noticed_at_once(noisy_digits):
         train(diverging, noisy_digits)
 
 
+def test_one_class_cannot_be_told_apart(noisy_digits):
+    one = replace(noisy_digits.with_labels(np.zeros(600, dtype=np.int64)), class_names=["zero"])
+    with pytest.raises(DataError, match="only one class"):
+        train(settings("ce"), replace(one, true_labels=None))
+
+
 def test_a_finished_network_is_free_of_hooks(noisy_digits):
     network = train(settings("ce", epochs=1), noisy_digits).network
     assert len(pickle.loads(pickle.dumps(network)).state_dict()) == len(network.state_dict())
 
 
+def probabilities_of(run, network, images):
+    """Of a network in evaluation mode, straight from normalised pixels."""
+    network.eval()
+    with torch.no_grad():
+        return network(run.setup.normalisation(images.gather(torch.arange(images.shape[0])))).softmax(1)
+
+
+def test_the_final_model_is_the_average_and_makes_the_probabilities_of_the_record(noisy_digits, digits_test):
+    """Which is what is tested after each epoch, not the raw network."""
+    run = Trainer(settings("mend", ema_decay=0.95, test_every=1), noisy_digits, digits_test)
+    trained = run.run()
+    raw, average = run.setup.networks[0], run.averages[0].average
+    assert trained.network is average
+    assert not trained.network.training
+    weights = average.state_dict()
+    assert not torch.equal(weights["classifier.weight"], raw.state_dict()["classifier.weight"])
+    found = probabilities_of(run, trained.network, noisy_digits.images)
+    assert torch.allclose(found, trained.record.probabilities, atol=1e-5)
+    assert not torch.allclose(
+        probabilities_of(run, raw, noisy_digits.images), trained.record.probabilities, atol=1e-2
+    )
+    labels = torch.from_numpy(digits_test.given_labels)
+    hits = {
+        name: float((probabilities_of(run, network, digits_test.images).argmax(1) == labels).double().mean())
+        for name, network in (("average", average), ("raw", raw))
+    }
+    assert hits["average"] != hits["raw"]
+    assert trained.rows[-1]["test_accuracy"] == trained.summary["test_accuracy_last"] == hits["average"]
+
+
+def test_without_an_average_the_network_itself_is_final(noisy_digits):
+    run = Trainer(settings("ce", epochs=1, ema_decay=0.0), noisy_digits)
+    assert run.run().network is run.setup.networks[0]
+
+
+def test_gradients_do_not_add_up_from_step_to_step(noisy_digits):
+    """One step of plain SGD moves each weight by rate times gradient of that step alone."""
+    run = Trainer(settings("ce", momentum=0.0, weight_decay=0.0, lr_warmup=0.0, nesterov=False), noisy_digits)
+    run._train_mode()
+    weight, moves = run.setup.networks[0].classifier.bias, []
+    step = run.method.start_epoch(run.progress())[0]
+    for _ in range(2):
+        before = weight.detach().clone()
+        run.train_step(step, noisy_digits.images.gather(step.index), run.progress())
+        moves.append((before - weight.detach(), weight.grad.clone()))
+    for moved, gradient in moves:
+        assert torch.allclose(moved, 0.1 * gradient, atol=1e-6)
+        # The gradient of a bias is a mean of p - q over the step, which is never large.
+        assert float(gradient.abs().sum()) <= 2
+    assert not torch.allclose(moves[1][1], moves[0][1] * 2, rtol=0.1)
+
+
+def test_the_numbers_of_a_run_say_what_was_done(noisy_digits):
+    run = Trainer(settings("co_teaching", epochs=1), noisy_digits)
+    told = run.describe()
+    assert (told["networks"], told["members"], told["images"]) == (2, 1, 600)
+    assert (told["batch_size"], told["lr"]) == (50, 0.1)
+    assert json.loads(json.dumps(told)) == told
+    summary = run.run().summary
+    assert sum(summary["verdicts"].values()) == summary["samples"] == 600
+    assert summary["epochs"] == 1
+    assert summary["flops"] > 0
+
+
 def test_nothing_to_resume(noisy_digits, tmp_path):
-    with pytest.raises(RunError, match=f"{CHECKPOINT} does not exist"):
+    with pytest.raises(RunError, match=f"{state.CHECKPOINT} does not exist"):
         train(settings(), noisy_digits, folder=tmp_path, resume=True)
-
-
-def test_batch_size_and_rate_follow_the_number_of_images():
-    auto = TrainingSettings()
-    sizes = [loop.resolve_batch_size(auto, count, 32) for count in (20, 1000, 10_000, 1_000_000)]
-    assert sizes == [20, 32, 125, 250]
-    assert loop.resolve_lr(auto, 125) == pytest.approx(0.2)
-    assert loop.resolve_lr(auto, 500) == pytest.approx(0.4)
-    fixed = TrainingSettings(batch_size=64, lr=0.02)
-    assert loop.resolve_batch_size(auto, 1_000_000, 224) == 32
-    assert loop.resolve_batch_size(fixed, 10_000, 224) == 64
-    assert loop.resolve_lr(fixed, 64) == 0.02
+    with pytest.raises(RunError, match="only be resumed from its folder"):
+        train(settings(), noisy_digits, resume=True)

@@ -66,3 +66,46 @@ def test_views_repeat_with_the_generator():
     assert not torch.equal(
         augmentation(images, generator(5), False), augmentation(images, generator(5), True)
     )
+
+
+def all_views(flip, padding):
+    """Every view that 500 seeds draw of the image 12 / 34, shifted by a pixel at most, row by row."""
+    image = torch.tensor([[1, 2], [3, 4]]).reshape(1, 2, 2, 1)
+    views = (crop_flip(image, 1, flip, generator(seed), padding) for seed in range(500))
+    return {"".join(str(int(pixel)) for pixel in view.flatten()) for view in views}
+
+
+ZERO_PADDED = {"1234", "3400", "0012", "2040", "0103", "4000", "0300", "0020", "0001"}
+
+
+def test_zero_padding_by_hand():
+    assert all_views(False, "zero") == ZERO_PADDED
+
+
+def test_the_black_border_is_mirrored_with_the_image():
+    mirrored = {view[1::-1] + view[:1:-1] for view in ZERO_PADDED}
+    assert all_views(True, "zero") == ZERO_PADDED | mirrored
+
+
+def test_reflected_padding_by_hand():
+    assert all_views(False, "reflect") == {"1234", "3412", "2143", "4321"}
+
+
+@given(st.integers(0, 3), st.booleans(), st.integers(0, 1000))
+def test_padded_views_are_reflected_ones_with_a_black_border(max_shift, flip, seed):
+    images = 1 + torch.arange(2 * 5 * 5 * 3).reshape(2, 5, 5, 3)
+    black = crop_flip(images, max_shift, flip, generator(seed), "zero")
+    whole = crop_flip(images, max_shift, flip, generator(seed))
+    assert torch.equal(black, torch.where(black == 0, 0, whole))
+    for view in (black == 0).all(3):
+        rows, columns = view.all(1), view.all(0)
+        assert torch.equal(view, rows[:, None] | columns[None])
+        assert max(int(rows.sum()), int(columns.sum())) <= max_shift
+
+
+def test_the_padding_of_a_view_is_as_set():
+    images = torch.full((20, 8, 8, 1), 200, dtype=torch.uint8)
+    plain = Normalisation((0.0,), (1.0,))
+    for padding, black in (("zero", True), ("reflect", False)):
+        view = Augmentation(plain, 3, False, 0, 0.0, padding)(images, generator(), False)
+        assert bool((view == 0).any()) == black

@@ -1,14 +1,15 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from labelmend.verdicts.table import SampleVerdicts
 
 from labelmend.data.image_set import ImageSet, MemoryImages
 from labelmend.errors import RunError
 from labelmend.verdicts import frame
+from labelmend.verdicts.record import SampleRecord
 
 
 @pytest.fixture
@@ -24,16 +25,15 @@ def image_set():
 
 @pytest.fixture
 def samples():
-    return SampleVerdicts(
-        probabilities=np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3], [0.05, 0.95]], dtype=np.float32),
-        easiness=np.array([1.0, 0.9, 0.1, 1 / 3], dtype=np.float32),
-        verdict=np.array([0, 1, 2, 3], dtype=np.int8),
-        suggested=np.array([0, 1, 0, 0]),
-        confidence=np.array([0.9, 0.8, 0.7, 0.05], dtype=np.float32),
-        label_quality=np.array([0.9, 0.8, 0.3, 0.05], dtype=np.float32),
-        votes=np.array([0, 3, 2, 0], dtype=np.int32),
-        vote_share=np.array([0, 2 / 3, 1, -0.0], dtype=np.float32),
-        sources=np.array([[-1, -1], [0, -1], [0, 1], [-1, -1]]),
+    return SampleRecord(
+        probabilities=torch.tensor([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3], [0.05, 0.95]]),
+        easiness=torch.tensor([1.0, 0.9, 0.1, 1 / 3]),
+        easy=torch.tensor([True, False, False, False]),
+        label_quality=torch.tensor([0.9, 0.8, 0.3, 0.05]),
+        corrected=torch.tensor([-1, 1, 0, -1]),
+        votes=torch.tensor([0, 3, 2, 0], dtype=torch.int32),
+        vote_share=torch.tensor([0, 2 / 3, 1, -0.0]),
+        sources=torch.tensor([[-1, -1, -1], [0, -1, -1], [0, 1, -1], [-1, -1, -1]]),
     )
 
 
@@ -44,7 +44,11 @@ def test_rows_by_hand(samples, image_set):
     assert list(table["suggested_label"]) == ["cat", "dög, big", "cat", "cat"]
     assert list(table["verdict"]) == ["easy", "hard_clean", "hard_corrected", "uncertain"]
     assert list(table["is_label_issue"]) == [False, False, True, True]
+    assert list(table["label_quality"]) == [0.9, 0.8, 0.3, 0.05]
+    # A voted label is as sure as model and anchors on average, any other as the model is of it.
+    assert list(table["suggestion_confidence"]) == [0.9, 0.733333, 0.85, 0.05]
     assert list(table["vote_share"]) == [0, 0.666667, 1, 0]
+    assert "-0.0" not in str(list(table["vote_share"]))
     assert list(table["nearest_easy_ids"]) == [[], ["a"], ["a", "b,1"], []]
 
 
@@ -82,7 +86,8 @@ def test_csv_text(tmp_path, samples, image_set):
 
 
 def test_same_table_same_bytes_whatever_the_last_bits(tmp_path, samples, image_set):
-    noisy = SampleVerdicts(**{**vars(samples), "easiness": samples.easiness + np.float32(1e-7)})
+    noisy = replace(samples, easiness=samples.easiness + 1e-7)
+    assert not torch.equal(noisy.easiness, samples.easiness)
     for name, some in (("1", samples), ("2", noisy)):
         frame.write_parquet(frame.to_frame(some, image_set), tmp_path / f"{name}.parquet")
         frame.write_csv(frame.to_frame(some, image_set), tmp_path / f"{name}.csv")

@@ -1,7 +1,11 @@
+import numpy as np
 import pandas as pd
 import pytest
+import torch
 
-from labelmend.verdicts.frame import COLUMNS
+from labelmend.data.image_set import ImageSet, MemoryImages
+from labelmend.verdicts.frame import COLUMNS, to_frame
+from labelmend.verdicts.record import SampleRecord
 from labelmend.verdicts.verdicts import Verdicts
 
 
@@ -59,3 +63,16 @@ def test_a_folder_keeps_the_table(tmp_path, verdicts):
     loaded = Verdicts.load(tmp_path)
     assert loaded.summary() == verdicts.summary()
     assert len(loaded) == 5
+
+
+def test_the_table_of_a_record():
+    image_set = ImageSet(
+        images=MemoryImages(torch.zeros(3, 4, 4, 1, dtype=torch.uint8)),
+        given_labels=np.array([0, 1, 1]),
+        class_names=["cat", "dog"],
+        ids=["a", "b", "c"],
+        paths=["", "", ""],
+    )
+    record = SampleRecord.empty(3, 2)
+    pd.testing.assert_frame_equal(Verdicts.from_record(record, image_set).table, to_frame(record, image_set))
+    assert Verdicts.from_record(record, image_set).summary()["verdicts"]["uncertain"] == 3

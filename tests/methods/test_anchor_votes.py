@@ -1,0 +1,186 @@
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch.nn import functional
+
+from labelmend.correction.correct import Corrections
+from labelmend.hallucination.closed_form import closed_form_anchors
+from labelmend.hallucination.partners import sample_partners
+from labelmend.methods.anchor_votes import AnchorVotes, report_of, voted_record
+from labelmend.verdicts.record import SampleRecord
+
+CLASSES, COUNT, DIM = 3, 40, 4
+PLAIN = {"hallucinator": "closed_form", "lambda_p": 0.7, "anchors_per_sample": 2, "max_votes": 5}
+
+
+@pytest.fixture
+def make(make_task, network):
+    def build(given, **settings):
+        return AnchorVotes(make_task(given, network), **{**PLAIN, "surrounding": "strict", **settings})
+
+    return build
+
+
+def world(seed=0):
+    draw = torch.Generator().manual_seed(seed)
+    features, given = torch.rand(COUNT, DIM, generator=draw), torch.randint(CLASSES, (COUNT,), generator=draw)
+    return features, given, torch.rand(COUNT, generator=draw) < 0.6
+
+
+def anchors_of(votes, features, given, easy):
+    """The anchors that a vote is about to make, the class of each, and the sample behind it."""
+    members = easy.nonzero()[:, 0]
+    again = torch.Generator()
+    again.set_state(votes.task.generator.get_state())
+    partners = sample_partners(given[easy], votes.anchors_per_sample, again)
+    own = torch.arange(len(members)).repeat_interleave(votes.anchors_per_sample)
+    s_u, s_v = features[easy][own], features[easy][partners.flatten()]
+    return closed_form_anchors(s_u, s_v, votes.lambda_p), given[easy][own], members[own]
+
+
+def ballots_of(similarity, valid, hard, surrounding, limit):
+    """Anchors that vote on a hard sample, the most similar first."""
+    column = similarity[:, hard]
+    if surrounding == "strict":
+        voters = [a for a in range(len(column)) if valid[a] and int(similarity[a].argmax()) == hard]
+    else:
+        voters = [a for a in range(len(column)) if column[a] >= limit]
+    return sorted(voters, key=lambda a: -float(column[a]))
+
+
+@pytest.mark.parametrize("centred", [False, True])
+@pytest.mark.parametrize("surrounding", ["strict", "loose"])
+@pytest.mark.parametrize(("per_sample", "conf", "max_votes"), [(1, 0.0, 99), (2, 0.5, 5), (3, 0.75, 2)])
+def test_votes_equal_plain_python(make, centred, surrounding, per_sample, conf, max_votes):
+    features, given, easy = world()
+    votes = make(
+        given,
+        anchors_per_sample=per_sample,
+        lambda_conf=conf,
+        max_votes=max_votes,
+        centred=centred,
+        surrounding=surrounding,
+    )
+    anchors, labels, sources = anchors_of(votes, features, given, easy)
+    found = votes.correct(features, easy, 0)
+
+    origin = features.mean(0) if centred else torch.zeros(DIM)
+    similarity = functional.cosine_similarity((anchors - origin)[:, None], (features[~easy] - origin), dim=2)
+    best = similarity.amax(1)
+    limit = best.sort().values[int(conf * len(best))] - 1e-6
+    assert found.valid_anchors == len(best) - int(conf * len(best))
+    for number, sample in enumerate((~easy).nonzero()[:, 0].tolist()):
+        ballots = ballots_of(similarity, best >= limit, number, surrounding, limit)[:max_votes]
+        assert found.votes[sample] == len(ballots)
+        assert found.sources[sample].tolist() == ([*sources[ballots].tolist(), -1, -1, -1])[:3]
+        if not ballots:
+            assert (found.corrected[sample], found.vote_share[sample]) == (-1, 0)
+            continue
+        number_of = torch.bincount(labels[ballots], minlength=CLASSES)
+        assert number_of[found.corrected[sample]] == number_of.max()
+        assert float(found.vote_share[sample]) == pytest.approx(int(number_of.max()) / len(ballots))
+    assert (found.votes[easy] == 0).all()
+    assert (found.corrected[easy] == -1).all()
+
+
+def test_votes_are_taken_from_enough_anchors_that_agree(make):
+    features, given, easy = world()
+    every = make(given, surrounding="loose").correct(features, easy, 0)
+    assert int(every.votes.max()) == 5
+    none = make(given, surrounding="loose", min_votes=6).correct(features, easy, 0)
+    assert torch.equal(none.votes, every.votes)
+    assert (none.corrected == -1).all()
+    agreed = make(given, surrounding="loose", min_agreement=0.7).correct(features, easy, 0)
+    expected = torch.where(every.vote_share >= 0.7, every.corrected, -1)
+    assert torch.equal(agreed.corrected, expected)
+    assert not torch.equal(agreed.corrected, every.corrected)
+
+
+def test_the_hallucinator_makes_the_anchors_once_it_is_trained(make_task, network, with_optimizers):
+    features, given, easy = world()
+    votes = AnchorVotes(
+        make_task(given, network), **{**PLAIN, "hallucinator": "learned"}, surrounding="strict"
+    )
+    holder = SimpleNamespace(task=votes.task, optimizers=lambda stage: votes.optimizers(3e-3))
+    with_optimizers(holder)
+    optimizer = votes.task.optimizers["hallucinator"]
+    assert optimizer.param_groups[0]["lr"] == 3e-3
+    (plan,) = votes.optimizers(3e-3).values()
+    assert not plan.every_step
+    assert plan.schedule.kind == "constant"
+    assert {id(p) for g in plan.groups for p in g.parameters} == {
+        id(p) for p in votes.hallucinator.parameters()
+    }
+    made = []
+    forward = votes.hallucinator.forward
+    votes.hallucinator.forward = lambda s_u, s_v: made.append(len(s_u)) or forward(s_u, s_v)
+    before = [p.clone() for p in votes.hallucinator.parameters()]
+    head = network.classifier.weight.clone()
+    votes.correct(features, easy, 2)
+    size = int(easy.sum())
+    assert made == [size, size, 2 * size]
+    assert all(not torch.equal(a, b) for a, b in zip(before, votes.hallucinator.parameters(), strict=True))
+    assert torch.equal(network.classifier.weight, head)
+    assert network.classifier.weight.grad is None
+
+
+def test_closed_form_anchors_need_nothing_to_train(make):
+    features, given, easy = world()
+    votes = make(given)
+    assert votes.hallucinator is None
+    assert votes.optimizers() == {}
+    assert not list(votes.parameters())
+    anchors = votes.anchor_maker()(features, features.flip(0))
+    assert torch.equal(anchors, closed_form_anchors(features, features.flip(0), 0.7))
+
+
+def test_no_anchors_no_votes_and_nothing_is_drawn(make):
+    features, given, easy = world()
+    for votes, among in ((make(given, anchors_per_sample=0), easy), (make(given), torch.ones_like(easy))):
+        state = votes.task.generator.get_state()
+        found = votes.correct(features, among, 5)
+        assert torch.equal(votes.task.generator.get_state(), state)
+        assert found.valid_anchors == 0
+        assert (found.corrected == -1).all()
+        assert (found.votes == 0).all()
+
+
+def corrections(**columns):
+    nothing = Corrections(
+        torch.full((3,), -1), torch.zeros(3, dtype=torch.int32), torch.zeros(3), torch.full((3, 3), -1), 0
+    )
+    return replace(nothing, **{name: torch.tensor(values) for name, values in columns.items()})
+
+
+def test_the_record_of_a_vote_by_hand(make_task, network):
+    task = make_task([0, 1, 2], network, trusted=torch.tensor([False, False, True]))
+    probabilities = torch.tensor([[0.5, 0.3, 0.2], [0.6, 0.2, 0.2], [0.8, 0.1, 0.1]])
+    found = corrections(corrected=[0, 2, -1], vote_share=[0.9, 0.6, 0.0])
+    record = voted_record(
+        probabilities, torch.tensor([0.1, 0.2, 0.3]), torch.tensor([False, False, True]), found, task
+    )
+    # Means of the model's probability of the given label and of the anchors that do not speak against it.
+    assert record.label_quality.tolist() == pytest.approx([(0.5 + 0.9) / 2, (0.2 + 0.4) / 2, 1.0])
+    assert torch.equal(record.probabilities, probabilities)
+    for name in ("corrected", "votes", "vote_share", "sources"):
+        assert getattr(record, name) is getattr(found, name)
+
+
+def test_the_report_by_hand():
+    record = replace(
+        SampleRecord.empty(5, 2),
+        probabilities=torch.tensor([[0.9, 0.1], [0.2, 0.8], [0.9, 0.1], [0.1, 0.9], [0.5, 0.5]]),
+        easy=torch.tensor([True, False, False, False, False]),
+        corrected=torch.tensor([-1, 1, 0, 1, -1]),
+    )
+    report = report_of(record, torch.tensor([0, 1, 1, 0, 0]))
+    assert {name: report[name] for name in ("easy", "hard_kept", "hard_corrected", "uncertain")} == {
+        "easy": 1,
+        "hard_kept": 1,
+        "hard_corrected": 2,
+        "uncertain": 1,
+    }
+    # Classes reach means 0.5 and 0.45: all five count, the third and fourth for another class than given.
+    assert report["estimated_noise_rate"] == pytest.approx(0.4)

@@ -1,0 +1,198 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from labelmend.config import BudgetSettings, NetworkSettings, Settings, TrainingSettings
+from labelmend.errors import SettingsError
+from labelmend.methods.base import Scores
+from labelmend.methods.dac import AVERAGE_DECAY, FIRST_COST_DIVISOR, Dac, DacSettings, abstention_loss
+from labelmend.methods.plan import Progress
+from labelmend.training.trainer import Trainer, train
+
+GIVEN, INDEX = [0, 1, 2, 0, 1], [4, 0, 2, 1]
+
+
+def logits_of(count=4, seed=3):
+    return 2 * torch.randn(count, 4, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture
+def method(make_task, logits_network):
+    def make(score=None, trusted=None, **settings):
+        task = make_task(GIVEN, logits_network(outputs=4), score=score, trusted=trusted)
+        return Dac(DacSettings(**settings), task)
+
+    return make
+
+
+def test_loss_by_hand():
+    # Probabilities (1/2, 1/4, 1/4) of two classes and of abstaining; (2/3, 1/3) of the classes alone.
+    logits = torch.tensor([[math.log(2), 0.0, 0.0], [math.log(2), 0.0, 0.0]])
+    found = abstention_loss(logits, torch.tensor([0, 1]), 0.5)
+    engaged = 0.75
+    expected = [engaged * math.log(3 / 2), engaged * math.log(3)]
+    assert found.tolist() == pytest.approx([value - 0.5 * math.log(engaged) for value in expected])
+
+
+def test_with_no_part_abstained_it_is_cross_entropy():
+    logits = torch.cat([logits_of()[:, :3], torch.full((4, 1), -1e4)], dim=1)
+    labels = torch.tensor([0, 1, 2, 0])
+    expected = functional.cross_entropy(logits[:, :3], labels, reduction="none")
+    for cost in (0.0, 1.0, 1e6):
+        assert torch.allclose(abstention_loss(logits, labels, cost), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(("cost", "abstains"), [(0.0, True), (1e4, False)])
+def test_a_huge_cost_rules_abstaining_out_and_none_invites_it(cost, abstains):
+    """Of a sample whose two labels contradict each other; without abstaining the best is one half."""
+    logits = torch.zeros(1, 3, requires_grad=True)
+    optimizer = torch.optim.SGD([logits], lr=5.0 if abstains else 1e-3)
+    for _ in range(200):
+        optimizer.zero_grad()
+        loss = sum(abstention_loss(logits, torch.tensor([label]), cost).sum() for label in (0, 1))
+        loss.backward()
+        optimizer.step()
+    abstaining = float(logits.detach().softmax(1)[0, -1])
+    assert (abstaining > 0.99) == abstains
+    assert (abstaining < 0.01) == (not abstains)
+
+
+def test_a_sure_abstention_stays_finite():
+    logits = torch.tensor([[0.0, 0.0, 500.0]], requires_grad=True)
+    loss = abstention_loss(logits, torch.tensor([0]), 1.0)
+    loss.sum().backward()
+    assert loss.isfinite().all()
+    assert logits.grad.isfinite().all()
+
+
+def test_the_last_output_is_no_class(method):
+    assert Dac.num_outputs(3) == 4
+    found = method().probabilities(logits_of())
+    assert torch.allclose(found, logits_of()[:, :3].softmax(1))
+
+
+def test_cross_entropy_over_all_outputs_comes_first_and_sets_the_first_cost(method, views):
+    m = method(learn=0.5, retrain=0.0)
+    m.start_epoch(Progress(1, 0.0, stage_share=0.0))
+    labels = torch.tensor(GIVEN)[INDEX]
+    loss = m.loss(views(INDEX, [logits_of()]), Progress(1, 0.0))
+    assert torch.allclose(loss, functional.cross_entropy(logits_of(), labels))
+    p = logits_of().softmax(1)
+    entropy = functional.cross_entropy(logits_of()[:, :3], labels, reduction="none")
+    seen = float(((1 - p[:, -1]) * entropy).mean())
+    assert float(m.average) == pytest.approx((1 - AVERAGE_DECAY) * seen, rel=1e-5)
+    m.loss(views(INDEX, [logits_of()]), Progress(1, 0.1))
+    average = (1 - AVERAGE_DECAY) * seen * (1 + AVERAGE_DECAY)
+    assert float(m.average) == pytest.approx(average, rel=1e-5)
+    m.start_epoch(Progress(2, 0.5, stage_share=0.5))
+    assert float(m.cost) == pytest.approx(average / FIRST_COST_DIVISOR, rel=1e-5)
+
+
+def test_the_cost_rises_linearly_to_its_end_and_is_the_price_of_an_epoch(method, views):
+    m = method(learn=0.2, retrain=0.0)
+    m.average.fill_(0.64)
+    costs = []
+    for share in (0.2, 0.4, 0.6, 1.0):
+        m.start_epoch(Progress(1, share, stage_share=share))
+        costs.append(float(m.cost))
+        labels = torch.tensor(GIVEN)[INDEX]
+        loss = m.loss(views(INDEX, [logits_of()]), Progress(1, share))
+        assert torch.allclose(loss, abstention_loss(logits_of(), labels, costs[-1]).mean())
+        m.average.fill_(99.0)  # the first cost is settled once
+    assert costs == pytest.approx([0.01, 0.01 + 0.99 / 4, 0.01 + 0.99 / 2, 1.0])
+
+
+def test_the_second_stage_is_cross_entropy_over_the_classes(method, views):
+    m = method()
+    m.start_epoch(Progress(9, 0.6, stage=1, stage_share=0.2))
+    loss = m.loss(views(INDEX, [logits_of()]), Progress(9, 0.6, stage=1, stage_share=0.2))
+    labels = torch.tensor(GIVEN)[INDEX]
+    assert torch.allclose(loss, functional.cross_entropy(logits_of()[:, :3], labels))
+    assert float(m.average) == 0
+
+
+def test_stages_share_the_budget(method):
+    first, second = method(retrain=0.4).stages()
+    assert (first.share, second.share) == (0.6, 0.4)
+    assert (first.fresh, second.fresh) == (False, True)
+    (only,) = method(retrain=0.0).stages()
+    assert only.share == 1
+
+
+def test_samples_abstained_on_are_left_out_of_the_second_stage_unless_trusted(method):
+    p = torch.tensor([[0.1, 0.1, 0.1, 0.7]] * 5)
+    p[2] = torch.tensor([0.1, 0.5, 0.0, 0.4])
+    asked = []
+
+    def score(network, views=0, probabilities=None):
+        asked.append(probabilities(logits_of()))
+        return Scores(p, torch.zeros(5, 1))
+
+    m = method(score, trusted=torch.arange(5) == 4)
+    m.end_stage(Progress(5, 0.5, stage=0))
+    assert torch.allclose(asked[0], logits_of().softmax(1))
+    assert m.abstained.tolist() == [True, True, False, True, False]
+    assert m.metrics() == {"abstained": 3}
+    first = m.start_epoch(Progress(1, 0.0, stage=0))
+    assert torch.cat([step.index for step in first]).sort().values.tolist() == [0, 1, 2, 3, 4]
+    second = m.start_epoch(Progress(6, 0.5, stage=1))
+    assert torch.cat([step.index for step in second]).sort().values.tolist() == [2, 4]
+    m.end_stage(Progress(9, 1.0, stage=1))
+    assert len(asked) == 1
+
+
+def test_where_almost_all_are_abstained_on_all_are_learned_again(method):
+    m = method()
+    m.abstained.fill_(True)
+    steps = m.start_epoch(Progress(6, 0.5, stage=1))
+    assert torch.cat([step.index for step in steps]).sort().values.tolist() == [0, 1, 2, 3, 4]
+
+
+def settings(epochs=16, **changes):
+    return Settings(
+        DacSettings(**changes),
+        network=NetworkSettings(widths=[16, 32]),
+        budget=BudgetSettings(epochs=epochs),
+        training=TrainingSettings(batch_size=50, lr=0.3, precision="float32"),
+    )
+
+
+def test_the_second_stage_trains_on_the_samples_kept_only(noisy_digits):
+    run = Trainer(settings(8), noisy_digits)
+    seen = {0: [], 1: []}
+    loss = run.method.loss
+
+    def watched(batch, progress):
+        seen[progress.stage].append(batch.index)
+        return loss(batch, progress)
+
+    def abstain_on_the_first_hundred(progress):
+        if progress.stage == 0:
+            run.method.abstained.copy_(torch.arange(600) < 100)
+
+    run.method.loss, run.method.end_stage = watched, abstain_on_the_first_hundred
+    trained = run.run()
+    assert set(torch.cat(seen[0]).tolist()) == set(range(600))
+    # A step of a single image is left out, as batch norm needs two.
+    assert set(torch.cat(seen[1]).tolist()) == set(range(100, 600))
+    assert trained.record.easy.tolist() == [False] * 100 + [True] * 500
+    assert trained.record.probabilities.shape == (600, 10)
+    assert {row["stage"] for row in trained.rows} == {0, 1}
+
+
+def test_learns_and_abstains_on_wrong_labels_more_often(noisy_digits, digits_test):
+    trained = train(settings(24), noisy_digits, digits_test)
+    assert trained.summary["test_accuracy_last"] > 0.6
+    abstained = ~trained.record.easy.numpy()
+    wrong = noisy_digits.given_labels != noisy_digits.true_labels
+    assert trained.rows[-1]["abstained"] == abstained.sum()
+    if abstained.any():
+        assert wrong[abstained].mean() > np.mean(wrong)
+
+
+def test_a_whole_budget_of_learning_is_refused():
+    with pytest.raises(SettingsError, match="--learn"):
+        DacSettings(learn=1.0)

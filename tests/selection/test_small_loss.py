@@ -1,0 +1,46 @@
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labelmend.selection.small_loss import keep_share, small_loss
+
+
+def test_the_smallest_come_first_by_hand():
+    losses = torch.tensor([0.5, 0.1, 0.9, 0.3, 0.7])
+    assert small_loss(losses, 0.6).tolist() == [1, 3, 0]
+    assert small_loss(losses, 1.0).tolist() == [1, 3, 0, 4, 2]
+    # int(0.79 * 5) is 3: a part of a sample is left out.
+    assert small_loss(losses, 0.79).tolist() == [1, 3, 0]
+
+
+def test_at_least_one_is_kept():
+    assert small_loss(torch.tensor([0.5, 0.1]), 0.0).tolist() == [1]
+
+
+def test_ties_go_by_position_and_gradients_do_not_matter():
+    losses = torch.tensor([0.2, 0.1, 0.1, 0.2], requires_grad=True)
+    assert small_loss(losses, 0.75).tolist() == [1, 2, 0]
+
+
+@given(st.lists(st.floats(0, 9, width=32), min_size=1, max_size=40), st.floats(0, 1))
+def test_no_loss_left_out_is_smaller_than_one_kept(values, share):
+    kept = small_loss(torch.tensor(values), share).tolist()
+    assert len(kept) == max(int(share * len(values)), 1)
+    left = [value for i, value in enumerate(values) if i not in kept]
+    assert max(values[i] for i in kept) <= min(left, default=float("inf"))
+
+
+@pytest.mark.parametrize(
+    ("share", "rate", "ramp", "kept"),
+    [
+        (0.0, 0.4, 0.1, 1.0),
+        (0.05, 0.4, 0.1, 0.8),
+        (0.1, 0.4, 0.1, 0.6),
+        (0.9, 0.4, 0.1, 0.6),
+        (0.0, 0.4, 0.0, 0.6),
+        (0.5, 0.0, 0.1, 1.0),
+    ],
+)
+def test_share_that_is_kept_by_hand(share, rate, ramp, kept):
+    assert keep_share(share, rate, ramp) == pytest.approx(kept)

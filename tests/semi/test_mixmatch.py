@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from itertools import permutations
+
+import pytest
+import torch
+
+from labelmend.semi.mixmatch import equal_parts, mixmatch_batch
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+LABELLED = torch.tensor([False, True, False, True])
+VIEWS = [torch.tensor([[10.0], [11.0], [12.0], [13.0]]), torch.tensor([[20.0], [21.0], [22.0], [23.0]])]
+TARGETS = torch.tensor([[0.25, 0.75], [1.0, 0.0], [0.5, 0.5], [0.0, 1.0]])
+
+
+def test_labelled_rows_of_all_views_come_first() -> None:
+    inputs, targets, count = mixmatch_batch(VIEWS, TARGETS, LABELLED, 0.0, generator())
+    assert inputs[:, 0].tolist() == [11, 13, 21, 23, 10, 12, 20, 22]
+    assert torch.equal(targets, TARGETS[[1, 3, 1, 3, 0, 2, 0, 2]])
+    assert count == 4
+
+
+def test_each_row_is_mixed_with_another_and_its_target_alike() -> None:
+    """With a coefficient of one half, which a huge alpha gives."""
+    inputs, targets, count = mixmatch_batch(VIEWS[:1], TARGETS, LABELLED, 1e9, generator(1))
+    x, q = torch.tensor([[11.0], [13.0], [10.0], [12.0]]), TARGETS[[1, 3, 0, 2]]
+    fitting = [
+        order
+        for order in permutations(range(4))
+        if torch.allclose(inputs, (x + x[list(order)]) / 2, atol=1e-3)
+        and torch.allclose(targets, (q + q[list(order)]) / 2, atol=1e-3)
+    ]
+    assert len(fitting) == 1
+    assert fitting != [(0, 1, 2, 3)]
+    assert count == 2
+
+
+@pytest.mark.parametrize("alpha", [0.2, 4.0])
+def test_views_of_one_batch_share_coefficient_and_permutation(alpha: float) -> None:
+    """All rows lie on the way to their partner by the same share, across views and parts."""
+    seen = set()
+    for seed in range(20):
+        inputs, _, _ = mixmatch_batch(VIEWS, TARGETS, LABELLED, alpha, generator(seed))
+        own = torch.tensor([11.0, 13, 21, 23, 10, 12, 20, 22])
+        shift = inputs[:, 0] - own
+        assert float(shift.sum()) == pytest.approx(0, abs=1e-3)  # a permutation moves nothing on average
+        seen |= {round(float(value), 4) for value in shift}
+    assert len(seen) > 20
+
+
+@pytest.mark.parametrize(("labelled", "count"), [(torch.ones(4).bool(), 8), (torch.zeros(4).bool(), 0)])
+def test_one_part_alone_keeps_its_order(labelled: torch.Tensor, count: int) -> None:
+    inputs, targets, found = mixmatch_batch(VIEWS, TARGETS, labelled, 0.0, generator())
+    assert found == count
+    assert torch.equal(inputs, torch.cat(VIEWS))
+    assert torch.equal(targets, TARGETS.repeat(2, 1))
+
+
+def test_equal_parts_take_as_many_unlabelled_as_labelled() -> None:
+    labelled = torch.arange(30) < 20
+    steps = equal_parts(labelled, 8, generator())
+    assert steps is not None
+    assert [len(first) for first, _ in steps] == [4] * 5
+    assert all(len(first) == len(second) for first, second in steps)
+    assert torch.cat([first for first, _ in steps]).sort().values.tolist() == list(range(20))
+    seen = torch.cat([second for _, second in steps])
+    assert torch.bincount(seen, minlength=30)[20:].tolist() == [2] * 10
+    assert seen[:10].tolist() != seen[10:].tolist()
+
+
+def test_equal_parts_of_few_labelled_samples_leave_unlabelled_ones_out() -> None:
+    labelled = torch.arange(30) < 5
+    steps = equal_parts(labelled, 4, generator())
+    assert steps is not None
+    assert [len(first) for first, _ in steps] == [2, 2, 1]
+    seen = torch.cat([second for _, second in steps])
+    assert len(set(seen.tolist())) == 5
+    assert not labelled[seen].any()
+
+
+def test_equal_parts_are_the_generators() -> None:
+    labelled = torch.arange(30) % 3 == 0
+    first, again, other = (equal_parts(labelled, 8, generator(seed)) for seed in (1, 1, 2))
+    assert first is not None and again is not None and other is not None
+    assert all(torch.equal(torch.cat(a), torch.cat(b)) for a, b in zip(first, again, strict=True))
+    assert not all(torch.equal(torch.cat(a), torch.cat(b)) for a, b in zip(first, other, strict=True))
+
+
+@pytest.mark.parametrize("value", [True, False])
+def test_equal_parts_need_both(value: bool) -> None:
+    assert equal_parts(torch.full((30,), value), 8, generator()) is None
+
+
+def test_the_smallest_step_has_one_of_each() -> None:
+    steps = equal_parts(torch.tensor([True, False]), 1, generator())
+    assert [(a.tolist(), b.tolist()) for a, b in steps or []] == [([0], [1])]

@@ -1,0 +1,135 @@
+"""Golden values: what a recipe sets, once everything it leaves out has its default."""
+
+import pytest
+
+from labelmend.settings.loading import DEFAULT_METHOD, DEFAULT_RECIPE, read_recipe, recipe_names, resolve
+from labelmend.settings.saving import to_dict
+
+DATA = {
+    "labels": None,
+    "noise": None,
+    "test": None,
+    "label_column": "label",
+    "split": None,
+    "image_size": None,
+    "root": None,
+    "limit": None,
+}
+
+RECIPES = {
+    "fast": {
+        "method": {
+            "name": "mend",
+            "warmup": 0.4,
+            "warmup_mixup": 1.0,
+            "refresh": 4,
+            "selection": "balanced",
+            "easy_percent": 60.0,
+            "correction": True,
+            "hallucinator": "closed_form",
+            "lambda_p": 0.8,
+            "anchors_per_sample": 4,
+            "max_votes": 9,
+            "min_votes": 3,
+            "min_agreement": 0.8,
+            "neighbours": 50,
+            "posterior": "auto",
+            "strong_views": True,
+            "temperature": 1.0,
+            "mixup_alpha": 0.2,
+        },
+        "data": DATA,
+        "network": {"network": "auto", "widths": [64, 256, 256], "depth": 2, "activation": "gelu"},
+        "augmentation": {"crop": None, "padding": "reflect", "flip": None, "cutout": 0.3, "jitter": 0.5},
+        "budget": {"epochs": 40.0, "flops": None, "minutes": None},
+        "training": {
+            "batch_size": None,
+            "lr": None,
+            "momentum": 0.9,
+            "nesterov": True,
+            "weight_decay": 5e-4,
+            "decay_all": False,
+            "lr_warmup": 0.1,
+            "lr_schedule": "linear",
+            "lr_milestones": [0.5],
+            "lr_drop": 10.0,
+            "label_smoothing": 0.0,
+            "ema_decay": 0.99,
+            "precision": "auto",
+            "memory_format": "auto",
+            "device": "auto",
+            "flip_average": True,
+            "test_every": 1,
+            "validation": 0.0,
+        },
+        "seed": 0,
+    },
+    "cifar10-paper": {
+        "method": {
+            "name": "anchor_hallucination",
+            "warmup": 0.0333,
+            "selection": "balanced",
+            "easy_percent": 60.0,
+            "correction": True,
+            "hallucinator": "learned",
+            "lambda_p": 0.6,
+            "anchors_per_sample": 9,
+            "hallucinator_first_epochs": 5,
+            "hallucinator_epochs": 1,
+            "hallucinator_lr": 1e-3,
+            "lambda_conf": 0.5,
+            "surrounding": "strict",
+            "max_votes": 5,
+            "temperature": 0.5,
+            "mixup_alpha": 4.0,
+            "lambda_unlabelled": 5.0,
+            "ramp": 0.0533,
+            "prior_penalty": 1.0,
+        },
+        "data": DATA,
+        # The widths are of fastnet, and a ResNet has none.
+        "network": {"network": "resnet34", "widths": [64, 256, 256], "depth": 2, "activation": "relu"},
+        "augmentation": {"crop": 4, "padding": "reflect", "flip": True, "cutout": 0.0, "jitter": 0.0},
+        "budget": {"epochs": 300.0, "flops": None, "minutes": None},
+        "training": {
+            "batch_size": 128,
+            "lr": 0.02,
+            "momentum": 0.9,
+            "nesterov": True,
+            "weight_decay": 5e-4,
+            "decay_all": False,
+            "lr_warmup": 0.0,
+            "lr_schedule": "step",
+            "lr_milestones": [0.5],
+            "lr_drop": 10.0,
+            "label_smoothing": 0.0,
+            "ema_decay": 0.0,
+            "precision": "auto",
+            "memory_format": "auto",
+            "device": "auto",
+            "flip_average": False,
+            "test_every": 1,
+            "validation": 0.0,
+        },
+        "seed": 0,
+    },
+}
+
+
+def test_every_recipe_is_here():
+    assert set(recipe_names()) == RECIPES.keys()
+    assert (DEFAULT_RECIPE, DEFAULT_METHOD) == ("fast", RECIPES["fast"]["method"]["name"])
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_golden_values(recipe):
+    assert to_dict(resolve(recipe)) == RECIPES[recipe]
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_recipes_list_differences_from_defaults_only(recipe):
+    plain = to_dict(resolve({"method": {"name": RECIPES[recipe]["method"]["name"]}}))
+    for section, values in read_recipe(recipe).items():
+        for name, value in values.items():
+            if name != "name":
+                assert value != plain[section][name], f"{section}.{name} is {value!r} by default"

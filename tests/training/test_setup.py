@@ -1,0 +1,137 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from labelmend.config import AugmentationSettings, NetworkSettings, Settings, TrainingSettings
+from labelmend.errors import DataError
+from labelmend.methods import METHODS
+from labelmend.training import setup
+from labelmend.training.setup import hold_out, resolve_augmentation, set_up
+from labelmend.training.views import Normalisation
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def test_batch_size_and_rate_follow_the_number_of_images():
+    auto = TrainingSettings()
+    sizes = [setup.resolve_batch_size(auto, count, 32) for count in (20, 1000, 10_000, 1_000_000)]
+    assert sizes == [20, 32, 125, 250]
+    assert setup.resolve_lr(auto, 125) == pytest.approx(0.2)
+    assert setup.resolve_lr(auto, 500) == pytest.approx(0.4)
+    fixed = TrainingSettings(batch_size=64, lr=0.02)
+    assert setup.resolve_batch_size(auto, 1_000_000, 224) == 32
+    assert setup.resolve_batch_size(fixed, 10_000, 224) == 64
+    assert setup.resolve_lr(fixed, 64) == 0.02
+    assert setup.resolve_batch_size(fixed, 40, 32) == 40
+
+
+def test_views_follow_the_images():
+    normalisation = Normalisation((0.0,), (1.0,))
+
+    def resolve(side, mirror_safe=True, **changes):
+        return resolve_augmentation(AugmentationSettings(**changes), normalisation, side, mirror_safe)
+
+    assert [resolve(side).crop for side in (4, 8, 32, 224)] == [1, 1, 4, 28]
+    assert resolve(8, crop=0).crop == 0
+    assert resolve(8, crop=20).crop == 7
+    assert [resolve(8, safe).flip for safe in (True, False)] == [True, False]
+    assert [resolve(8, safe, flip=True).flip for safe in (True, False)] == [True, True]
+    assert resolve(8, flip=False).flip is False
+    assert resolve(32, cutout=0.3).cutout == 10
+    assert resolve(32, jitter=0.4, padding="zero").jitter == 0.4
+    assert resolve(32, padding="zero").padding == "zero"
+    assert resolve(32).padding == "reflect"
+
+
+def test_held_out_images_are_a_random_share_of_at_least_one():
+    held = hold_out(200, 0.25, generator())
+    assert int(held.sum()) == 50
+    assert torch.equal(held, hold_out(200, 0.25, generator()))
+    assert not torch.equal(held, hold_out(200, 0.25, generator(1)))
+    assert int(hold_out(200, 0.001, generator()).sum()) == 1
+
+
+def test_no_share_holds_out_and_draws_nothing():
+    draw = generator()
+    assert not hold_out(200, 0.0, draw).any()
+    assert torch.equal(draw.get_state(), generator().get_state())
+
+
+def settings(method="ce", **training):
+    training = {"precision": "float32", "memory_format": "contiguous", **training}
+    return Settings(
+        METHODS[method].Settings(),
+        network=NetworkSettings(widths=[8, 16]),
+        training=TrainingSettings(**training),
+    )
+
+
+def test_a_run_before_its_first_step(noisy_digits):
+    found = set_up(settings(), noisy_digits, METHODS["ce"], generator())
+    assert (found.batch_size, found.lr) == (32, pytest.approx(0.2 * (32 / 125) ** 0.5))
+    assert found.augmentation.flip is False
+    assert found.flip_average is False
+    pixels = noisy_digits.images.gather(torch.arange(600)).double()
+    assert found.normalisation.mean[0] == pytest.approx(float(pixels.mean()))
+    assert found.normalisation.std[0] == pytest.approx(float(pixels.std(correction=0)))
+    assert tuple(found.sample.shape) == (600, 1, 8, 8)
+    assert len(found.networks) == 1
+    assert found.networks[0].num_outputs == 10
+    assert found.arithmetic.precision == "float32"
+
+
+def test_predictions_are_averaged_over_mirror_images_only_where_views_are_mirrored(noisy_digits):
+    safe = replace(noisy_digits, mirror_safe=True)
+    assert set_up(settings(), safe, METHODS["ce"], generator()).flip_average
+    assert not set_up(settings(flip_average=False), safe, METHODS["ce"], generator()).flip_average
+
+
+def test_the_method_says_how_many_networks_and_outputs_there_are(noisy_digits):
+    two = set_up(settings("co_teaching"), noisy_digits, METHODS["co_teaching"], generator()).networks
+    assert len(two) == 2
+    heads = [network.classifier.weight for network in two]
+    assert not torch.equal(*heads)
+    (network,) = set_up(settings("dac"), noisy_digits, METHODS["dac"], generator()).networks
+    assert network.num_outputs == 11
+
+
+def test_the_generator_decides(noisy_digits):
+    def weight(seed):
+        found = set_up(settings(), noisy_digits, METHODS["ce"], generator(seed))
+        return found.networks[0].classifier.weight
+
+    assert torch.equal(weight(0), weight(0))
+    assert not torch.equal(weight(0), weight(1))
+
+
+def test_networks_are_fitted_to_the_data_and_are_again_when_redrawn(noisy_digits):
+    found = set_up(settings(), noisy_digits, METHODS["ce"], generator())
+    (network,) = found.networks
+    fixed = {name: p.clone() for name, p in network.named_parameters() if not p.requires_grad}
+    assert fixed
+    before = network.classifier.weight.detach().clone()
+    found.redraw(network, generator(5), "classifier")
+    assert not torch.equal(network.classifier.weight, before)
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if name in fixed:
+                parameter.zero_()
+    found.redraw(network, generator(5))
+    assert all(torch.equal(p, fixed[name]) for name, p in network.named_parameters() if name in fixed)
+
+
+def test_a_run_that_goes_on_keeps_its_arithmetic(noisy_digits):
+    auto = settings(precision="auto", memory_format="auto")
+    found = set_up(auto, noisy_digits, METHODS["ce"], generator(), ("float32", "channels_last"))
+    assert (found.arithmetic.precision, found.arithmetic.memory_format) == ("float32", "channels_last")
+
+
+def test_one_class_is_refused_in_one_line(noisy_digits):
+    one = replace(noisy_digits.with_labels(np.zeros(600, dtype=np.int64)), class_names=["zero"])
+    one = replace(one, true_labels=None, name="zeros")
+    with pytest.raises(DataError, match="zeros: only one class; a classifier needs at least two"):
+        set_up(settings(), one, METHODS["ce"], generator())
