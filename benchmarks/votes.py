@@ -29,7 +29,7 @@ from labelmend.config import Settings
 from labelmend.data.image_set import ImageSet
 from labelmend.methods.anchor_votes import AnchorVotes
 from labelmend.methods.base import Scores
-from labelmend.methods.mend import FIRST_PASSES, Mend
+from labelmend.methods.mend import FIRST_STEPS, Mend
 from labelmend.runs.jobs import prepare
 from labelmend.selection.easiness import given_label_losses, loss_mixture
 from labelmend.settings.loading import resolve
@@ -91,7 +91,7 @@ def vote(trainer: Trainer, make: partial[AnchorVotes], features: Tensor, easy: T
     ).to(task.device)
     for name, plan in anchors.optimizers().items():
         task.optimizers[name] = build_optimizer(plan, settings.training, trainer.setup.lr)
-    return anchors.correct(features, easy, FIRST_PASSES).corrected
+    return anchors.correct(features, easy, FIRST_STEPS).corrected
 
 
 def compare(trainer: Trainer, true: Tensor) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from labelmend.semi.losses import (
     mse_loss,
+    negative_entropy,
     prior_penalty,
     ramp_up,
     semi_loss,
@@ -104,3 +105,11 @@ def test_weighted_cross_entropy_by_hand():
     assert float(weighted_cross_entropy(logits, targets, 3, 9.0)) == pytest.approx(
         (2 * 0.6931472 + last) / 3, rel=1e-5
     )
+
+
+def test_negative_entropy_by_hand():
+    assert negative_entropy(torch.zeros(3, 4)).item() == pytest.approx(-math.log(4))
+    p = torch.tensor([[0.5, 0.25, 0.25], [1 / 3, 1 / 3, 1 / 3]])
+    expected = (0.5 * math.log(0.5) + 0.5 * math.log(0.25) - math.log(3)) / 2
+    assert negative_entropy(p.log()).item() == pytest.approx(expected, abs=1e-6)
+    assert negative_entropy(torch.tensor([[200.0, 0.0]])).item() == pytest.approx(0, abs=1e-6)

@@ -22,7 +22,7 @@ from labelmend.methods.plan import OptimizerPlan, Progress, Step
 from labelmend.selection.easiness import given_label_losses, loss_mixture
 from labelmend.selection.easy_set import select_by_threshold, select_easy
 from labelmend.semi.guess import average_guess
-from labelmend.semi.losses import prior_penalty, ramp_up, semi_loss, soft_cross_entropy
+from labelmend.semi.losses import negative_entropy, prior_penalty, ramp_up, semi_loss, soft_cross_entropy
 from labelmend.semi.mixmatch import equal_parts, mixmatch_batch
 from labelmend.semi.refine import label_weights, refine_labels
 from labelmend.semi.sharpen import sharpen
@@ -36,6 +36,7 @@ class AnchorHallucinationSettings(MethodSettings):
     name: ClassVar[str] = "anchor_hallucination"
     RANGES: ClassVar = {
         "warmup": Range(0, 1),
+        "confidence_penalty": Range(0),
         "easy_percent": Range(0, 100, low_open=True),
         "lambda_p": Range(0.5, 1),
         "anchors_per_sample": Range(1),
@@ -52,6 +53,8 @@ class AnchorHallucinationSettings(MethodSettings):
 
     warmup: float = 0.3
     """Share of the budget for training on all given labels before the first selection."""
+    confidence_penalty: float = 0.0
+    """Weight of the negative entropy of predictions in the warm-up; DivideMix has 1 for asymmetric noise."""
 
     selection: Literal["balanced", "gmm"] = "balanced"
     """Easy set of equal class shares (eq. 1), or all samples of easiness above one half."""
@@ -158,9 +161,11 @@ class AnchorHallucination(Method):
         record = self.selections.last
         if record is not None:
             return self.semi_supervised_loss(batch, progress, record)
-        task = self.task
+        task, penalty = self.task, self.settings.confidence_penalty
         targets = smooth(task.given_labels[batch.index], task.num_classes, task.label_smoothing)
-        return soft_cross_entropy(task.networks[0](batch.view()).float(), targets.to(task.device))
+        logits = task.networks[0](batch.view()).float()
+        loss = soft_cross_entropy(logits, targets.to(task.device))
+        return loss + penalty * negative_entropy(logits) if penalty > 0 else loss
 
     def semi_supervised_loss(self, batch: Batch, progress: Progress, record: SampleRecord) -> Tensor:
         """Eq. 3 on two views of each sample, mixed over the whole step (section 3.4)."""

@@ -102,3 +102,16 @@ def prior_penalty(logits: Tensor, prior: Tensor | None = None) -> Tensor:
         prior = torch.full_like(log_mean, 1 / logits.shape[1])
     penalty: Tensor = torch.special.xlogy(prior, prior).sum() - (prior * log_mean).sum()
     return penalty
+
+
+def negative_entropy(logits: Tensor) -> Tensor:
+    """Mean over samples of ``sum_c p_c log p_c``: the confidence penalty (Pereyra et al., 2017; DivideMix).
+
+    Args:
+        logits: (B, C).
+
+    Returns:
+        Scalar in [-log C, 0], low = unsure.
+    """
+    log_p = functional.log_softmax(logits, dim=1)
+    return (log_p.exp() * log_p).sum(dim=1).mean()
