@@ -10,7 +10,7 @@ DEMO := runs/demo
 help:
 	@echo "make demo    repair 1,297 digits of which 40 % are wrongly labelled, and show the result"
 	@echo "make test    run the tests"
-	@echo "make lint    check the style;  make format  repairs what it can"
+	@echo "make lint    check the style and the layers;  make format  repairs what it can"
 	@echo "make types   check the types"
 	@echo "make clean   remove the virtual environment $(VENV)"
 
@@ -22,15 +22,16 @@ test: $(STAMP)
 	$(BIN)/python -m pytest
 
 lint: $(STAMP)
-	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks docs
+	$(BIN)/ruff format --check src tests benchmarks docs
+	$(BIN)/lint-imports
 
 types: $(STAMP)
 	$(BIN)/mypy
 
 format: $(STAMP)
-	$(BIN)/ruff check --fix src tests benchmarks
-	$(BIN)/ruff format src tests benchmarks
+	$(BIN)/ruff check --fix src tests benchmarks docs
+	$(BIN)/ruff format src tests benchmarks docs
 
 clean:
 	rm -rf $(VENV)

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from throughput import bare_loop, here, images_per_second, make_loop, own_loop, random_images
+from throughput import bare_loop, here, images_per_second, make_trainer, own_loop, random_images
 from torch import nn
 from torch.nn import functional
 from torch.profiler import ProfilerActivity, profile
@@ -30,8 +30,8 @@ from labelmend.models.classifier import Classifier
 from labelmend.models.fastnet import FastNet, Stage
 from labelmend.models.registry import build_network
 from labelmend.training.arithmetic import Arithmetic
-from labelmend.training.loop import Loop
 from labelmend.training.memory import kept_memory
+from labelmend.training.trainer import Trainer
 
 # The first kind whose part of a name occurs in the operation's name.
 KINDS = {
@@ -72,11 +72,11 @@ def shares(run: Callable[[int], None], steps: int) -> dict[str, float]:
     return {kind: value / total for kind, value in found.items()}
 
 
-def augmentation_share(loop: Loop, pixels: torch.Tensor, strong: bool, step_seconds: float) -> float:
+def augmentation_share(trainer: Trainer, pixels: torch.Tensor, strong: bool, step_seconds: float) -> float:
     """Time to make one view of a batch, over that of a whole step."""
-    started, repeats = time.perf_counter(), 5
+    setup, started, repeats = trainer.setup, time.perf_counter(), 5
     for _ in range(repeats):
-        loop.arithmetic.place_images(loop.augmentation(pixels, loop.generator, strong))
+        setup.arithmetic.place_images(setup.augmentation(pixels, trainer.generator, strong))
     return (time.perf_counter() - started) / repeats / step_seconds
 
 
@@ -92,7 +92,7 @@ def change(network: Classifier, activation: str, pooling: str) -> None:
             stage.pool = POOLINGS[pooling](2)
 
 
-def choices(loop: Loop, batch: int, steps: int, rounds: int) -> list[dict[str, Any]]:
+def choices(trainer: Trainer, batch: int, steps: int, rounds: int) -> list[dict[str, Any]]:
     """Images a second of a bare loop for every choice; all of them in turn, so that drift hits all alike."""
     machine = here()
     has_bf16 = not machine["limited_to"] and any(flag in str(machine["processor"]) for flag in HAS_BF16)
@@ -100,9 +100,9 @@ def choices(loop: Loop, batch: int, steps: int, rounds: int) -> list[dict[str, A
     for activation, pooling, numbers in itertools.product(ACTIVATIONS, POOLINGS, ARITHMETIC):
         if numbers[0] == "bfloat16" and not has_bf16:
             continue
-        network = build_network(loop.network_description, torch.Generator().manual_seed(0))
+        network = build_network(trainer.setup.description, torch.Generator().manual_seed(0))
         change(network, activation, pooling)
-        runs.append(bare_loop(loop, network, Arithmetic(loop.arithmetic.device, *numbers), batch))
+        runs.append(bare_loop(trainer, network, Arithmetic(trainer.setup.arithmetic.device, *numbers), batch))
         names = ("activation", "pooling", "precision", "memory_format")
         found.append(dict(zip(names, (activation, pooling, *numbers), strict=True)))
     speeds = [[images_per_second(run, steps, batch) for run in runs] for _ in range(rounds + 1)][1:]
@@ -120,21 +120,21 @@ def main() -> None:
     args = parser.parse_args()
 
     pixels, labels = random_images(args.batch * args.steps)
-    loop = make_loop(pixels, labels, args.widths, args.batch)
+    trainer = make_trainer(pixels, labels, args.widths, args.batch)
     images = MemoryImages(torch.from_numpy(pixels))
     profiles = {}
     with kept_memory():
         for moment, selected in (("warm-up", False), ("after a selection", True)):
-            run = own_loop(loop, images, args.batch, selected)
+            run = own_loop(trainer, images, args.batch, selected)
             kinds = shares(run, args.steps)
             seconds = args.batch / images_per_second(run, args.steps, args.batch)
-            views = augmentation_share(loop, images.pixels[: args.batch], selected, seconds)
+            views = augmentation_share(trainer, images.pixels[: args.batch], selected, seconds)
             profiles[moment] = {"kinds": kinds, "making the views": views, "seconds": seconds}
-        table = choices(loop, args.batch, args.steps, args.rounds)
+        table = choices(trainer, args.batch, args.steps, args.rounds)
     result = {
         "settings": {k: v for k, v in vars(args).items() if k != "out"},
-        "precision": loop.arithmetic.precision,
-        "memory_format": loop.arithmetic.memory_format,
+        "precision": trainer.setup.arithmetic.precision,
+        "memory_format": trainer.setup.arithmetic.memory_format,
         "profiles": profiles,
         "choices": table,
         **here(),

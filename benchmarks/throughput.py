@@ -12,6 +12,7 @@ the fast recipe, in its warm-up and after its first selection. An older processo
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import os
 import time
@@ -25,15 +26,16 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
 from labelmend.data.image_set import ImageSet, MemoryImages
-from labelmend.methods.anchor_hallucination import AnchorHallucination
+from labelmend.methods.mend import Mend
+from labelmend.methods.plan import OptimizerPlan, Step
 from labelmend.models.classifier import Classifier
 from labelmend.models.registry import NetworkDescription, build_network
 from labelmend.settings.loading import resolve
 from labelmend.training.arithmetic import Arithmetic
-from labelmend.training.listener import Silent
-from labelmend.training.loop import Loop, make_optimizer
 from labelmend.training.machine import machine
 from labelmend.training.memory import kept_memory
+from labelmend.training.optimizers import build_optimizer
+from labelmend.training.trainer import Trainer
 
 ISA_LIMIT = "ONEDNN_MAX_CPU_ISA"
 
@@ -78,9 +80,12 @@ def plain_loop(
     return run
 
 
-def bare_loop(loop: Loop, network: Classifier, arithmetic: Arithmetic, batch: int) -> Callable[[int], None]:
+def bare_loop(
+    trainer: Trainer, network: Classifier, arithmetic: Arithmetic, batch: int
+) -> Callable[[int], None]:
     arithmetic.place_module(network.train())
-    optimizer = make_optimizer([network], loop.settings.training, loop.lr)
+    plan = OptimizerPlan.over(network)
+    optimizer = build_optimizer(plan, trainer.settings.training, trainer.setup.lr)
     images = arithmetic.place_images(torch.randn(batch, 3, 32, 32))
     labels = torch.randint(10, (batch,))
 
@@ -101,30 +106,31 @@ def random_images(count: int) -> tuple[np.ndarray, np.ndarray]:
     return rng.integers(0, 256, (count, 32, 32, 3), dtype=np.uint8), rng.integers(0, 10, count)
 
 
-def make_loop(pixels: np.ndarray, labels: np.ndarray, widths: list[int], batch: int) -> Loop:
+def make_trainer(pixels: np.ndarray, labels: np.ndarray, widths: list[int], batch: int) -> Trainer:
     """The training loop of the fast recipe, before its first step."""
     rows = [str(i) for i in range(len(labels))]
     images = MemoryImages(torch.from_numpy(pixels))
     names = [str(i) for i in range(10)]
     train_set = ImageSet(images, labels, names, rows, [""] * len(labels))
-    settings = resolve("fast", None, {"widths": widths, "batch_size": batch})
-    loop = Loop(settings, train_set, None, None, Silent(), resume=False)
-    for network in loop.networks:
+    trainer = Trainer(resolve("fast", "mend", {"widths": widths, "batch_size": batch}), train_set)
+    for network in trainer.setup.networks:
         network.train()
-    return loop
+    return trainer
 
 
-def own_loop(loop: Loop, images: MemoryImages, batch: int, selected: bool) -> Callable[[int], None]:
+def own_loop(trainer: Trainer, images: MemoryImages, batch: int, selected: bool) -> Callable[[int], None]:
     """Steps of the method: of its warm-up, or after a selection."""
-    method = loop.method
-    assert isinstance(method, AnchorHallucination)
-    partition = method.divide(loop.score(loop.averages[0].average)) if selected else None
+    method, task = trainer.method, trainer.task
+    assert isinstance(method, Mend)
+    selections = copy.deepcopy(method.selections)
+    if selected:
+        selections.write(*method.divide(task.score(task.averages[0])), epoch=1)
 
     def run(steps: int) -> None:
-        method.partition = partition
+        method.selections = selections
         for i in range(steps):
             index = torch.arange(i * batch, (i + 1) * batch) % images.shape[0]
-            loop.train_step(index, images.gather(index))
+            trainer.train_step(Step.of(index), images.gather(index), trainer.progress(i, steps))
 
     return run
 
@@ -152,15 +158,15 @@ def main() -> None:
 
     count = args.batch * args.steps
     pixels, labels = random_images(count)
-    loop = make_loop(pixels, labels, args.widths, args.batch)
-    description = loop.network_description
+    trainer = make_trainer(pixels, labels, args.widths, args.batch)
+    description, arithmetic = trainer.setup.description, trainer.setup.arithmetic
     runs = {
         "plain": plain_loop(PerImage(pixels, labels), description, args.batch, args.workers),
         "bare": bare_loop(
-            loop, build_network(description, torch.Generator().manual_seed(0)), loop.arithmetic, args.batch
+            trainer, build_network(description, torch.Generator().manual_seed(0)), arithmetic, args.batch
         ),
-        "labelmend, warm-up": own_loop(loop, MemoryImages(torch.from_numpy(pixels)), args.batch, False),
-        "labelmend, after it": own_loop(loop, MemoryImages(torch.from_numpy(pixels)), args.batch, True),
+        "labelmend, warm-up": own_loop(trainer, MemoryImages(torch.from_numpy(pixels)), args.batch, False),
+        "labelmend, after it": own_loop(trainer, MemoryImages(torch.from_numpy(pixels)), args.batch, True),
     }
     speeds: dict[str, list[float]] = {name: [] for name in runs}
     with kept_memory():
@@ -173,8 +179,8 @@ def main() -> None:
     own = [name for name in runs if name.startswith("labelmend")]
     result = {
         "settings": {k: v for k, v in vars(args).items() if k != "out"},
-        "precision": loop.arithmetic.precision,
-        "memory_format": loop.arithmetic.memory_format,
+        "precision": arithmetic.precision,
+        "memory_format": arithmetic.memory_format,
         "images_per_second": median,
         "all_rounds": speeds,
         "times_plain": {name: median[name] / median["plain"] for name in own},

@@ -17,6 +17,7 @@ import json
 import statistics
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,22 +25,29 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from labelmend.correction.voting import accept
+from labelmend.config import Settings
 from labelmend.data.image_set import ImageSet
-from labelmend.methods.anchor_hallucination import AnchorHallucination
+from labelmend.methods.anchor_votes import AnchorVotes
 from labelmend.methods.base import Scores
+from labelmend.methods.mend import FIRST_PASSES, Mend
 from labelmend.runs.jobs import prepare
-from labelmend.selection.easiness import loss_mixture
+from labelmend.selection.easiness import given_label_losses, loss_mixture
 from labelmend.settings.loading import resolve
-from labelmend.training.listener import Silent
-from labelmend.training.loop import Loop
 from labelmend.training.machine import machine
+from labelmend.training.optimizers import build_optimizer
+from labelmend.training.trainer import Trainer
 
 ANCHORS = {
-    "trained hallucinator, strict": {"hallucinator": "learned", "surrounding": "strict", "lambda_p": 0.6},
-    "trained hallucinator, loose": {"hallucinator": "learned", "surrounding": "loose", "lambda_p": 0.8},
-    "closed form, strict": {"hallucinator": "closed_form", "surrounding": "strict", "lambda_p": 0.6},
-    "closed form, loose": {"hallucinator": "closed_form", "surrounding": "loose", "lambda_p": 0.8},
+    "trained hallucinator, strict": partial(
+        AnchorVotes, hallucinator="learned", surrounding="strict", lambda_p=0.6
+    ),
+    "trained hallucinator, loose": partial(
+        AnchorVotes, hallucinator="learned", surrounding="loose", lambda_p=0.8
+    ),
+    "closed form, strict": partial(
+        AnchorVotes, hallucinator="closed_form", surrounding="strict", lambda_p=0.6
+    ),
+    "closed form, loose": partial(AnchorVotes, hallucinator="closed_form", surrounding="loose", lambda_p=0.8),
 }
 
 
@@ -68,39 +76,55 @@ def neighbours(easy: Tensor, labels: Tensor, hard: Tensor, classes: int, k: int)
     return best, share + 1e-3 * similarity.mean(1)
 
 
-def compare(loop: Loop, scores: Scores, true: Tensor) -> list[dict[str, Any]]:
-    """One record for each kind of anchor, on one scoring pass."""
-    assert isinstance(loop.method, AnchorHallucination)
-    given, own = loop.task.given_labels, loop.method.settings
-    losses = -scores.probabilities.gather(1, given[:, None])[:, 0].clamp(min=1e-12).log()
-    easy = loop.method.select(loss_mixture(losses).easiness, losses)
+def vote(trainer: Trainer, make: partial[AnchorVotes], features: Tensor, easy: Tensor) -> Tensor:
+    """The label voted for each sample by one kind of anchor, int64 (N,); -1 where no vote is taken."""
+    assert isinstance(trainer.method, Mend)
+    settings, own = trainer.settings, trainer.method.settings
+    task = replace(trainer.task, generator=torch.Generator().manual_seed(settings.seed), optimizers={})
+    anchors = make(
+        task,
+        anchors_per_sample=own.anchors_per_sample,
+        max_votes=own.max_votes,
+        min_votes=own.min_votes,
+        min_agreement=own.min_agreement,
+        centred=True,
+    ).to(task.device)
+    for name, plan in anchors.optimizers().items():
+        task.optimizers[name] = build_optimizer(plan, settings.training, trainer.setup.lr)
+    return anchors.correct(features, easy, FIRST_PASSES).corrected
+
+
+def compare(trainer: Trainer, true: Tensor) -> list[dict[str, Any]]:
+    """One record for each kind of anchor, on one scoring pass of the run as it is now."""
+    assert isinstance(trainer.method, Mend)
+    task, own = trainer.task, trainer.method.settings
+    scores: Scores = task.score(task.averages[0])
+    given = task.given_labels
+    losses = given_label_losses(scores.probabilities, given)
+    easy = trainer.method.select(loss_mixture(losses).easiness, losses)
     hard = (~easy).nonzero()[:, 0]
     confidence, argmax = scores.probabilities[hard].max(1)
     truth, centred = true[hard], scores.features - scores.features.mean(0)
-    near, agreement = neighbours(
-        centred[easy], given[easy], centred[hard], loop.task.num_classes, own.max_votes
-    )
+    near, agreement = neighbours(centred[easy], given[easy], centred[hard], task.num_classes, own.max_votes)
     everywhere = torch.ones(len(hard), dtype=torch.bool)
     records = []
-    for name, changes in ANCHORS.items():
-        generator = torch.Generator().manual_seed(loop.settings.seed)
-        method = AnchorHallucination(replace(own, **changes), replace(loop.task, generator=generator))
-        votes, _, _ = method.correct(scores.features, easy, hard)
-        taken = accept(votes, own.min_votes, own.min_agreement)
+    for name, make in ANCHORS.items():
+        label = vote(trainer, make, scores.features, easy)[hard]
+        taken = label >= 0
         count = int(taken.sum())
-        differ = taken & (votes.label != argmax)
+        differ = taken & (label != argmax)
         records.append(
             {
                 "anchors": name,
                 "hard": len(hard),
                 "coverage": count / len(hard),
-                "vote": share_right(votes.label, truth, taken),
+                "vote": share_right(label, truth, taken),
                 "argmax on the same samples": share_right(argmax, truth, taken),
                 "neighbours on the same samples": share_right(near, truth, taken),
                 "most confident argmax": share_right(argmax, truth, most(confidence, count)),
                 "most agreed neighbours": share_right(near, truth, most(agreement, count)),
                 "share where vote and argmax differ": int(differ.sum()) / max(count, 1),
-                "vote where they differ": share_right(votes.label, truth, differ),
+                "vote where they differ": share_right(label, truth, differ),
                 "argmax where they differ": share_right(argmax, truth, differ),
                 "argmax on all hard samples": share_right(argmax, truth, everywhere),
                 "neighbours on all hard samples": share_right(near, truth, everywhere),
@@ -111,17 +135,17 @@ def compare(loop: Loop, scores: Scores, true: Tensor) -> list[dict[str, Any]]:
     return records
 
 
-def run_seed(train_set: ImageSet, settings: Any) -> dict[str, list[dict[str, Any]]]:
+def run_seed(train_set: ImageSet, settings: Settings) -> dict[str, list[dict[str, Any]]]:
     """Train the recipe; returns the comparison at each moment."""
-    loop = Loop(settings, train_set, None, None, Silent(), resume=False)
-    assert isinstance(loop.method, AnchorHallucination) and train_set.true_labels is not None
+    trainer = Trainer(settings, train_set)
+    assert isinstance(trainer.method, Mend) and train_set.true_labels is not None
     true = torch.from_numpy(train_set.true_labels)
-    while loop.share < loop.method.settings.warmup:
-        loop.run_epoch()
-    first = compare(loop, loop.score(loop.averages[0].average), true)
-    while loop.share < 1:
-        loop.run_epoch()
-    return {"first selection": first, "end": compare(loop, loop.score(loop.averages[0].average), true)}
+    while trainer.share < trainer.method.settings.warmup:
+        trainer.run_epoch()
+    first = compare(trainer, true)
+    while trainer.share < 1:
+        trainer.run_epoch()
+    return {"first selection": first, "end": compare(trainer, true)}
 
 
 def summarise(seeds: list[dict[str, list[dict[str, Any]]]]) -> dict[str, list[dict[str, Any]]]:
@@ -158,7 +182,7 @@ def main() -> None:
     # Neighbours are a control: a network trained on their labels would not be independent of it.
     changes |= {"neighbours": 0, "posterior": "unlabelled"}
     for seed in args.seeds:
-        settings = resolve("fast", None, {**changes, "root": args.root, "seed": seed})
+        settings = resolve("fast", "mend", {**changes, "root": args.root, "seed": seed})
         train_set = prepare(settings, "cifar10").train_set
         seeds.append(run_seed(train_set, settings))
         print(f"seed {seed}: {time.time() - started:.0f} s", flush=True)

@@ -11,7 +11,9 @@ from labelmend.cli.parsing import hyphenate, parse, parser_for
 from labelmend.cli.predict import predict
 from labelmend.cli.resume import resume
 from labelmend.cli.show import show
+from labelmend.methods import METHODS
 from labelmend.noise.spec import parse as parse_noise
+from labelmend.settings.loading import DEFAULT_METHOD, DEFAULT_RECIPE, method_of, read_recipe, recipe_names
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -67,3 +69,21 @@ def test_the_demo_of_the_makefile_parses():
 
 def test_all_commands_are_shown():
     assert {c[1] for c in commands() if c[0] == "labelmend"} == set(COMMANDS)
+
+
+def test_all_methods_are_in_the_table_the_default_first():
+    section = TEXT.split("## Methods and recipes")[1]
+    names = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
+    assert sorted(names) == sorted(METHODS)
+    assert names[0] == DEFAULT_METHOD == method_of(read_recipe(DEFAULT_RECIPE))
+    assert f"`--recipe {DEFAULT_RECIPE}`" in section
+    assert all(f"`{name}`" in section or f"`--recipe {name}`" in section for name in recipe_names())
+
+
+def test_links_lead_to_files():
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    prose = {page: re.sub(r"^```.*?^```", "", page.read_text(), flags=re.M | re.S) for page in pages}
+    found = {page: re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text) for page, text in prose.items()}
+    links = [(page, link) for page, of_page in found.items() for link in of_page]
+    assert len(links) > 10
+    assert [(page.name, link) for page, link in links if not (page.parent / link).exists()] == []

@@ -162,3 +162,17 @@ def test_accept() -> None:
     assert accept(votes, min_votes=2).tolist() == [False, False, True, True]
     assert accept(votes, min_votes=2, min_agreement=0.6).tolist() == [False, False, True, False]
     assert accept(votes, min_votes=0).tolist() == [True, False, True, True]
+
+
+@settings(deadline=None)
+@given(elections(), st.integers(0, 99))
+def test_share_for_a_label_equals_plain_python(case: tuple, seed: int) -> None:
+    nearest, similarity, labels, valid, hard, classes, max_votes = case
+    wanted = torch.randint(classes, (hard,), generator=torch.Generator().manual_seed(seed))
+    found = vote(*case).share_for(wanted)
+    assert found.dtype == torch.float32
+    for h in range(hard):
+        voting = [a for a in range(len(labels)) if valid[a] and nearest[a] == h]
+        kept = sorted(voting, key=lambda a: (-similarity[a].item(), a))[:max_votes]
+        share = sum(int(labels[a]) == int(wanted[h]) for a in kept) / len(kept) if kept else 0
+        assert found[h].item() == pytest.approx(share)

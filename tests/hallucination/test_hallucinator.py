@@ -12,9 +12,16 @@ def test_forward_by_hand() -> None:
         h.hidden.bias.copy_(torch.tensor([0.5]))
         h.output.weight.copy_(torch.tensor([[3.0]]))
         h.output.bias.copy_(torch.tensor([-1.0]))
-    # hidden = relu(2u - v + .5), output = relu(3 hidden - 1)
+    # hidden = relu(2u - v + .5), output = relu(3 hidden - 1): 3.5, 0 and 0, at the length (u + v) / 2
     anchors = h(torch.tensor([[1.0], [0.0], [0.25]]), torch.tensor([[1.0], [4.0], [1.0]]))
-    assert anchors.tolist() == [[3.5], [0.0], [0.0]]
+    assert anchors.tolist() == [[1.0], [0.0], [0.0]]
+
+
+def test_anchors_have_the_mean_length_of_their_features() -> None:
+    generator = torch.Generator().manual_seed(0)
+    s_u, s_v = torch.rand(6, 8, generator=generator), 5 * torch.rand(6, 8, generator=generator)
+    anchors = Hallucinator(8, generator=generator)(s_u, s_v)
+    assert torch.allclose(anchors.norm(dim=1), (s_u.norm(dim=1) + s_v.norm(dim=1)) / 2)
 
 
 def test_shapes_and_hidden_width() -> None:

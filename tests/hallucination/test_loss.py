@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from labelmend.hallucination.loss import hallucination_loss, similarity_loss
+from labelmend.hallucination.loss import hallucination_loss, logit_spread, similarity_loss
 
 S_U = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
 S_V = torch.tensor([[0.0, 1.0], [3.0, 0.0]])
@@ -43,3 +43,17 @@ def test_gradients() -> None:
     assert torch.autograd.gradcheck(
         lambda a: hallucination_loss(a, s_u, s_v, labels, lambda s: s @ weight, 0.6), (anchors,)
     )
+
+
+def test_temperature_and_weight_of_the_classification_term() -> None:
+    labels = torch.tensor([1, 0])
+    logits = ANCHORS @ torch.tensor([[1.0, 2.0], [0.0, 1.0]])  # (5, 15) and (0, 1)
+    entropy = (math.log(1 + math.exp(-20)) + math.log(1 + math.e**2)) / 2
+    found = hallucination_loss(ANCHORS, S_U, S_V, labels, lambda s: logits, 0.7, 0.5, 0.25)
+    expected = similarity_loss(ANCHORS, S_U, S_V, 0.7).item() + entropy / 4
+    assert found.item() == pytest.approx(expected, abs=1e-5)
+
+
+def test_spread_of_logits() -> None:
+    assert logit_spread(torch.tensor([[0.0, 2.0], [1.0, 5.0]])) == pytest.approx(1.5 * math.sqrt(2))
+    assert logit_spread(torch.ones(3, 4)) == 1.0

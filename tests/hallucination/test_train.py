@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import copy
 import math
 
+import pytest
 import torch
 from torch import nn
 
 from labelmend.hallucination.closed_form import similarity_bound
 from labelmend.hallucination.hallucinator import Hallucinator
-from labelmend.hallucination.loss import similarity_loss
+from labelmend.hallucination.loss import CLASSIFICATION_WEIGHT, hallucination_loss, similarity_loss
 from labelmend.hallucination.partners import sample_partners
 from labelmend.hallucination.train import train_hallucinator
 
@@ -29,12 +31,12 @@ def test_similarity_loss_alone_approaches_its_bound() -> None:
     generator = torch.Generator().manual_seed(1)
     h = Hallucinator(16, 64, generator=generator)
     optimizer = torch.optim.Adam(h.parameters(), 3e-3)
-    loss = train_hallucinator(h, optimizer, no_head, features, labels, 0.6, 60, 64, generator=generator)
+    loss = train_hallucinator(h, optimizer, no_head, features, labels, 0.6, 420, 64, generator=generator)
     partners = sample_partners(labels, 1, generator)[:, 0]
     bound = similarity_bound(features, features[partners], 0.6).mean().item()
     reached = similarity_loss(h(features, features[partners]), features, features[partners], 0.6).item()
     assert bound <= reached < bound + 0.02
-    assert abs(loss - math.log(4) - reached) < 0.02
+    assert abs(loss - CLASSIFICATION_WEIGHT * math.log(4) - reached) < 0.02
 
 
 def test_anchors_take_the_class_of_their_sample() -> None:
@@ -47,8 +49,8 @@ def test_anchors_take_the_class_of_their_sample() -> None:
         head.bias.copy_(-head.weight @ centres.mean(0))
     h = Hallucinator(16, generator=generator)
     optimizer = torch.optim.Adam(h.parameters(), 3e-3)
-    first = train_hallucinator(h, optimizer, head, features, labels, 0.6, 1, 64, generator=generator)
-    last = train_hallucinator(h, optimizer, head, features, labels, 0.6, 20, 64, generator=generator)
+    first = train_hallucinator(h, optimizer, head, features, labels, 0.6, 10, 64, generator=generator)
+    last = train_hallucinator(h, optimizer, head, features, labels, 0.6, 300, 64, generator=generator)
     assert last < first
     partners = sample_partners(labels, 1, generator)[:, 0]
     predicted = head(h(features, features[partners])).argmax(1)
@@ -90,3 +92,44 @@ def test_one_class_trains_nothing() -> None:
     loss = train_hallucinator(h, optimizer, no_head, features, labels, 0.6, 2, generator=generator)
     assert math.isnan(loss)
     assert torch.equal(h.output.weight, start)
+
+
+class Counting(torch.optim.SGD):
+    """Counts its steps."""
+
+    steps = 0
+
+    def step(self, closure=None):
+        self.steps += 1
+        return super().step(closure)
+
+
+@pytest.mark.parametrize("steps", [0, 1, 7, 25])
+def test_as_many_steps_as_asked_for_whatever_the_number_of_images(steps: int) -> None:
+    features, labels = easy_features(n=40)
+    generator = torch.Generator().manual_seed(5)
+    h = Hallucinator(16, generator=generator)
+    optimizer = Counting(h.parameters(), 1e-3)
+    train_hallucinator(h, optimizer, no_head, features, labels, 0.6, steps, 16, generator=generator)
+    assert optimizer.steps == steps
+
+
+def test_the_loss_is_that_of_sharpened_logits_in_units_of_their_spread() -> None:
+    features, labels = easy_features(n=40)
+    generator = torch.Generator().manual_seed(5)
+    head, h = nn.Linear(16, 4), Hallucinator(16, generator=generator)
+    start = copy.deepcopy(h)
+    frozen = torch.optim.SGD(h.parameters(), 0.0)
+    state = generator.get_state()
+    loss = train_hallucinator(
+        h, frozen, head, features, labels, 0.7, 1, 40, generator=generator, sharpness=0.5, weight=0.25
+    )
+    generator.set_state(state)
+    partners = sample_partners(labels, 1, generator)[:, 0]
+    with torch.no_grad():
+        spread = head(features).std(dim=1).mean()
+        anchors = start(features, features[partners])
+        wanted = hallucination_loss(
+            anchors, features, features[partners], labels, head, 0.7, 0.5 * spread, 0.25
+        )
+    assert loss == pytest.approx(wanted.item(), abs=1e-5)

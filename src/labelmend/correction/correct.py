@@ -11,7 +11,7 @@ from torch import Tensor
 
 from labelmend.correction.loose import loose_votes
 from labelmend.correction.nearest import match_anchors
-from labelmend.correction.voting import TOP_ANCHORS, Votes, accept, validity_threshold, vote
+from labelmend.correction.voting import accept, validity_threshold, vote
 from labelmend.hallucination.anchors import AnchorBlock
 
 
@@ -23,6 +23,7 @@ class Corrections:
         corrected: int64 (N,), label voted for each sample of S_h^c; -1 elsewhere.
         votes: int32 (N,), anchors that voted.
         vote_share: float32 (N,), share of them for the winner, in [0, 1].
+        given_share: float32 (N,), share of them for the given label, in [0, 1].
         sources: int64 (N, 3), easy samples behind the nearest anchors, filled with -1.
         valid_anchors: how many anchors were valid.
     """
@@ -30,6 +31,7 @@ class Corrections:
     corrected: Tensor
     votes: Tensor
     vote_share: Tensor
+    given_share: Tensor
     sources: Tensor
     valid_anchors: int
 
@@ -38,6 +40,7 @@ def correct(
     anchors: Callable[[], Iterable[AnchorBlock]],
     features: Tensor,
     easy: Tensor,
+    given_labels: Tensor,
     num_classes: int,
     *,
     lambda_conf: float,
@@ -53,6 +56,7 @@ def correct(
         anchors: makes the anchors, the same at each call, some at a time; their sources count easy samples.
         features: (N, d), of all samples, measured from where the anchors are.
         easy: bool (N,), the easy set.
+        given_labels: int64 (N,).
         num_classes: C.
         lambda_conf: share of anchors, those least similar to a hard sample, that are not valid, in [0, 1).
         surrounding: ``strict`` lets anchors vote on their nearest hard sample, ``loose`` on all around them.
@@ -78,21 +82,20 @@ def correct(
         )
     else:
         votes = loose_votes(anchors(), hard_features, threshold, num_classes, max_votes)
+
+    def over_all(of_hard: Tensor, elsewhere: float = 0) -> Tensor:
+        found = torch.full((len(easy), *of_hard.shape[1:]), elsewhere, dtype=of_hard.dtype)
+        found[hard] = of_hard
+        return found
+
     taken = accept(votes, min_votes, min_agreement)
-    return _spread(votes, taken, hard, len(easy), members[matches.source.cpu()], int(valid.sum()))
-
-
-def _spread(
-    votes: Votes, taken: Tensor, hard: Tensor, count: int, source: Tensor, valid_anchors: int
-) -> Corrections:
-    """Outcomes on the hard samples, as columns over all ``count`` samples."""
-    corrected = torch.full((count,), -1)
-    corrected[hard[taken]] = votes.label[taken]
-    number = torch.zeros(count, dtype=torch.int32)
-    number[hard] = votes.votes
-    share = torch.zeros(count)
-    share[hard] = votes.share
-    sources = torch.full((count, TOP_ANCHORS), -1)
-    if len(source):
-        sources[hard] = torch.where(votes.top >= 0, source[votes.top.clamp(min=0)], -1)
-    return Corrections(corrected, number, share, sources, valid_anchors)
+    source = torch.cat((members[matches.source.cpu()], torch.tensor([-1])))
+    return Corrections(
+        corrected=over_all(torch.where(taken, votes.label, -1), -1),
+        votes=over_all(votes.votes),
+        vote_share=over_all(votes.share),
+        given_share=over_all(votes.share_for(given_labels[hard])),
+        # The last entry of ``source`` is that of no anchor, -1.
+        sources=over_all(source[votes.top], -1),
+        valid_anchors=int(valid.sum()),
+    )

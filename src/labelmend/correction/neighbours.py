@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-# Similarities that are held at a time (64 MB).
+# Numbers that are held at a time (64 MB): similarities, neighbours, shares.
 BLOCK = 2**24
 
 
@@ -33,15 +33,18 @@ def neighbour_shares(
     features = features.float()
     unit = functional.normalize(features - features.mean(0), dim=1)
     reference = unit[easy].T.contiguous()
-    onehot = functional.one_hot(given_labels[easy], num_classes).float()
+    labels = given_labels[easy]
     among_easy = easy.cumsum(0) - 1
-    count, shares = len(onehot), []
-    for rows in torch.arange(len(unit), device=unit.device).split(max(BLOCK // max(count, 1), 1)):
+    count = len(labels)
+    kept = min(neighbours, count)
+    shares = torch.zeros(len(unit), num_classes, device=unit.device)
+    for rows in torch.arange(len(unit), device=unit.device).split(max(BLOCK // (count + kept + 1), 1)):
         similarity = unit[rows] @ reference
         own = easy[rows].nonzero()[:, 0]
         similarity[own, among_easy[rows[own]]] = -torch.inf
-        value, index = similarity.topk(min(neighbours, count), dim=1)
-        votes = (onehot[index] * value.isfinite()[:, :, None]).sum(1)
-        number = votes.sum(1, keepdim=True)
-        shares.append(torch.where(number > 0, votes / number.clamp(min=1), 1 / num_classes))
-    return torch.cat(shares)
+        value, index = similarity.topk(kept, dim=1)
+        found = value.isfinite().float()
+        number = found.sum(1, keepdim=True)
+        votes = torch.zeros(len(rows), num_classes, device=unit.device).scatter_add_(1, labels[index], found)
+        shares[rows] = torch.where(number > 0, votes / number.clamp(min=1), 1 / num_classes)
+    return shares

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
@@ -24,12 +24,31 @@ class Votes:
         share: float32 (H,), share of them for the winning class, in [0, 1], high = agreed; 0 where
             none voted.
         top: int64 (H, 3), indices of the nearest anchors that voted, best first, filled with -1.
+        candidates: int64 (M, 2), hard sample and class of everything voted for, in rising order.
+        ballots: int64 (M,), votes for each.
     """
 
     label: Tensor
     votes: Tensor
     share: Tensor
     top: Tensor
+    candidates: Tensor = field(default_factory=lambda: torch.empty(0, 2, dtype=torch.int64))
+    ballots: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
+
+    def share_for(self, labels: Tensor) -> Tensor:
+        """Share of the votes on each hard sample that is for a label of its own.
+
+        Args:
+            labels: int64 (H,).
+
+        Returns:
+            float32 (H,), in [0, 1]; 0 where none voted.
+        """
+        hard, voted_for = self.candidates.unbind(1)
+        chosen = voted_for == labels.cpu()[hard]
+        count = torch.zeros_like(self.votes, dtype=torch.int64)
+        count[hard[chosen]] = self.ballots[chosen]
+        return count.float() / self.votes.clamp(min=1)
 
 
 def validity_threshold(
@@ -153,7 +172,8 @@ def tally(
     votes = torch.bincount(hard, minlength=num_hard)
     won = torch.zeros_like(votes)
     won[where[winner]] = count[winner]
-    return Votes(label, votes.int(), won.float() / votes.clamp(min=1), top)
+    candidates = torch.stack((where, which), dim=1)
+    return Votes(label, votes.int(), won.float() / votes.clamp(min=1), top, candidates, count)
 
 
 def accept(votes: Votes, min_votes: int = 1, min_agreement: float = 0.0) -> Tensor:

@@ -22,9 +22,14 @@ def closed_form_anchors(s_u: Tensor, s_v: Tensor, lambda_p: float) -> Tensor:
         (B, d).
     """
     mix = lambda_p * functional.normalize(s_u, dim=1) + (1 - lambda_p) * functional.normalize(s_v, dim=1)
+    return of_mean_length(mix, s_u, s_v)
+
+
+def of_mean_length(anchors: Tensor, s_u: Tensor, s_v: Tensor) -> Tensor:
+    """Anchors (B, d) scaled to the mean length of their features s_u and s_v, (B, d); zero ones stay zero."""
     length = (s_u.norm(dim=1, keepdim=True) + s_v.norm(dim=1, keepdim=True)) / 2
-    anchors: Tensor = functional.normalize(mix, dim=1) * length
-    return anchors
+    scaled: Tensor = functional.normalize(anchors, dim=1) * length
+    return scaled
 
 
 def similarity_bound(s_u: Tensor, s_v: Tensor, lambda_p: float) -> Tensor:

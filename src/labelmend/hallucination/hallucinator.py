@@ -5,11 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from labelmend.hallucination.closed_form import of_mean_length
+
 
 class Hallucinator(nn.Module):
-    """Anchor ``s_a = h(s_u, s_v)`` of section 3.2: concatenation, linear, ReLU, linear, ReLU.
+    """Anchor ``s_a = h(s_u, s_v)`` of section 3.2: concatenation, linear, ReLU, linear, ReLU, length.
 
-    The ReLU on the output keeps anchors in the orthant of post-ReLU features.
+    The ReLU on the output keeps anchors in the orthant of post-ReLU features. Anchors get the mean length of
+    their two features: nothing in eq. 2 bounds it, and the head would see longer ones as surer.
 
     Args:
         feature_dim: d.
@@ -37,4 +40,4 @@ class Hallucinator(nn.Module):
     def forward(self, s_u: Tensor, s_v: Tensor) -> Tensor:
         """Anchors (B, d) from features s_u (B, d) and their partners s_v (B, d)."""
         hidden = torch.relu(self.hidden(torch.cat((s_u, s_v), dim=1)))
-        return torch.relu(self.output(hidden))
+        return of_mean_length(torch.relu(self.output(hidden)), s_u, s_v)

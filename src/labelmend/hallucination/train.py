@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
 from labelmend.hallucination.hallucinator import Hallucinator
-from labelmend.hallucination.loss import hallucination_loss
+from labelmend.hallucination.loss import (
+    CLASSIFICATION_WEIGHT,
+    SHARPNESS,
+    Head,
+    hallucination_loss,
+    logit_spread,
+)
 from labelmend.hallucination.partners import sample_partners
 
 
+@torch.enable_grad()
 def train_hallucinator(
     hallucinator: Hallucinator,
     optimizer: torch.optim.Optimizer,
-    head: Callable[[Tensor], Tensor],
+    head: Head,
     features: Tensor,
     labels: Tensor,
     lambda_p: float,
-    epochs: int,
+    steps: int,
     batch_size: int = 256,
     *,
     generator: torch.Generator,
+    sharpness: float = SHARPNESS,
+    weight: float = CLASSIFICATION_WEIGHT,
 ) -> float:
-    """Minimise eq. 2 over the easy set; gradients reach the hallucinator alone.
+    """Minimise eq. 2 over pairs of easy samples; gradients reach the hallucinator alone.
 
-    Each epoch pairs every easy sample with one new partner of another class.
+    Steps, not passes over the easy set: what the hallucinator needs does not depend on the number of images.
 
     Args:
         hallucinator: h, changed in place.
@@ -35,28 +44,42 @@ def train_hallucinator(
         features: (M, d), features of the easy samples.
         labels: int64 (M,), their given labels.
         lambda_p: in [0.5, 1].
-        epochs: passes over the easy set.
+        steps: how many; each takes ``batch_size`` pairs.
         batch_size: pairs a step.
         generator: source of the partners and of the order.
+        sharpness: temperature of the classification term, in spreads of the logits of ``features``.
+        weight: of the classification term.
 
     Returns:
-        Mean loss of the last epoch; NaN when nothing could be trained: no epochs, or fewer than two
-        classes among ``labels``.
+        Mean loss of the last tenth of the steps; NaN when nothing could be trained: no steps, or fewer than
+        two classes among ``labels``.
     """
     features, parameters = features.detach(), list(hallucinator.parameters())
-    mean = float("nan")
-    for _ in range(epochs):
+    with torch.no_grad():
+        temperature = sharpness * logit_spread(head(features))
+    losses: list[Tensor] = []
+    for own, partner in _pairs(labels, steps, batch_size, generator):
+        s_u, s_v = features[own], features[partner]
+        anchors = hallucinator(s_u, s_v)
+        loss = hallucination_loss(anchors, s_u, s_v, labels[own], head, lambda_p, temperature, weight)
+        optimizer.zero_grad()
+        torch.autograd.backward(loss, inputs=parameters)
+        optimizer.step()
+        losses.append(loss.detach())
+    last = losses[-max(len(losses) // 10, 1) :]
+    return float(torch.stack(last).mean()) if last else float("nan")
+
+
+def _pairs(
+    labels: Tensor, steps: int, batch_size: int, generator: torch.Generator
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Positions of easy samples and of partners of other classes, ``steps`` times; new ones in each pass."""
+    done = 0
+    while done < steps:
         partners = sample_partners(labels, 1, generator)
         if partners.numel() == 0:
-            break
+            return
         order = torch.randperm(len(labels), generator=generator, device=generator.device)
-        total = 0.0
-        for batch in torch.split(order.to(labels.device), batch_size):
-            s_u, s_v = features[batch], features[partners[batch, 0]]
-            loss = hallucination_loss(hallucinator(s_u, s_v), s_u, s_v, labels[batch], head, lambda_p)
-            optimizer.zero_grad()
-            torch.autograd.backward(loss, inputs=parameters)
-            optimizer.step()
-            total += float(loss.detach()) * len(batch)
-        mean = total / len(labels)
-    return mean
+        for batch in torch.split(order.to(labels.device), batch_size)[: steps - done]:
+            yield batch, partners[batch, 0]
+            done += 1

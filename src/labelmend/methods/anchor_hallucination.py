@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from labelmend.config import MethodSettings, Range
-from labelmend.methods.anchor_votes import REPORTED, AnchorVotes, report_of, voted_record
+from labelmend.methods.anchor_votes import AnchorVotes, report_of, voted_record
 from labelmend.methods.base import Batch, Method, Scores, Task, smooth
 from labelmend.methods.memory import Selections
 from labelmend.methods.plan import OptimizerPlan, Progress, Step
@@ -39,9 +39,8 @@ class AnchorHallucinationSettings(MethodSettings):
         "easy_percent": Range(0, 100, low_open=True),
         "lambda_p": Range(0.5, 1),
         "anchors_per_sample": Range(1),
-        "hallucinator_first_epochs": Range(0),
-        "hallucinator_epochs": Range(0),
-        "hallucinator_lr": Range(0, low_open=True),
+        "hallucinator_first_steps": Range(0),
+        "hallucinator_steps": Range(0),
         "lambda_conf": Range(0, 1, high_open=True),
         "max_votes": Range(1),
         "temperature": Range(0, low_open=True),
@@ -67,12 +66,10 @@ class AnchorHallucinationSettings(MethodSettings):
     """Where anchors lie between two features: 0.5 half-way, 1 at the sample whose label they take."""
     anchors_per_sample: int = 9
     """Anchors from each easy sample, with partners of other classes."""
-    hallucinator_first_epochs: int = 5
-    """Passes over the easy set before the hallucinator is used for the first time."""
-    hallucinator_epochs: int = 1
-    """Passes over the easy set before each later use."""
-    hallucinator_lr: float = 1e-3
-    """Learning rate of its Adam optimiser."""
+    hallucinator_first_steps: int = 1000
+    """Steps of 256 pairs in which the hallucinator is trained before its first use."""
+    hallucinator_steps: int = 200
+    """Steps before each later use."""
 
     lambda_conf: float = 0.5
     """Share of anchors, those least similar to a hard sample, that are not valid."""
@@ -110,11 +107,11 @@ class AnchorHallucination(Method):
             max_votes=settings.max_votes,
             lambda_conf=settings.lambda_conf,
         )
-        self.selections = Selections(len(task.given_labels), task.num_classes, REPORTED)
+        self.selections = Selections(len(task.given_labels), task.num_classes, self.anchors.reported)
 
     def optimizers(self, stage: int) -> dict[str, OptimizerPlan]:
         """One for the network, one that the hallucinator training phase steps."""
-        return super().optimizers(stage) | self.anchors.optimizers(self.settings.hallucinator_lr)
+        return super().optimizers(stage) | self.anchors.optimizers()
 
     def start_epoch(self, progress: Progress) -> Sequence[Step]:
         """After the warm-up: select and correct; then one pass over the labelled samples (section 3.5)."""
@@ -133,14 +130,18 @@ class AnchorHallucination(Method):
         losses = given_label_losses(scores.probabilities, task.given_labels)
         mixture = loss_mixture(losses)
         easy = self.select(mixture.easiness, losses)
-        first, later = settings.hallucinator_first_epochs, settings.hallucinator_epochs
+        first, later = settings.hallucinator_first_steps, settings.hallucinator_steps
         found = self.anchors.correct(scores.features, easy, later if self.selections.number else first)
         record = voted_record(scores.probabilities, mixture.easiness, easy, found, task)
-        report = report_of(record, task.given_labels) | {
-            "valid_anchors": float(found.valid_anchors),
-            "mixture_collapsed": float(mixture.collapsed),
-            "selection_seconds": time.perf_counter() - started,
-        }
+        report = (
+            report_of(record, task.given_labels)
+            | self.anchors.quality
+            | {
+                "valid_anchors": float(found.valid_anchors),
+                "mixture_collapsed": float(mixture.collapsed),
+                "selection_seconds": time.perf_counter() - started,
+            }
+        )
         return record, report
 
     def select(self, easiness: Tensor, losses: Tensor) -> Tensor:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import partial
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from labelmend.correction import anchor_quality
 from labelmend.correction.correct import Corrections, correct
+from labelmend.errors import LabelmendWarning
 from labelmend.hallucination.anchors import AnchorMaker, anchor_blocks
 from labelmend.hallucination.closed_form import closed_form_anchors
 from labelmend.hallucination.hallucinator import Hallucinator
 from labelmend.hallucination.partners import sample_partners
 from labelmend.hallucination.train import train_hallucinator
 from labelmend.methods.base import Task
-from labelmend.methods.plan import OptimizerPlan, Schedule
+from labelmend.methods.plan import OptimizerPlan, ParameterGroup, Schedule
 from labelmend.selection.label_quality import label_quality
 from labelmend.selection.noise_rate import estimate_noise_rate
 from labelmend.verdicts.record import SampleRecord
@@ -33,6 +36,7 @@ REPORTED = (
 """Numbers that are reported of each selection."""
 
 OPTIMIZER = "hallucinator"
+HALLUCINATOR_LR = 1e-3
 
 
 class AnchorVotes(nn.Module):
@@ -81,36 +85,48 @@ class AnchorVotes(nn.Module):
             min_agreement=min_agreement,
             device=task.device,
         )
+        self.quality: dict[str, float] = {}
+        self.warned = False
         self.hallucinator: Hallucinator | None = None
         if hallucinator == "learned":
             self.hallucinator = Hallucinator(task.networks[0].feature_dim, generator=task.generator)
 
-    def optimizers(self, lr: float = 1e-3) -> dict[str, OptimizerPlan]:
+    def optimizers(self) -> dict[str, OptimizerPlan]:
         """That of the hallucinator, stepped in its own training phase; none for closed-form anchors."""
         if self.hallucinator is None:
             return {}
-        plan = OptimizerPlan.over(
-            self.hallucinator, kind="adam", lr=lr, schedule=Schedule("constant"), every_step=False
+        group = ParameterGroup(tuple(self.hallucinator.parameters()), weight_decay=0.0)
+        plan = OptimizerPlan(
+            (group,), kind="adam", lr=HALLUCINATOR_LR, schedule=Schedule("constant"), every_step=False
         )
         return {OPTIMIZER: plan}
 
-    def correct(self, features: Tensor, easy: Tensor, epochs: int) -> Corrections:
+    @property
+    def reported(self) -> tuple[str, ...]:
+        """Names of the numbers reported of each selection."""
+        return REPORTED if self.hallucinator is None else (*REPORTED, *anchor_quality.REPORTED)
+
+    def correct(self, features: Tensor, easy: Tensor, steps: int) -> Corrections:
         """Train the hallucinator, hallucinate, and vote.
 
         Args:
             features: (N, d), of all samples.
             easy: bool (N,).
-            epochs: passes over the easy set in which the hallucinator is trained first.
+            steps: in which the hallucinator is trained first.
+
+        Warns:
+            LabelmendWarning: Once, if the hallucinator has degenerated.
         """
         task = self.task
         labels, easy_features = task.given_labels[easy], features[easy].to(task.device)
         partners = torch.empty(len(labels), 0, dtype=torch.int64)
         if self.anchors_per_sample and not easy.all():
             partners = sample_partners(labels, self.anchors_per_sample, task.generator)
-        if partners.numel():
-            self.train_hallucinator(easy_features, labels, epochs)
         origin = features.mean(0) if self.centred else torch.zeros_like(features[0])
         offset = origin.to(task.device)
+        if partners.numel() and self.hallucinator is not None:
+            self.train_hallucinator(self.hallucinator, easy_features, labels, steps)
+            self.look(self.hallucinator, easy_features, labels, features[~easy].to(task.device), offset)
         return self.vote(
             lambda: (
                 (anchors - offset, of_anchors, source)
@@ -120,6 +136,7 @@ class AnchorVotes(nn.Module):
             ),
             features - origin,
             easy,
+            task.given_labels,
         )
 
     def anchor_maker(self) -> AnchorMaker:
@@ -128,20 +145,39 @@ class AnchorVotes(nn.Module):
             return partial(closed_form_anchors, lambda_p=self.lambda_p)
         return self.hallucinator
 
-    def train_hallucinator(self, features: Tensor, labels: Tensor, epochs: int) -> None:
+    def train_hallucinator(
+        self, hallucinator: Hallucinator, features: Tensor, labels: Tensor, steps: int
+    ) -> None:
         """The hallucinator training phase, with f and g frozen (section 3.5)."""
-        if self.hallucinator is None:
-            return
         train_hallucinator(
-            self.hallucinator,
+            hallucinator,
             self.task.optimizers[OPTIMIZER],
             self.task.averages[0].head,
             features,
             labels.to(features.device),
             self.lambda_p,
-            epochs,
+            steps,
             generator=self.task.generator,
         )
+
+    def look(
+        self, hallucinator: Hallucinator, features: Tensor, labels: Tensor, hard: Tensor, origin: Tensor
+    ) -> None:
+        """Note how good the anchors are, and say so if the hallucinator has degenerated."""
+        head = self.task.averages[0].head
+        found = anchor_quality.anchor_quality(
+            hallucinator, features, labels, hard, head, self.lambda_p, origin
+        )
+        self.quality = {} if found is None else found.report()
+        if found is not None and found.degenerate and not self.warned:
+            self.warned = True
+            warnings.warn(
+                f"the hallucinator has degenerated: {found.partner:.0%} of the variance of its anchors comes "
+                f"from the partner, and they reach {found.spread:.0%} of the hard samples that anchors in "
+                "closed form reach; --hallucinator closed_form does without it",
+                LabelmendWarning,
+                stacklevel=2,
+            )
 
 
 def voted_record(
@@ -156,7 +192,7 @@ def voted_record(
         found: what anchors say.
         task: of the method.
     """
-    quality = label_quality(probabilities, task.given_labels, found.corrected, found.vote_share)
+    quality = label_quality(probabilities, task.given_labels, found.corrected, found.given_share)
     return SampleRecord(
         probabilities=probabilities,
         easiness=easiness,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Self
 
@@ -37,7 +38,9 @@ class Selections(nn.Module):
         """Remember a selection made in ``epoch``, in place of the last."""
         for name, tensor in record.tensors().items():
             self.get_buffer(name).copy_(tensor)
-        self.numbers.copy_(torch.tensor([report[name] for name in self.reported], dtype=torch.float64))
+        self.numbers.copy_(
+            torch.tensor([report.get(name, math.nan) for name in self.reported], dtype=torch.float64)
+        )
         self.number += 1
         self.epoch.fill_(epoch)
 
@@ -55,7 +58,8 @@ class Selections(nn.Module):
     @property
     def report(self) -> dict[str, float]:
         """What was reported of the last selection; empty before the first."""
-        return dict(zip(self.reported, self.numbers.tolist(), strict=True)) if self.number else {}
+        values = zip(self.reported, self.numbers.tolist(), strict=True)
+        return {name: value for name, value in values if not math.isnan(value)} if self.number else {}
 
     def due(self, epoch: int, every: int) -> bool:
         """Whether ``every`` epochs have passed since the last selection, or there was none."""

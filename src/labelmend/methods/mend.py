@@ -18,7 +18,7 @@ from torch import Tensor
 
 from labelmend.config import MethodSettings, Range, require
 from labelmend.correction.neighbours import neighbour_shares
-from labelmend.methods.anchor_votes import REPORTED, AnchorVotes, report_of, voted_record
+from labelmend.methods.anchor_votes import AnchorVotes, report_of, voted_record
 from labelmend.methods.base import Batch, Method, Scores, Task, smooth
 from labelmend.methods.memory import Selections
 from labelmend.methods.mixup import mixup_loss
@@ -38,8 +38,8 @@ KEPT_GUESS = 0.5
 # Share of the budget over which unlabelled samples gain their full weight after the warm-up.
 RAMP = 0.05
 
-# Passes over the easy set that train a hallucinator before its first use, and before each later one.
-FIRST_PASSES, LATER_PASSES = 5, 1
+# Steps that train a hallucinator before its first use, and before each later one.
+FIRST_STEPS, LATER_STEPS = 1000, 200
 
 
 @dataclass
@@ -132,7 +132,9 @@ class Mend(Method):
             min_agreement=settings.min_agreement,
             centred=True,
         )
-        self.selections = Selections(len(task.given_labels), task.num_classes, (*REPORTED, "bayes"))
+        self.selections = Selections(
+            len(task.given_labels), task.num_classes, (*self.anchors.reported, "bayes")
+        )
         self.register_buffer("transition", torch.eye(task.num_classes))
 
     def optimizers(self, stage: int) -> dict[str, OptimizerPlan]:
@@ -154,17 +156,21 @@ class Mend(Method):
         losses = given_label_losses(scores.probabilities, task.given_labels)
         mixture = loss_mixture(losses)
         easy = self.select(mixture.easiness, losses)
-        passes = LATER_PASSES if self.selections.number else FIRST_PASSES
-        found = self.anchors.correct(scores.features, easy, passes)
+        steps = LATER_STEPS if self.selections.number else FIRST_STEPS
+        found = self.anchors.correct(scores.features, easy, steps)
         shares = self.neighbour_labels(scores.features, easy)
         guess = self.guess(scores.probabilities, shares)
         record = voted_record(guess, mixture.easiness, easy, found, task)
-        report = report_of(record, task.given_labels) | {
-            "valid_anchors": float(found.valid_anchors),
-            "mixture_collapsed": float(mixture.collapsed),
-            "bayes": float(self.trusts_bayes(shares)),
-            "selection_seconds": time.perf_counter() - started,
-        }
+        report = (
+            report_of(record, task.given_labels)
+            | self.anchors.quality
+            | {
+                "valid_anchors": float(found.valid_anchors),
+                "mixture_collapsed": float(mixture.collapsed),
+                "bayes": float(self.trusts_bayes(shares)),
+                "selection_seconds": time.perf_counter() - started,
+            }
+        )
         return record, report
 
     def select(self, easiness: Tensor, losses: Tensor) -> Tensor:

@@ -87,7 +87,8 @@ def loss_mixture(
     # k-means, which initialises the mixture, sums in the order its threads finish: one thread repeats.
     with warnings.catch_warnings(), threadpool_limits(limits=1):
         warnings.simplefilter("ignore", ConvergenceWarning)
-        mixture.fit(_subsample(values, seed))
+        # Sorted, so that the result does not depend on the order of the samples.
+        mixture.fit(_subsample(np.sort(values, axis=0), seed))
         posterior = mixture.predict_proba(values)
     means = mixture.means_[:, 0]
     gap = float(abs(means[0] - means[1]))

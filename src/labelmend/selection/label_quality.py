@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def label_quality(
-    probabilities: Tensor, given_labels: Tensor, corrected: Tensor, vote_share: Tensor
+    probabilities: Tensor, given_labels: Tensor, corrected: Tensor, given_share: Tensor
 ) -> Tensor:
     """Score of each given label: the model's probability of it, averaged with the anchors' where they voted.
 
@@ -15,11 +15,10 @@ def label_quality(
         probabilities: (N, C), rows sum to 1.
         given_labels: int64 (N,).
         corrected: int64 (N,), label voted for, -1 where there was no vote.
-        vote_share: (N,) in [0, 1], share of the votes for ``corrected``.
+        given_share: (N,) in [0, 1], share of the votes for the given label.
 
     Returns:
         float32 (N,) in [0, 1], low = suspicious.
     """
     own = probabilities.gather(1, given_labels[:, None])[:, 0].float()
-    support = torch.where(corrected == given_labels, vote_share, 1 - vote_share).float()
-    return torch.where(corrected >= 0, (own + support) / 2, own)
+    return torch.where(corrected >= 0, (own + given_share.float()) / 2, own)

@@ -71,6 +71,10 @@ RETIRED: dict[str, dict[str, Any]] = {
         "unlabelled": "proportional",
     },
     "anchor_hallucination": {
+        # Passes over the easy set; now steps.
+        "hallucinator_first_epochs": 5,
+        "hallucinator_epochs": 1,
+        "hallucinator_lr": 1e-3,
         "warmup_mixup": 0.0,
         "refresh": 1,
         "rank_by": "easiness",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from labelmend.training.memory import kept_memory
 from labelmend.training.metrics import Evaluator, SelectionQuality, TestAccuracy, summarise
 from labelmend.training.optimizers import build_optimizer, set_rates
 from labelmend.training.scoring import Probabilities, score_images
+from labelmend.training.seeds import Purpose, stream
 from labelmend.training.setup import hold_out, set_up
 from labelmend.training.validation import Validation
 from labelmend.training.views import Augmentation
@@ -40,6 +41,9 @@ from labelmend.verdicts.record import SampleRecord
 
 # Steps between two looks at the losses: each look waits for the device.
 LOOK_EVERY = 50
+
+# Share of the forward pass in the time of a step.
+FORWARD_SHARE = 1 / 3
 
 
 @dataclass(frozen=True)
@@ -123,15 +127,16 @@ class Trainer:
         saved = self._saved() if resume else None
         chosen = None if saved is None else (saved[1]["precision"], saved[1]["memory_format"])
 
-        self.generator = torch.Generator().manual_seed(settings.seed)
-        method_generator = torch.Generator().manual_seed(settings.seed + 1)
+        self.generator = stream(settings.seed, Purpose.BATCHES)
         method_class = METHODS[settings.method.name]
         self.setup = set_up(settings, train_set, method_class, self.generator, chosen)
         decay = settings.training.ema_decay
         self.averages = [WeightAverage(network, decay) for network in self.setup.networks]
-        self.task = self._task(method_generator)
+        self.task = self._task(stream(settings.seed, Purpose.METHOD))
         self.method = method_class(settings.method, self.task).to(self.setup.arithmetic.device)
-        self.held_out = hold_out(len(train_set), settings.training.validation, method_generator)
+        self.held_out = hold_out(
+            len(train_set), settings.training.validation, stream(settings.seed, Purpose.HELD_OUT)
+        )
         self.validation = self._validation()
         self.evaluators = list(self._evaluators(test_set))
 
@@ -301,11 +306,13 @@ class Trainer:
             steps = self._trainable_steps(self.method.start_epoch(self.progress()))
         self.spent.flops += self._counted()
         preparation = time.perf_counter() - started
+        self.spent.seconds = seconds_before + preparation
         for name, plan in self.plans.items():
             if plan.renew_each_epoch:
                 self.task.optimizers[name].state.clear()
 
         losses: list[Tensor] = []
+        trained_on = 0
         self._train_mode()
         pixels_of = fetch(self.train_set.images, [step.index for step in steps])
         stage_end = self.course.span(self.stage)[1]
@@ -316,6 +323,9 @@ class Trainer:
             self.spent.flops += self._counted()
             self.spent.epochs += 1 / len(steps)
             self.spent.seconds = seconds_before + time.perf_counter() - started
+            trained_on += len(step.index)
+            per_image = (time.perf_counter() - started - preparation) / trained_on
+            self.spent.reserved = max(preparation, self._judging_seconds(per_image))
             self.listener.on_step(self.share)
             if self.share >= stage_end - SLACK:
                 break
@@ -324,12 +334,17 @@ class Trainer:
             self.spent.epochs = epochs_before + 1
         row = self._end_epoch(losses)
         self.spent.seconds = seconds_before + time.perf_counter() - started
+        row |= self._evaluate()
         return {
             **row,
             "flops": self.spent.flops,
             "preparation_seconds": preparation,
             "seconds": self.spent.seconds,
         }
+
+    def _judging_seconds(self, per_image: float) -> float:
+        """About how long a pass over all images takes, from the seconds that training takes for each."""
+        return len(self.train_set) * per_image * FORWARD_SHARE
 
     def _trainable_steps(self, steps: Sequence[Step]) -> list[Step]:
         """Steps without held-out images, less those of a single image (batch norm needs two)."""
@@ -380,7 +395,7 @@ class Trainer:
         return counted
 
     def _end_epoch(self, losses: list[Tensor]) -> dict[str, Any]:
-        """What the method and the evaluators do at the end of an epoch; returns its metrics."""
+        """What the method does at the end of an epoch; returns its metrics."""
         progress = self.progress()
         with self.meter.counting():
             self.method.end_epoch(progress)
@@ -399,10 +414,15 @@ class Trainer:
         }
         if len(self.course.stages) > 1:
             row["stage"] = self.stage
+        return row
+
+    def _evaluate(self) -> dict[str, float]:
+        """What the evaluators find; measurement, which the budget does not pay for."""
+        found: dict[str, float] = {}
         with self.meter.paused():
             for evaluator in self.evaluators:
-                row |= dict(evaluator(self.method, self.epoch, self.share >= 1))
-        return row
+                found |= dict(evaluator(self.method, self.epoch, self.share >= 1))
+        return found
 
     def describe(self) -> dict[str, Any]:
         """The run as it is set up, as JSON-able values."""
@@ -428,17 +448,21 @@ class Trainer:
 
     def finish(self) -> Trained:
         """The final model, and what it says of every sample."""
+        started = time.perf_counter()
         self.validation.restore_best(self.method)
         with self.meter.counting():
             record = self.method.record()
         self.spent.flops += self._counted()
+        self.spent.seconds += time.perf_counter() - started
         self.meter.close()
         model = self.method.final_model()
         model.eval()
         arithmetic = self.setup.arithmetic
         summary = {
             **summarise(record, self.train_set, self.rows),
-            **asdict(self.spent),
+            "epochs": self.spent.epochs,
+            "flops": self.spent.flops,
+            "seconds": self.spent.seconds,
             **machine(),
             "precision": arithmetic.precision,
             "memory_format": arithmetic.memory_format,

@@ -1,0 +1,1 @@
+"""Estimating the transition matrix, Bayes' rule with it, forward correction by it."""
