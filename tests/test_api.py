@@ -83,6 +83,23 @@ def test_a_loaded_run_predicts_the_same(run, folder):
     pd.testing.assert_frame_equal(loaded.verdicts.table, run.verdicts.table)
 
 
+@pytest.mark.parametrize("method", ["ce", "mend", "anchor_hallucination", "dac", "co_teaching"])
+def test_the_network_of_a_run_makes_the_predictions_in_its_table(method, tmp_path):
+    """Also once it is loaded: what is kept is the model that judged, not another one."""
+    images, _ = data = bar_images()
+    settings = without_warmup() if method in ("ce", "dac", "co_teaching") else TINY
+    run = labelmend.fit(data, out=tmp_path / "run", method=method, flip=False, **settings)
+    table = run.verdicts.table
+    place = {name: i for i, name in enumerate(run.classes)}
+    for each in (run, labelmend.load_run(tmp_path / "run")):
+        probabilities = each.predict_proba(images)
+        assert [run.classes[i] for i in probabilities.argmax(1)] == list(table["predicted_label"])
+        suggested = probabilities[np.arange(48), table["suggested_label"].map(place)]
+        unvoted = table["votes"].to_numpy() == 0
+        assert unvoted.any()
+        np.testing.assert_allclose(suggested[unvoted], table["suggestion_confidence"][unvoted], atol=2e-6)
+
+
 def test_predict_takes_arrays_and_names_classes(run):
     images, _ = bar_images(6)
     probabilities = run.predict_proba(images)

@@ -152,9 +152,7 @@ def targets_in_plain_python(views, temperature):
         guess = [sum(values) / 2 for values in zip(*predictions, strict=True)]
         if sample < LABELLED:
             weight = WEIGHT[sample]
-            guess = [
-                weight * (c == LABEL[sample]) + (1 - weight) * value for c, value in enumerate(guess)
-            ]
+            guess = [weight * (c == LABEL[sample]) + (1 - weight) * value for c, value in enumerate(guess)]
         found[sample] = sharpened(guess, temperature)
     return found
 
@@ -166,9 +164,7 @@ def eq_3(labelled, unlabelled, weight, penalty):
         for logits, target in labelled
     ]
     squares = [
-        (p - q) ** 2
-        for logits, target in unlabelled
-        for q, p in zip(target, softmax(logits), strict=True)
+        (p - q) ** 2 for logits, target in unlabelled for q, p in zip(target, softmax(logits), strict=True)
     ]
     predictions = [softmax(logits) for logits, _ in labelled + unlabelled]
     means = [sum(p) / len(predictions) for p in zip(*predictions, strict=True)]

@@ -127,7 +127,7 @@ def test_the_hallucinator_makes_the_anchors_once_it_is_trained(make_task, networ
 
 
 def test_closed_form_anchors_need_nothing_to_train(make):
-    features, given, easy = world()
+    features, given, _ = world()
     votes = make(given)
     assert votes.hallucinator is None
     assert votes.optimizers() == {}

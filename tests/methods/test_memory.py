@@ -27,7 +27,8 @@ def record(seed=0):
 
 
 def same(first, second):
-    return all(torch.equal(a, b) for a, b in zip(first.tensors().values(), second.tensors().values(), strict=True))
+    pairs = zip(first.tensors().values(), second.tensors().values(), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
 
 
 def test_nothing_is_remembered_before_the_first_selection():

@@ -361,9 +361,7 @@ def test_the_record_has_the_probabilities_of_the_final_model(make_task, network,
     "case",
     ["no_hard", "no_anchor", "class_without_easy", "collapse", "one_class_left", "nothing_easy"],
 )
-def test_degenerate_states_give_an_answer(
-    make_task, network, clusters, scores_of, views, monkeypatch, case
-):
+def test_degenerate_states_give_an_answer(make_task, network, clusters, scores_of, views, monkeypatch, case):
     features, true = clusters()
     given, settings, scores = true.clone(), {}, scores_of(features, true)
     if case == "no_hard":

@@ -118,7 +118,8 @@ RECIPES = {
 
 def test_every_recipe_is_here():
     assert set(recipe_names()) == RECIPES.keys()
-    assert (DEFAULT_RECIPE, DEFAULT_METHOD) == ("fast", RECIPES["fast"]["method"]["name"])
+    assert DEFAULT_RECIPE == "fast"
+    assert RECIPES["fast"]["method"]["name"] == DEFAULT_METHOD
 
 
 @pytest.mark.parametrize("recipe", RECIPES)

@@ -22,9 +22,7 @@ def test_a_stage_is_over_where_rounding_leaves_it_a_little_short():
 def test_schedules_span_the_stages_between_restarts():
     course = Course([Stage(0.2), Stage(0.2), Stage(0.2, restart=True), Stage(0.2), Stage(0.2, fresh=True)])
     spans = [course.schedule_span(i) for i in range(5)]
-    for found, expected in zip(
-        spans, [(0, 0.4), (0, 0.4), (0.4, 0.8), (0.4, 0.8), (0.8, 1)], strict=True
-    ):
+    for found, expected in zip(spans, [(0, 0.4), (0, 0.4), (0.4, 0.8), (0.4, 0.8), (0.8, 1)], strict=True):
         assert found == pytest.approx(expected)
 
 

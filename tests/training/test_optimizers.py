@@ -101,9 +101,7 @@ def test_adam_has_its_own_momentum():
     assert isinstance(optimizer, torch.optim.Adam)
     assert optimizer.param_groups[0]["betas"] == (0.9, 0.999)
     assert optimizer.param_groups[0]["lr"] == 1e-3
-    other = build_optimizer(
-        OptimizerPlan.over(Layers(), kind="adam", momentum=0.1), TrainingSettings(), 0.3
-    )
+    other = build_optimizer(OptimizerPlan.over(Layers(), kind="adam", momentum=0.1), TrainingSettings(), 0.3)
     assert other.param_groups[0]["betas"] == (0.1, 0.999)
     assert other.param_groups[0]["lr"] == 0.3
 

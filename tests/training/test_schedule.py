@@ -58,8 +58,6 @@ def test_falls_to_its_floor(kind):
 
 
 def test_the_settings_of_a_run_describe_one():
-    settings = TrainingSettings(
-        lr_schedule="step", lr_warmup=0.05, lr_milestones=[0.3, 0.6], lr_drop=5.0
-    )
+    settings = TrainingSettings(lr_schedule="step", lr_warmup=0.05, lr_milestones=[0.3, 0.6], lr_drop=5.0)
     assert schedule_of(settings) == Schedule("step", warmup=0.05, milestones=(0.3, 0.6), drop=5.0)
     assert schedule_of(TrainingSettings()) == Schedule("linear", warmup=0.1)

@@ -64,9 +64,10 @@ def test_where_labels_look_clean_a_suggestion_must_be_sure(probability, share, v
     assert VERDICTS[judged.verdict[-2]] == verdict
     assert judged.suggested[-2] == (1 if verdict == HARD_CORRECTED else 0)
     assert VERDICTS[judged.verdict[-1]] == HARD_CLEAN  # what confirms a label need not be sure
-    wrong, labels = record_of([*clean[:60], (0, [rest, probability, 0.0], False, 1, share)] + 40 * [
-        (0, [0.01, 0.98, 0.01], False, -1, 0.0)
-    ])
+    wrong, labels = record_of(
+        [*clean[:60], (0, [rest, probability, 0.0], False, 1, share)]
+        + 40 * [(0, [0.01, 0.98, 0.01], False, -1, 0.0)]
+    )
     assert not looks_clean(wrong.probabilities, labels)
     assert VERDICTS[judge(wrong, labels).verdict[60]] == HARD_CORRECTED
 
