@@ -17,6 +17,7 @@ from labelmend.selection.clean import looks_clean
 from labelmend.selection.noise_rate import estimate_noise_rate
 from labelmend.training.arithmetic import Arithmetic
 from labelmend.training.scoring import accuracy, score_images
+from labelmend.training.setup import Setup
 from labelmend.training.views import Normalisation
 from labelmend.verdicts.judge import VERDICTS, judge
 from labelmend.verdicts.record import SampleRecord
@@ -88,6 +89,20 @@ class SelectionQuality:
         record = method.selection()
         if record is not None:
             yield from selection_quality(record, self.given_labels, self.true_labels).items()
+
+
+def evaluators(
+    train_set: ImageSet, test_set: ImageSet | None, setup: Setup, test_every: int
+) -> list[Evaluator]:
+    """What can be measured of a run, given which true labels are known."""
+    found: list[Evaluator] = []
+    if train_set.true_labels is not None:
+        found.append(SelectionQuality(train_set.given_labels, train_set.true_labels))
+    if test_set is not None:
+        found.append(
+            TestAccuracy(test_set, setup.normalisation, setup.arithmetic, setup.flip_average, test_every)
+        )
+    return found
 
 
 def _share(hits: np.ndarray) -> float:

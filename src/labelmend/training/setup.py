@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,6 +16,7 @@ from labelmend.methods.base import Method
 from labelmend.models.classifier import Classifier
 from labelmend.models.registry import NetworkDescription, build_network, describe_network, redraw
 from labelmend.training.arithmetic import Arithmetic, find_device
+from labelmend.training.machine import machine
 from labelmend.training.probe import probe
 from labelmend.training.scoring import area_factor
 from labelmend.training.views import Augmentation, Normalisation
@@ -162,3 +164,31 @@ def set_up(
         lr=resolve_lr(training, batch_size),
         networks=networks,
     )
+
+
+def describe(setup: Setup, train_set: ImageSet, members: int) -> dict[str, Any]:
+    """A run as it is set up, as JSON-able values; enough to build and feed its model again.
+
+    Args:
+        setup: of the run.
+        train_set: its images.
+        members: networks of the finished model.
+    """
+    return {
+        **setup.description.to_dict(),
+        "classes": train_set.class_names,
+        "mean": list(setup.normalisation.mean),
+        "std": list(setup.normalisation.std),
+        "flip_average": setup.flip_average,
+        "precision": setup.arithmetic.precision,
+        "memory_format": setup.arithmetic.memory_format,
+        "device": str(setup.arithmetic.device),
+        "probed_images_per_second": setup.speeds,
+        "parameters": sum(p.numel() for p in setup.networks[0].parameters()),
+        "networks": len(setup.networks),
+        "members": members,
+        "images": len(train_set),
+        "batch_size": setup.batch_size,
+        "lr": setup.lr,
+        **machine(),
+    }

@@ -5,25 +5,50 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+import torch
 from torch import Tensor
 
 from labelmend.errors import RunError
+from labelmend.methods.base import Method, Task
 from labelmend.tensors import load_tensors, pack, save_tensors, unpack
 from labelmend.training.budget import Spent
+from labelmend.training.ema import WeightAverage
 from labelmend.training.optimizers import load_optimizer_tensors, optimizer_tensors
-
-if TYPE_CHECKING:
-    from labelmend.training.trainer import Trainer
+from labelmend.training.setup import Setup
+from labelmend.training.stages import Stages
+from labelmend.training.validation import Validation
 
 CHECKPOINT, METRICS = "checkpoint.safetensors", "metrics.jsonl"
+
+
+class Resumable(Protocol):
+    """What of a trainer is saved and restored."""
+
+    folder: Path | None
+    setup: Setup
+    task: Task
+    method: Method
+    stages: Stages
+    averages: list[WeightAverage]
+    validation: Validation
+    generator: torch.Generator
+    spent: Spent
+    epoch: int
+    stage_epoch: int
+    rows: list[dict[str, Any]]
+
+    def enter(self, stage: int, again: bool = False) -> None:
+        """Begin a stage, or take it up again."""
+        ...
+
 
 State = tuple[dict[str, Tensor], dict[str, Any]]
 """Tensors by name, and JSON-able values."""
 
 
-def capture(trainer: Trainer) -> State:
+def capture(trainer: Resumable) -> State:
     """Everything that a run needs to go on from the end of an epoch."""
     tensors = {
         **pack(trainer.method.state_dict(), "method"),
@@ -39,7 +64,7 @@ def capture(trainer: Trainer) -> State:
             tensors |= pack(average.average.state_dict(), f"average{i}")
     info = {
         "epoch": trainer.epoch,
-        "stage": trainer.stage,
+        "stage": trainer.stages.number,
         "stage_epoch": trainer.stage_epoch,
         "average_steps": [average.steps for average in trainer.averages],
         "spent": asdict(trainer.spent),
@@ -50,7 +75,19 @@ def capture(trainer: Trainer) -> State:
     return tensors, info
 
 
-def restore(trainer: Trainer, state: State, folder: Path) -> None:
+def arithmetic_of(state: State) -> tuple[str, str]:
+    """Precision and memory format of a saved run.
+
+    Raises:
+        RunError: If it was written by another version of labelmend.
+    """
+    try:
+        return state[1]["precision"], state[1]["memory_format"]
+    except KeyError as error:
+        raise _of_another_version(error) from error
+
+
+def restore(trainer: Resumable, state: State) -> None:
     """Take up what ``capture`` returned; the file of metrics is written anew.
 
     Raises:
@@ -73,14 +110,20 @@ def restore(trainer: Trainer, state: State, folder: Path) -> None:
         trainer.epoch, trainer.stage_epoch = info["epoch"], info["stage_epoch"]
         trainer.rows, trainer.spent = info["rows"], Spent(**info["spent"])
     except (KeyError, IndexError, TypeError, RuntimeError) as error:
-        raise RunError(
-            f"{folder / CHECKPOINT} was written by another version of labelmend "
-            f"({' '.join(str(error).split())[:100]}); start the run anew with labelmend fit"
-        ) from error
-    (folder / METRICS).write_text("".join(json.dumps(row) + "\n" for row in trainer.rows))
+        raise _of_another_version(error) from error
+    assert trainer.folder is not None
+    (trainer.folder / METRICS).write_text("".join(json.dumps(row) + "\n" for row in trainer.rows))
 
 
-def keep(trainer: Trainer, row: dict[str, Any], folder: Path) -> None:
+def _of_another_version(error: Exception) -> RunError:
+    why = " ".join(str(error).split())[:100]
+    return RunError(
+        f"{CHECKPOINT} was written by another version of labelmend ({why}); "
+        "start the run anew with labelmend fit"
+    )
+
+
+def keep(trainer: Resumable, row: dict[str, Any], folder: Path) -> None:
     """Save the state after an epoch, and add its row to the file of metrics."""
     # The checkpoint first: it holds all rows, and a resumed run writes the file of metrics anew.
     save_tensors(folder / CHECKPOINT, *capture(trainer))
@@ -88,10 +131,12 @@ def keep(trainer: Trainer, row: dict[str, Any], folder: Path) -> None:
         file.write(json.dumps(row) + "\n")
 
 
-def read(folder: Path) -> State:
+def read(folder: Path | None) -> State:
     """The saved state of an unfinished run.
 
     Raises:
-        RunError: If there is none, or it is damaged.
+        RunError: If there is no folder or no state, or it is damaged.
     """
+    if folder is None:
+        raise RunError("a run can only be resumed from its folder")
     return load_tensors(folder / CHECKPOINT)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from labelmend.config import Settings
 from labelmend.data.image_set import ImageSet
@@ -22,21 +22,20 @@ from labelmend.methods.plan import Progress, Step
 from labelmend.models.classifier import Classifier
 from labelmend.models.ensemble import Ensemble
 from labelmend.training import state
-from labelmend.training.arithmetic import Arithmetic
+from labelmend.training.batch import TrainingBatch
 from labelmend.training.budget import Spent, share_spent
-from labelmend.training.course import SLACK, Course, within
+from labelmend.training.course import SLACK, within
 from labelmend.training.ema import WeightAverage
 from labelmend.training.flops import FlopMeter
 from labelmend.training.listener import Listener, Silent
 from labelmend.training.machine import machine
 from labelmend.training.memory import kept_memory
-from labelmend.training.metrics import Evaluator, SelectionQuality, TestAccuracy, summarise
-from labelmend.training.optimizers import build_optimizer, set_rates
+from labelmend.training.metrics import evaluators, summarise
 from labelmend.training.scoring import Probabilities, score_images
 from labelmend.training.seeds import Purpose, stream
-from labelmend.training.setup import hold_out, set_up
+from labelmend.training.setup import describe, hold_out, set_up
+from labelmend.training.stages import Stages
 from labelmend.training.validation import Validation
-from labelmend.training.views import Augmentation
 from labelmend.verdicts.record import SampleRecord
 
 # Steps between two looks at the losses: each look waits for the device.
@@ -65,44 +64,8 @@ class Trained:
     summary: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class TrainingBatch:
-    """The images of one step; see ``methods.base.Batch``."""
-
-    step: Step
-    pixels: Tensor
-    augmentation: Augmentation
-    arithmetic: Arithmetic
-    generator: torch.Generator
-
-    @property
-    def index(self) -> Tensor:
-        """int64 (B,), positions in the training set."""
-        return self.step.index
-
-    @property
-    def role(self) -> str:
-        """What the step is for."""
-        return self.step.role
-
-    def view(self, strong: bool = False) -> Tensor:
-        """A new random view of every image, normalised, (B, channels, height, width)."""
-        view = self.augmentation(self.pixels, self.generator, strong)
-        return self.arithmetic.place_images(view)
-
-    def part(self, name: str) -> TrainingBatch:
-        """The images that come from the sampler of this name."""
-        start = 0
-        for each, index in self.step.parts.items():
-            if each == name:
-                part = Step({name: index}, self.role)
-                return replace(self, step=part, pixels=self.pixels[start : start + len(index)])
-            start += len(index)
-        raise KeyError(f"the step has no part {name!r}; it has {list(self.step.parts)}")
-
-
 class Trainer:
-    """One run: networks, optimisers, method and everything a checkpoint holds.
+    """One run: networks, method, stages and everything else that a checkpoint holds.
 
     Args:
         settings: of the run.
@@ -124,39 +87,30 @@ class Trainer:
     ) -> None:
         self.settings, self.train_set, self.folder = settings, train_set, folder
         self.listener = listener or Silent()
-        saved = self._saved() if resume else None
-        chosen = None if saved is None else (saved[1]["precision"], saved[1]["memory_format"])
+        saved = state.read(folder) if resume else None
+        training, seed = settings.training, settings.seed
 
-        self.generator = stream(settings.seed, Purpose.BATCHES)
-        method_class = METHODS[settings.method.name]
-        self.setup = set_up(settings, train_set, method_class, self.generator, chosen)
-        decay = settings.training.ema_decay
-        self.averages = [WeightAverage(network, decay) for network in self.setup.networks]
-        self.task = self._task(stream(settings.seed, Purpose.METHOD))
-        self.method = method_class(settings.method, self.task).to(self.setup.arithmetic.device)
-        self.held_out = hold_out(
-            len(train_set), settings.training.validation, stream(settings.seed, Purpose.HELD_OUT)
+        self.generator = stream(seed, Purpose.BATCHES)
+        method = METHODS[settings.method.name]
+        chosen = None if saved is None else state.arithmetic_of(saved)
+        self.setup = set_up(settings, train_set, method, self.generator, chosen)
+        self.averages = [WeightAverage(network, training.ema_decay) for network in self.setup.networks]
+        self.task = self._task(stream(seed, Purpose.METHOD))
+        self.method = method(settings.method, self.task).to(self.setup.arithmetic.device)
+        self.stages = Stages(self.method, self.setup, self.averages, training, self.generator)
+        self.held_out = hold_out(len(train_set), training.validation, stream(seed, Purpose.HELD_OUT))
+        self.validation = Validation(
+            train_set, self.held_out, self.setup.normalisation, self.setup.arithmetic
         )
-        self.validation = self._validation()
-        self.evaluators = list(self._evaluators(test_set))
+        self.evaluators = evaluators(train_set, test_set, self.setup, training.test_every)
 
-        self.meter = FlopMeter()
-        self.course = Course(self.method.stages())
-        self._trainable = {
-            id(p) for network in self.setup.networks for p in network.parameters() if p.requires_grad
-        }
-        self.spent = Spent()
-        self.epoch = self.stage = self.stage_epoch = 0
+        self.meter, self.spent = FlopMeter(), Spent()
+        self.epoch = self.stage_epoch = 0
         self.rows: list[dict[str, Any]] = []
-        if saved is None or folder is None:
+        if saved is None:
             self.enter(0)
         else:
-            state.restore(self, saved, folder)
-
-    def _saved(self) -> state.State:
-        if self.folder is None:
-            raise RunError("a run can only be resumed from its folder")
-        return state.read(self.folder)
+            state.restore(self, saved)
 
     def _task(self, generator: torch.Generator) -> Task:
         given, trusted = self.train_set.given_labels, self.train_set.trusted
@@ -175,23 +129,16 @@ class Trainer:
             device=self.setup.arithmetic.device,
         )
 
-    def _validation(self) -> Validation:
-        chosen = self.held_out.nonzero()[:, 0].numpy()
-        held_out = self.train_set.subset(chosen) if len(chosen) else None
-        return Validation(held_out, self.setup.normalisation, self.setup.arithmetic)
-
-    def _evaluators(self, test_set: ImageSet | None) -> Iterator[Evaluator]:
-        true_labels = self.train_set.true_labels
-        if true_labels is not None:
-            yield SelectionQuality(self.train_set.given_labels, true_labels)
-        if test_set is not None:
-            yield TestAccuracy(
-                test_set,
-                self.setup.normalisation,
-                self.setup.arithmetic,
-                self.setup.flip_average,
-                self.settings.training.test_every,
-            )
+    def enter(self, stage: int, again: bool = False) -> None:
+        """Begin a stage, or take it up ``again``; count the operations of what is trained in it."""
+        self.stages.enter(stage, again)
+        self.stage_epoch = 0
+        if self.stages.stage.fresh and not again:
+            self.validation.forget()
+        _, side, _, channels = self.train_set.images.shape
+        self.meter.close()
+        for network in {id(n): n for a in self.averages for n in (a.network, a.average)}.values():
+            self.meter.watch(network, (channels, side, side))
 
     def score(
         self,
@@ -229,12 +176,13 @@ class Trainer:
 
     def progress(self, step: int = 0, steps: int = 0) -> Progress:
         """How far the run is."""
-        share, span = self.share, self.course.span(self.stage)
-        return Progress(self.epoch, share, self.stage, self.stage_epoch, within(share, span), step, steps)
+        share, stage = self.share, self.stages.number
+        spent = within(share, self.stages.span)
+        return Progress(self.epoch, share, stage, self.stage_epoch, spent, step, steps)
 
     def run(self) -> Trained:
         """Train until the budget is spent, then judge every sample."""
-        self.listener.on_start(self.describe())
+        self.listener.on_start(self.description)
         while self.share < 1:
             row = self.run_epoch()
             self.rows.append(row)
@@ -243,62 +191,11 @@ class Trainer:
             self.listener.on_epoch(row)
         return self.finish()
 
-    def enter(self, number: int, again: bool = False) -> None:
-        """Begin a stage: draw anew what it wants fresh, freeze what it wants frozen, build its optimisers.
-
-        Args:
-            number: of the stage.
-            again: whether the run was in this stage before, so that nothing is drawn.
-        """
-        stage = self.course.stages[number]
-        if not again:
-            for network in self.setup.networks:
-                for part in ("",) if stage.fresh else stage.redrawn:
-                    self.setup.redraw(network, self.generator, part)
-            if stage.fresh or stage.redrawn:
-                for average in self.averages:
-                    average.restart()
-            if stage.fresh:
-                self.validation.forget()
-        self.stage, self.stage_epoch = number, 0
-        self._build_optimizers(number)
-        frozen = {id(p) for part in self._frozen_parts() for p in part.parameters()}
-        for network in self.setup.networks:
-            for parameter in network.parameters():
-                parameter.requires_grad_(id(parameter) in self._trainable - frozen)
-        self._watch()
-
-    def _build_optimizers(self, number: int) -> None:
-        """Those of a stage, after those that earlier stages leave to it."""
-        for network in self.setup.networks:
-            for parameter in network.parameters():
-                parameter.requires_grad_(id(parameter) in self._trainable)
-        settings, optimizers = self.settings.training, self.task.optimizers
-        if self.course.stages[number].restarts:
-            optimizers.clear()
-        first = max(i for i in range(number + 1) if i == 0 or self.course.stages[i].restarts)
-        for earlier in range(first, number + 1):
-            self.plans = self.method.optimizers(earlier)
-            for name, plan in self.plans.items():
-                if name not in optimizers:
-                    optimizers[name] = build_optimizer(plan, settings, self.setup.lr)
-
-    def _frozen_parts(self) -> list[nn.Module]:
-        names = self.course.stages[self.stage].frozen
-        return [network.get_submodule(name) for network in self.setup.networks for name in names]
-
-    def _watch(self) -> None:
-        """Count the operations of every network, as much of it as is trained now."""
-        self.meter.close()
-        _, side, _, channels = self.train_set.images.shape
-        for network in {id(n): n for a in self.averages for n in (a.network, a.average)}.values():
-            self.meter.watch(network, (channels, side, side))
-
     def run_epoch(self) -> dict[str, Any]:
         """Train one epoch, or as much of it as the budget allows; returns its metrics."""
         started = time.perf_counter()
-        wanted = self.course.stage_at(self.share)
-        if wanted != self.stage:
+        wanted = self.stages.course.stage_at(self.share)
+        if wanted != self.stages.number:
             self.enter(wanted)
         self.epoch, self.stage_epoch = self.epoch + 1, self.stage_epoch + 1
         seconds_before, epochs_before = self.spent.seconds, self.spent.epochs
@@ -307,15 +204,13 @@ class Trainer:
         self.spent.flops += self._counted()
         preparation = time.perf_counter() - started
         self.spent.seconds = seconds_before + preparation
-        for name, plan in self.plans.items():
-            if plan.renew_each_epoch:
-                self.task.optimizers[name].state.clear()
+        self.stages.forget_momentum()
+        self.stages.train_mode()
 
         losses: list[Tensor] = []
         trained_on = 0
-        self._train_mode()
         pixels_of = fetch(self.train_set.images, [step.index for step in steps])
-        stage_end = self.course.span(self.stage)[1]
+        stage_end = self.stages.span[1]
         for number, (step, (_, pixels)) in enumerate(zip(steps, pixels_of, strict=True)):
             losses.append(self.train_step(step, pixels, self.progress(number, len(steps))))
             if (number + 1) % LOOK_EVERY == 0:
@@ -353,12 +248,6 @@ class Trainer:
         kept = [step.keep(~self.held_out) for step in steps]
         return [step for step in kept if len(step.index) > 1]
 
-    def _train_mode(self) -> None:
-        for network in self.setup.networks:
-            network.train()
-        for part in self._frozen_parts():
-            part.eval()
-
     def _check(self, losses: list[Tensor]) -> None:
         """Stop where training has diverged."""
         for value in torch.stack(losses).tolist() if losses else []:
@@ -367,24 +256,18 @@ class Trainer:
 
     def train_step(self, step: Step, pixels: Tensor, progress: Progress) -> Tensor:
         """The updates of one step; returns the sum of their losses."""
-        arithmetic, optimizers = self.setup.arithmetic, self.task.optimizers
-        span = self.course.schedule_span(self.stage)
-        set_rates(optimizers, self.plans, self.settings.training, within(progress.share, span))
+        setup = self.setup
+        self.stages.set_rates(progress.share)
         self.method.before_step(progress)
-        pixels = pixels.to(arithmetic.device)
-        batch = TrainingBatch(step, pixels, self.setup.augmentation, arithmetic, self.generator)
-        every_step = [name for name, plan in self.plans.items() if plan.every_step]
+        pixels = pixels.to(setup.arithmetic.device)
+        batch = TrainingBatch(step, pixels, setup.augmentation, setup.arithmetic, self.generator)
         updates, losses = self.method.updates(batch, progress), []
         while True:
-            with arithmetic.autocast():
+            with setup.arithmetic.autocast():
                 update = next(updates, None)
             if update is None:
                 break
-            for optimizer in optimizers.values():
-                optimizer.zero_grad()
-            arithmetic.backward(update.loss)
-            for name in every_step if update.optimizers is None else update.optimizers:
-                optimizers[name].step()
+            self.stages.step(update.loss, update.optimizers)
             losses.append(update.loss.detach())
         for average in self.averages:
             average.update()
@@ -399,7 +282,7 @@ class Trainer:
         progress = self.progress()
         with self.meter.counting():
             self.method.end_epoch(progress)
-            if self.share >= self.course.span(self.stage)[1] - SLACK:
+            if self.share >= self.stages.span[1] - SLACK:
                 self.method.end_stage(progress)
             validated = self.validation.look(self.method)
         self.spent.flops += self._counted()
@@ -408,12 +291,12 @@ class Trainer:
             "epoch": self.epoch,
             "share": self.share,
             "loss": math.fsum(values) / max(len(values), 1),
-            "lr": self.task.optimizers[next(iter(self.plans))].param_groups[0]["lr"],
+            "lr": self.stages.rate,
             **self.method.metrics(),
             **validated,
         }
-        if len(self.course.stages) > 1:
-            row["stage"] = self.stage
+        if len(self.stages.course.stages) > 1:
+            row["stage"] = self.stages.number
         return row
 
     def _evaluate(self) -> dict[str, float]:
@@ -424,27 +307,10 @@ class Trainer:
                 found |= dict(evaluator(self.method, self.epoch, self.share >= 1))
         return found
 
-    def describe(self) -> dict[str, Any]:
+    @property
+    def description(self) -> dict[str, Any]:
         """The run as it is set up, as JSON-able values."""
-        setup = self.setup
-        return {
-            **setup.description.to_dict(),
-            "classes": self.train_set.class_names,
-            "mean": list(setup.normalisation.mean),
-            "std": list(setup.normalisation.std),
-            "flip_average": setup.flip_average,
-            "precision": setup.arithmetic.precision,
-            "memory_format": setup.arithmetic.memory_format,
-            "device": str(setup.arithmetic.device),
-            "probed_images_per_second": setup.speeds,
-            "parameters": sum(p.numel() for p in setup.networks[0].parameters()),
-            "networks": len(setup.networks),
-            "members": len(self.method.final_networks()),
-            "images": len(self.train_set),
-            "batch_size": setup.batch_size,
-            "lr": setup.lr,
-            **machine(),
-        }
+        return describe(self.setup, self.train_set, len(self.method.final_networks()))
 
     def finish(self) -> Trained:
         """The final model, and what it says of every sample."""
@@ -468,7 +334,7 @@ class Trainer:
             "memory_format": arithmetic.memory_format,
             "device": str(arithmetic.device),
         }
-        return Trained(model, self.describe(), record, self.rows, summary)
+        return Trained(model, self.description, record, self.rows, summary)
 
 
 def train(
