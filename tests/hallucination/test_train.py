@@ -6,12 +6,13 @@ import math
 import pytest
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from labelmend.hallucination.closed_form import similarity_bound
 from labelmend.hallucination.hallucinator import Hallucinator
 from labelmend.hallucination.loss import CLASSIFICATION_WEIGHT, hallucination_loss, similarity_loss
 from labelmend.hallucination.partners import sample_partners
-from labelmend.hallucination.train import train_hallucinator
+from labelmend.hallucination.train import train_hallucinator, training_operations
 
 
 def easy_features(classes: int = 4, n: int = 400, d: int = 16) -> tuple[torch.Tensor, torch.Tensor]:
@@ -133,3 +134,16 @@ def test_the_loss_is_that_of_sharpened_logits_in_units_of_their_spread() -> None
             anchors, features, features[partners], labels, head, 0.7, 0.5 * spread, 0.25
         )
     assert loss == pytest.approx(wanted.item(), abs=1e-5)
+
+
+@pytest.mark.parametrize(("samples", "steps"), [(300, 1), (300, 2), (300, 5), (512, 3), (40, 2)])
+def test_operations_are_those_that_run(samples: int, steps: int) -> None:
+    features, labels = easy_features(n=samples)
+    generator = torch.Generator().manual_seed(5)
+    head, h = nn.Linear(16, 4), Hallucinator(16, 24, generator=generator)
+    optimizer = torch.optim.SGD(h.parameters(), 0.1)
+    with FlopCounterMode(display=False) as counter:
+        train_hallucinator(h, optimizer, head, features, labels, 0.6, steps, generator=generator)
+    of_the_spread = 2 * samples * 16 * 4
+    expected = training_operations(16, 24, 4, samples, steps) + of_the_spread
+    assert counter.get_total_flops() == expected

@@ -17,6 +17,8 @@ from labelmend.hallucination.loss import (
 )
 from labelmend.hallucination.partners import sample_partners
 
+TRAINING_BATCH = 256
+
 
 @torch.enable_grad()
 def train_hallucinator(
@@ -27,7 +29,7 @@ def train_hallucinator(
     labels: Tensor,
     lambda_p: float,
     steps: int,
-    batch_size: int = 256,
+    batch_size: int = TRAINING_BATCH,
     *,
     generator: torch.Generator,
     sharpness: float = SHARPNESS,
@@ -68,6 +70,24 @@ def train_hallucinator(
         losses.append(loss.detach())
     last = losses[-max(len(losses) // 10, 1) :]
     return float(torch.stack(last).mean()) if last else float("nan")
+
+
+def training_operations(feature_dim: int, hidden_dim: int, num_classes: int, samples: int, steps: int) -> int:
+    """Floating-point operations of ``train_hallucinator``, forward and backward.
+
+    Inputs need no gradient, nor do the weights of the head.
+
+    Args:
+        feature_dim: d.
+        hidden_dim: width of the hallucinator.
+        num_classes: C.
+        samples: M.
+        steps: how many.
+    """
+    passes, rest = divmod(steps, -(-samples // TRAINING_BATCH))
+    pairs = passes * samples + min(rest * TRAINING_BATCH, samples)
+    hidden, output, head = 2 * feature_dim * hidden_dim, hidden_dim * feature_dim, feature_dim * num_classes
+    return 2 * pairs * (2 * hidden + 3 * output + 2 * head)
 
 
 def _pairs(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from functools import partial
 from typing import Literal
 
@@ -12,11 +13,11 @@ from torch import Tensor, nn
 from labelmend.correction import anchor_quality
 from labelmend.correction.correct import Corrections, correct
 from labelmend.errors import LabelmendWarning
-from labelmend.hallucination.anchors import AnchorMaker, anchor_blocks
+from labelmend.hallucination.anchors import AnchorBlock, AnchorMaker, anchor_blocks
 from labelmend.hallucination.closed_form import closed_form_anchors
 from labelmend.hallucination.hallucinator import Hallucinator
 from labelmend.hallucination.partners import sample_partners
-from labelmend.hallucination.train import train_hallucinator
+from labelmend.hallucination.train import train_hallucinator, training_operations
 from labelmend.methods.base import Task
 from labelmend.methods.plan import OptimizerPlan, ParameterGroup, Schedule
 from labelmend.selection.label_quality import label_quality
@@ -127,17 +128,15 @@ class AnchorVotes(nn.Module):
         if partners.numel() and self.hallucinator is not None:
             self.train_hallucinator(self.hallucinator, easy_features, labels, steps)
             self.look(self.hallucinator, easy_features, labels, features[~easy].to(task.device), offset)
-        return self.vote(
-            lambda: (
-                (anchors - offset, of_anchors, source)
-                for anchors, of_anchors, source in anchor_blocks(
-                    easy_features, labels, partners, self.anchor_maker()
-                )
-            ),
-            features - origin,
-            easy,
-            task.given_labels,
-        )
+
+        def anchors() -> Iterator[AnchorBlock]:
+            for made, of_anchors, source in anchor_blocks(
+                easy_features, labels, partners, self.anchor_maker()
+            ):
+                yield made - offset, of_anchors, source
+
+        with task.meter.counting():
+            return self.vote(anchors, features - origin, easy, task.given_labels)
 
     def anchor_maker(self) -> AnchorMaker:
         """What makes an anchor from a pair of features."""
@@ -158,6 +157,15 @@ class AnchorVotes(nn.Module):
             self.lambda_p,
             steps,
             generator=self.task.generator,
+        )
+        self.task.meter.add(
+            training_operations(
+                features.shape[1],
+                hallucinator.hidden.out_features,
+                self.task.num_classes,
+                len(features),
+                steps,
+            )
         )
 
     def look(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
@@ -73,6 +74,29 @@ class Batch(Protocol):
         ...
 
 
+class Meter(Protocol):
+    """Counts the work of a method outside the networks, whose passes are counted without it."""
+
+    def counting(self) -> AbstractContextManager[None]:
+        """Context in which a few large operations are counted as they run."""
+        ...
+
+    def add(self, operations: float) -> None:
+        """Count operations that were worked out, where there are many small ones."""
+        ...
+
+
+class Uncounted:
+    """A meter that counts nothing."""
+
+    def counting(self) -> AbstractContextManager[None]:
+        """A context that does nothing."""
+        return nullcontext()
+
+    def add(self, operations: float) -> None:
+        """Ignore."""
+
+
 @dataclass(frozen=True)
 class Task:
     """What a method is given to work with.
@@ -89,6 +113,7 @@ class Task:
         generator: source of every random draw of the method.
         device: where networks and batches live.
         optimizers: those of ``Method.optimizers``, by name, once the loop has made them.
+        meter: counts work outside the networks.
     """
 
     given_labels: Tensor
@@ -102,6 +127,7 @@ class Task:
     generator: torch.Generator
     device: torch.device
     optimizers: dict[str, torch.optim.Optimizer] = field(default_factory=dict)
+    meter: Meter = field(default_factory=Uncounted)
 
 
 class Method(nn.Module):

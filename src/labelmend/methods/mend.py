@@ -39,7 +39,7 @@ KEPT_GUESS = 0.5
 RAMP = 0.05
 
 # Steps that train a hallucinator before its first use, and before each later one.
-FIRST_STEPS, LATER_STEPS = 1000, 200
+FIRST_STEPS, LATER_STEPS = 600, 100
 
 
 @dataclass
@@ -187,13 +187,15 @@ class Mend(Method):
         if not self.settings.neighbours:
             return None
         task, device = self.task, self.task.device
-        return neighbour_shares(
-            features.to(device),
-            easy.to(device),
-            task.given_labels.to(device),
-            task.num_classes,
-            self.settings.neighbours,
-        ).to(features.device)
+        with task.meter.counting():
+            shares = neighbour_shares(
+                features.to(device),
+                easy.to(device),
+                task.given_labels.to(device),
+                task.num_classes,
+                self.settings.neighbours,
+            )
+        return shares.to(features.device)
 
     def guess(self, probabilities: Tensor, shares: Tensor | None) -> Tensor:
         """Class probabilities (N, C) from the network, the labels of easy neighbours, the guess before."""

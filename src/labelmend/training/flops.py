@@ -39,11 +39,12 @@ def flops_per_image(network: Classifier, shape: tuple[int, int, int]) -> tuple[i
 
 
 class FlopMeter:
-    """Adds up the operations of the networks' passes and of everything run inside ``counting``.
+    """Adds up operations: of the networks' passes, of what runs inside ``counting``, and what is added.
 
     A hook on each network counts its passes by the number of images (forward only without gradients,
-    forward and backward with); this costs nothing in the training step. Work outside the networks
-    (hallucinator, nearest search) is counted operation by operation inside ``counting``.
+    forward and backward with); this costs nothing in the training step. Other work of a few large operations
+    (nearest search) is counted operation by operation inside ``counting``. Work of many small ones (training
+    the hallucinator), which that would slow down ten times, is worked out and added.
     """
 
     def __init__(self) -> None:
@@ -66,6 +67,10 @@ class FlopMeter:
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
+
+    def add(self, operations: float) -> None:
+        """Count work that was worked out."""
+        self.total += operations
 
     @contextmanager
     def counting(self) -> Iterator[None]:

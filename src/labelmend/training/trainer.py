@@ -90,6 +90,7 @@ class Trainer:
         saved = state.read(folder) if resume else None
         training, seed = settings.training, settings.seed
 
+        self.meter = FlopMeter()
         self.generator = stream(seed, Purpose.BATCHES)
         method = METHODS[settings.method.name]
         chosen = None if saved is None else state.arithmetic_of(saved)
@@ -104,7 +105,7 @@ class Trainer:
         )
         self.evaluators = evaluators(train_set, test_set, self.setup, training.test_every)
 
-        self.meter, self.spent = FlopMeter(), Spent()
+        self.spent = Spent()
         self.epoch = self.stage_epoch = 0
         self.rows: list[dict[str, Any]] = []
         if saved is None:
@@ -127,6 +128,7 @@ class Trainer:
             label_smoothing=self.settings.training.label_smoothing,
             generator=generator,
             device=self.setup.arithmetic.device,
+            meter=self.meter,
         )
 
     def enter(self, stage: int, again: bool = False) -> None:
@@ -199,8 +201,7 @@ class Trainer:
             self.enter(wanted)
         self.epoch, self.stage_epoch = self.epoch + 1, self.stage_epoch + 1
         seconds_before, epochs_before = self.spent.seconds, self.spent.epochs
-        with self.meter.counting():
-            steps = self._trainable_steps(self.method.start_epoch(self.progress()))
+        steps = self._trainable_steps(self.method.start_epoch(self.progress()))
         self.spent.flops += self._counted()
         preparation = time.perf_counter() - started
         self.spent.seconds = seconds_before + preparation
@@ -280,11 +281,10 @@ class Trainer:
     def _end_epoch(self, losses: list[Tensor]) -> dict[str, Any]:
         """What the method does at the end of an epoch; returns its metrics."""
         progress = self.progress()
-        with self.meter.counting():
-            self.method.end_epoch(progress)
-            if self.share >= self.stages.span[1] - SLACK:
-                self.method.end_stage(progress)
-            validated = self.validation.look(self.method)
+        self.method.end_epoch(progress)
+        if self.share >= self.stages.span[1] - SLACK:
+            self.method.end_stage(progress)
+        validated = self.validation.look(self.method)
         self.spent.flops += self._counted()
         values = torch.stack(losses).tolist() if losses else []
         row: dict[str, Any] = {
@@ -316,8 +316,7 @@ class Trainer:
         """The final model, and what it says of every sample."""
         started = time.perf_counter()
         self.validation.restore_best(self.method)
-        with self.meter.counting():
-            record = self.method.record()
+        record = self.method.record()
         self.spent.flops += self._counted()
         self.spent.seconds += time.perf_counter() - started
         self.meter.close()
