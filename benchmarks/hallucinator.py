@@ -31,7 +31,7 @@ from labelmend.hallucination.train import train_hallucinator
 from labelmend.methods.anchor_hallucination import AnchorHallucination
 from labelmend.methods.anchor_votes import HALLUCINATOR_LR
 from labelmend.runs.jobs import prepare
-from labelmend.selection.easiness import given_label_losses, loss_mixture
+from labelmend.selection.select import select
 from labelmend.settings.loading import resolve
 from labelmend.training.machine import machine
 from labelmend.training.trainer import Trainer
@@ -64,8 +64,13 @@ class Moment:
         task = trainer.task
         network = task.averages[0]
         scores = task.score(network)
-        losses = given_label_losses(scores.probabilities, task.given_labels)
-        easy = method.select(loss_mixture(losses).easiness, losses)
+        easy = select(
+            scores.probabilities,
+            task.given_labels,
+            task.trusted,
+            rule=method.settings.selection,
+            percent=method.settings.easy_percent,
+        ).easy
         self.features, self.labels = scores.features[easy], task.given_labels[easy]
         self.hard, self.head = scores.features[~easy], network.head
         self.lambda_p = method.settings.lambda_p

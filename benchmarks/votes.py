@@ -31,7 +31,7 @@ from labelmend.methods.anchor_votes import AnchorVotes
 from labelmend.methods.base import Scores
 from labelmend.methods.mend import FIRST_STEPS, Mend
 from labelmend.runs.jobs import prepare
-from labelmend.selection.easiness import given_label_losses, loss_mixture
+from labelmend.selection.select import select
 from labelmend.settings.loading import resolve
 from labelmend.training.machine import machine
 from labelmend.training.optimizers import build_optimizer
@@ -100,8 +100,9 @@ def compare(trainer: Trainer, true: Tensor) -> list[dict[str, Any]]:
     task, own = trainer.task, trainer.method.settings
     scores: Scores = task.score(task.averages[0])
     given = task.given_labels
-    losses = given_label_losses(scores.probabilities, given)
-    easy = trainer.method.select(loss_mixture(losses).easiness, losses)
+    easy = select(
+        scores.probabilities, given, task.trusted, rule=own.selection, percent=own.easy_percent
+    ).easy
     hard = (~easy).nonzero()[:, 0]
     confidence, argmax = scores.probabilities[hard].max(1)
     truth, centred = true[hard], scores.features - scores.features.mean(0)

@@ -15,12 +15,11 @@ import torch
 from torch import Tensor
 
 from labelmend.config import MethodSettings, Range
-from labelmend.methods.anchor_votes import AnchorVotes, report_of, voted_record
+from labelmend.methods.anchor_votes import AnchorVotes, voted_record
 from labelmend.methods.base import Batch, Method, Scores, Task, smooth
 from labelmend.methods.memory import Selections
 from labelmend.methods.plan import OptimizerPlan, Progress, Step
-from labelmend.selection.easiness import given_label_losses, loss_mixture
-from labelmend.selection.easy_set import select_by_threshold, select_easy
+from labelmend.selection.select import select
 from labelmend.semi.guess import average_guess
 from labelmend.semi.losses import negative_entropy, prior_penalty, ramp_up, semi_loss, soft_cross_entropy
 from labelmend.semi.mixmatch import equal_parts, mixmatch_batch
@@ -130,31 +129,20 @@ class AnchorHallucination(Method):
     def divide(self, scores: Scores) -> tuple[SampleRecord, dict[str, float]]:
         """Sections 3.1 to 3.3 on one scoring pass: easy set, hallucinator, anchors, votes."""
         started, settings, task = time.perf_counter(), self.settings, self.task
-        losses = given_label_losses(scores.probabilities, task.given_labels)
-        mixture = loss_mixture(losses)
-        easy = self.select(mixture.easiness, losses)
+        chosen = select(
+            scores.probabilities,
+            task.given_labels,
+            task.trusted,
+            rule=self.settings.selection,
+            percent=self.settings.easy_percent,
+        )
         first, later = settings.hallucinator_first_steps, settings.hallucinator_steps
-        found = self.anchors.correct(scores.features, easy, later if self.selections.number else first)
-        record = voted_record(scores.probabilities, mixture.easiness, easy, found, task)
-        report = (
-            report_of(record, task.given_labels)
-            | self.anchors.quality
-            | {
-                "valid_anchors": float(found.valid_anchors),
-                "mixture_collapsed": float(mixture.collapsed),
-                "selection_seconds": time.perf_counter() - started,
-            }
-        )
+        found = self.anchors.correct(scores.features, chosen.easy, later if self.selections.number else first)
+        record = voted_record(scores.probabilities, chosen, found, task)
+        report = self.anchors.report(record, chosen, found) | {
+            "selection_seconds": time.perf_counter() - started,
+        }
         return record, report
-
-    def select(self, easiness: Tensor, losses: Tensor) -> Tensor:
-        """The easy set S_e, bool (N,) (section 3.1)."""
-        task = self.task
-        if self.settings.selection == "gmm":
-            return select_by_threshold(easiness) | task.trusted
-        return select_easy(
-            task.given_labels, easiness, losses, task.num_classes, self.settings.easy_percent, task.trusted
-        )
 
     def loss(self, batch: Batch, progress: Progress) -> Tensor:
         """Cross-entropy on given labels in the warm-up, eq. 3 afterwards."""

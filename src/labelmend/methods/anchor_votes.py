@@ -22,6 +22,7 @@ from labelmend.methods.base import Task
 from labelmend.methods.plan import OptimizerPlan, ParameterGroup, Schedule
 from labelmend.selection.label_quality import label_quality
 from labelmend.selection.noise_rate import estimate_noise_rate
+from labelmend.selection.select import EasySet
 from labelmend.verdicts.record import SampleRecord
 
 REPORTED = (
@@ -187,44 +188,39 @@ class AnchorVotes(nn.Module):
                 stacklevel=2,
             )
 
+    def report(self, record: SampleRecord, chosen: EasySet, found: Corrections) -> dict[str, float]:
+        """Counts of a selection, the noise rate estimated from it, and how good the anchors are."""
+        given = self.task.given_labels
+        voted, confirmed = record.corrected >= 0, record.corrected == given
+        return {
+            "easy": float(record.easy.sum()),
+            "hard_kept": float((confirmed & ~record.easy).sum()),
+            "hard_corrected": float((voted & ~confirmed).sum()),
+            "uncertain": float((~record.labelled).sum()),
+            "estimated_noise_rate": estimate_noise_rate(record.probabilities, given),
+            "valid_anchors": float(found.valid_anchors),
+            "mixture_collapsed": float(chosen.collapsed),
+            **self.quality,
+        }
 
-def voted_record(
-    probabilities: Tensor, easiness: Tensor, easy: Tensor, found: Corrections, task: Task
-) -> SampleRecord:
+
+def voted_record(probabilities: Tensor, chosen: EasySet, found: Corrections, task: Task) -> SampleRecord:
     """The record of a selection with votes.
 
     Args:
         probabilities: (N, C), what is believed of each image; rows sum to 1.
-        easiness: (N,), in [0, 1].
-        easy: bool (N,).
+        chosen: the easy set.
         found: what anchors say.
         task: of the method.
     """
     quality = label_quality(probabilities, task.given_labels, found.corrected, found.given_share)
     return SampleRecord(
         probabilities=probabilities,
-        easiness=easiness,
-        easy=easy,
+        easiness=chosen.easiness,
+        easy=chosen.easy,
         label_quality=torch.where(task.trusted, torch.ones_like(quality), quality),
         corrected=found.corrected,
         votes=found.votes,
         vote_share=found.vote_share,
         sources=found.sources,
     )
-
-
-def report_of(record: SampleRecord, given_labels: Tensor) -> dict[str, float]:
-    """Counts of a selection, and the noise rate estimated from it.
-
-    Args:
-        record: of N samples.
-        given_labels: int64 (N,).
-    """
-    voted, confirmed = record.corrected >= 0, record.corrected == given_labels
-    return {
-        "easy": float(record.easy.sum()),
-        "hard_kept": float((confirmed & ~record.easy).sum()),
-        "hard_corrected": float((voted & ~confirmed).sum()),
-        "uncertain": float((~record.labelled).sum()),
-        "estimated_noise_rate": estimate_noise_rate(record.probabilities, given_labels),
-    }

@@ -18,13 +18,12 @@ from torch import Tensor
 
 from labelmend.config import MethodSettings, Range, require
 from labelmend.correction.neighbours import neighbour_shares
-from labelmend.methods.anchor_votes import AnchorVotes, report_of, voted_record
+from labelmend.methods.anchor_votes import AnchorVotes, voted_record
 from labelmend.methods.base import Batch, Method, Scores, Task, smooth
 from labelmend.methods.memory import Selections
 from labelmend.methods.mixup import mixup_loss
 from labelmend.methods.plan import OptimizerPlan, Progress, Step
-from labelmend.selection.easiness import given_label_losses, loss_mixture
-from labelmend.selection.easy_set import select_by_threshold, select_easy
+from labelmend.selection.select import select
 from labelmend.semi.losses import ramp_up, weighted_cross_entropy
 from labelmend.semi.mixmatch import mixmatch_batch
 from labelmend.semi.refine import label_weights, refine_labels
@@ -153,34 +152,23 @@ class Mend(Method):
     def divide(self, scores: Scores) -> tuple[SampleRecord, dict[str, float]]:
         """One scoring pass: easy set, anchors, votes, guesses, and whether Bayes' rule fits."""
         started, task = time.perf_counter(), self.task
-        losses = given_label_losses(scores.probabilities, task.given_labels)
-        mixture = loss_mixture(losses)
-        easy = self.select(mixture.easiness, losses)
+        chosen = select(
+            scores.probabilities,
+            task.given_labels,
+            task.trusted,
+            rule=self.settings.selection,
+            percent=self.settings.easy_percent,
+        )
         steps = LATER_STEPS if self.selections.number else FIRST_STEPS
-        found = self.anchors.correct(scores.features, easy, steps)
-        shares = self.neighbour_labels(scores.features, easy)
+        found = self.anchors.correct(scores.features, chosen.easy, steps)
+        shares = self.neighbour_labels(scores.features, chosen.easy)
         guess = self.guess(scores.probabilities, shares)
-        record = voted_record(guess, mixture.easiness, easy, found, task)
-        report = (
-            report_of(record, task.given_labels)
-            | self.anchors.quality
-            | {
-                "valid_anchors": float(found.valid_anchors),
-                "mixture_collapsed": float(mixture.collapsed),
-                "bayes": float(self.trusts_bayes(shares)),
-                "selection_seconds": time.perf_counter() - started,
-            }
-        )
+        record = voted_record(guess, chosen, found, task)
+        report = self.anchors.report(record, chosen, found) | {
+            "bayes": float(self.trusts_bayes(shares)),
+            "selection_seconds": time.perf_counter() - started,
+        }
         return record, report
-
-    def select(self, easiness: Tensor, losses: Tensor) -> Tensor:
-        """The easy set, bool (N,) (section 3.1 of the paper)."""
-        task = self.task
-        if self.settings.selection == "gmm":
-            return select_by_threshold(easiness) | task.trusted
-        return select_easy(
-            task.given_labels, easiness, losses, task.num_classes, self.settings.easy_percent, task.trusted
-        )
 
     def neighbour_labels(self, features: Tensor, easy: Tensor) -> Tensor | None:
         """Labels of the nearest other easy samples of each sample, shares (N, C); None without them."""
