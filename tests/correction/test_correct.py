@@ -12,6 +12,7 @@ from labelmend.correction.correct import Corrections, correct
 # Samples 1, 3 and 4 are hard, at 0, 90 and 45 degrees; the easy ones, 0, 2 and 5, made the anchors below.
 FEATURES = torch.tensor([[9.0, 9.0], [1.0, 0.0], [9.0, 9.0], [0.0, 2.0], [1.0, 1.0], [9.0, 9.0]])
 EASY = torch.tensor([True, False, True, False, False, True])
+GIVEN = torch.tensor([2, 1, 2, 0, 0, 1])
 ANGLES = [0.0, 5.0, 10.0, 81.0, 132.0, 20.0]
 LABELS = torch.tensor([2, 2, 1, 0, 0, 1])
 SOURCES = torch.tensor([0, 1, 2, 0, 1, 2])
@@ -29,7 +30,7 @@ def run(block: int = 2, **changes: object) -> Corrections:
     def blocks() -> list[tuple[torch.Tensor, ...]]:
         return list(zip(anchors.split(block), LABELS.split(block), SOURCES.split(block), strict=True))
 
-    return correct(blocks, FEATURES, EASY, 3, **arguments)  # type: ignore[arg-type]
+    return correct(blocks, FEATURES, EASY, GIVEN, 3, **arguments)  # type: ignore[arg-type]
 
 
 def same(first: Corrections, second: Corrections) -> bool:
@@ -46,6 +47,7 @@ def test_strict_by_hand() -> None:
     assert found.corrected.tolist() == [-1, 2, -1, 0, -1, -1]
     assert found.votes.tolist() == [0, 4, 0, 2, 0, 0]
     assert found.vote_share.tolist() == [0, 0.5, 0, 1, 0, 0]
+    assert found.given_share.tolist() == [0, 0.5, 0, 1, 0, 0]
     nothing = [-1, -1, -1]
     assert found.sources.tolist() == [nothing, [0, 2, 5], nothing, [0, 2, -1], nothing, nothing]
     assert found.valid_anchors == 6
@@ -58,6 +60,7 @@ def test_loose_by_hand() -> None:
     assert found.corrected.tolist() == [-1, 2, -1, 0, 1, -1]
     assert found.votes.tolist() == [0, 4, 0, 2, 4, 0]
     assert found.vote_share.tolist() == [0, 0.5, 0, 1, 0.5, 0]
+    assert found.given_share.tolist() == [0, 0.5, 0, 1, 0.25, 0]
     assert found.sources[4].tolist() == [5, 5, 0]
     assert found.valid_anchors == 6
 
@@ -113,9 +116,11 @@ def test_without_anchors_or_hard_samples_there_are_no_votes(surrounding: str) ->
     settings = {"lambda_conf": 0.5, "surrounding": surrounding, "max_votes": 3}
     anchors = [(at(ANGLES), LABELS, SOURCES)]
     for blocks, easy in (([], EASY), (anchors, torch.ones_like(EASY))):
-        found = correct(lambda blocks=blocks: blocks, FEATURES, easy, 3, **settings)  # type: ignore[arg-type]
+        found = correct(lambda blocks=blocks: blocks, FEATURES, easy, GIVEN, 3, **settings)  # type: ignore[arg-type]
         assert (found.corrected == -1).all()
         assert (found.votes == 0).all()
+        assert (found.vote_share == 0).all()
+        assert (found.given_share == 0).all()
         assert (found.sources == -1).all()
 
 
@@ -124,7 +129,7 @@ def test_without_anchors_or_hard_samples_there_are_no_votes(surrounding: str) ->
 def test_commutes_with_a_permutation_of_the_samples(seed: int, surrounding: str, picky: bool) -> None:
     """Given the anchors, which the samples behind them made: their number among the easy ones changes."""
     draw = torch.Generator().manual_seed(seed)
-    features = torch.randn(14, 3, generator=draw)
+    features, labels_given = torch.randn(14, 3, generator=draw), torch.randint(4, (14,), generator=draw)
     easy = torch.rand(14, generator=draw) < 0.5
     order = torch.randperm(14, generator=draw)
     place = order.argsort()
@@ -137,15 +142,16 @@ def test_commutes_with_a_permutation_of_the_samples(seed: int, surrounding: str,
     options = {"lambda_conf": 0.3, "surrounding": surrounding, "max_votes": 4}
     options |= {"min_votes": 2, "min_agreement": 0.6} if picky else {}
 
-    plain = correct(lambda: [(anchors, labels, behind)], features, easy, 4, **options)  # type: ignore[arg-type]
+    plain = correct(lambda: [(anchors, labels, behind)], features, easy, labels_given, 4, **options)  # type: ignore[arg-type]
     moved = correct(
         lambda: [(anchors, labels, renumbered)],
         features[order],
         easy[order],
+        labels_given[order],
         4,
         **options,  # type: ignore[arg-type]
     )
-    for name in ("corrected", "votes", "vote_share"):
+    for name in ("corrected", "votes", "vote_share", "given_share"):
         assert torch.equal(getattr(plain, name)[order], getattr(moved, name))
     sources = torch.where(plain.sources >= 0, place[plain.sources.clamp(min=0)], -1)
     assert torch.equal(sources[order], moved.sources)

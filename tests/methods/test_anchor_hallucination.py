@@ -20,6 +20,7 @@ from labelmend.verdicts.record import SampleRecord
 
 CLASSES = 3
 NOTHING_REPORTED = dict.fromkeys(REPORTED, 0.0)
+FEW_STEPS = {"hallucinator_first_steps": 20, "hallucinator_steps": 5}
 
 
 @pytest.fixture
@@ -51,7 +52,8 @@ def test_anchors_vote_in_every_reading(
     method, with_optimizers, clusters, scores_of, surrounding, hallucinator
 ):
     features, true = clusters()
-    m = with_optimizers(method(true, surrounding=surrounding, hallucinator=hallucinator, max_votes=3))
+    settings = {"surrounding": surrounding, "hallucinator": hallucinator, "max_votes": 3, **FEW_STEPS}
+    m = with_optimizers(method(true, **settings))
     record, report = m.divide(scores_of(features, true))
     assert report["valid_anchors"] > 0
     assert record.votes.max() == 3
@@ -282,11 +284,11 @@ def weights(module):
 
 
 @pytest.mark.parametrize(
-    ("changes", "passes"),
-    [({}, [5, 1, 1]), ({"hallucinator_first_epochs": 2, "hallucinator_epochs": 3}, [2, 3, 3])],
+    ("changes", "steps"),
+    [({}, [1000, 200, 200]), ({"hallucinator_first_steps": 20, "hallucinator_steps": 30}, [20, 30, 30])],
 )
 def test_the_hallucinator_is_trained_in_each_selection(
-    make_task, network, with_optimizers, clusters, scores_of, changes, passes
+    make_task, network, with_optimizers, clusters, scores_of, changes, steps
 ):
     features, true = clusters(150)
     task = make_task(true, network, score=lambda scored: scores_of(features, true))
@@ -295,16 +297,15 @@ def test_the_hallucinator_is_trained_in_each_selection(
     assert isinstance(optimizer, torch.optim.Adam)
     assert optimizer.param_groups[0]["lr"] == 1e-3
     optimizer.register_step_post_hook(lambda *_: taken.append(1))
-    batches = 2  # of 256 pairs, from 270 easy samples
-    for number, wanted in enumerate(passes, start=1):
+    for number, wanted in enumerate(steps, start=1):
         before = weights(m.anchors.hallucinator)
         taken.clear()
         m.start_epoch(Progress(number, 0.9))
-        assert len(taken) == wanted * batches
+        assert len(taken) == wanted
         assert not torch.equal(weights(m.anchors.hallucinator), before)
     taken.clear()
     m.record()
-    assert len(taken) == passes[-1] * batches
+    assert len(taken) == steps[-1]
 
 
 def test_steps_are_equal_parts_of_labelled_and_unlabelled(method, make_task, network, clusters, scores_of):
@@ -348,7 +349,7 @@ def test_degenerate_states_give_an_answer(
             lambda losses: LossMixture(torch.full_like(losses, 0.25), 1.0, False),
         )
     task = make_task(given, network, score=lambda scored: scores)
-    m = with_optimizers(AnchorHallucination(AnchorHallucinationSettings(**settings), task))
+    m = with_optimizers(AnchorHallucination(AnchorHallucinationSettings(**FEW_STEPS, **settings), task))
     steps = m.start_epoch(Progress(1, 0.9))
     assert len(torch.cat([step.index for step in steps])) > 0
     last, record = m.selections.last, m.record()
@@ -380,7 +381,9 @@ def test_trusted_labels_are_easy_and_never_doubted(
     given[0] = 1
     trusted = torch.arange(len(true)) == 0
     m = with_optimizers(
-        AnchorHallucination(AnchorHallucinationSettings(), make_task(given, network, trusted=trusted))
+        AnchorHallucination(
+            AnchorHallucinationSettings(**FEW_STEPS), make_task(given, network, trusted=trusted)
+        )
     )
     record, _ = m.divide(scores_of(features, true))
     assert record.easy[0]
@@ -391,7 +394,11 @@ def test_trusted_labels_are_easy_and_never_doubted(
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"prior_penalty": 0.0, "surrounding": "loose"}, {"selection": "gmm", "correction": False}],
+    [
+        {"hallucinator_first_steps": 200, "hallucinator_steps": 20},
+        {"prior_penalty": 0.0, "surrounding": "loose", "hallucinator": "closed_form"},
+        {"selection": "gmm", "correction": False},
+    ],
 )
 def test_beats_chance_by_far_and_finds_wrong_labels_on_digits(changes, noisy_digits, digits_test):
     settings = Settings(

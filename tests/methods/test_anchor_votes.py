@@ -103,11 +103,11 @@ def test_the_hallucinator_makes_the_anchors_once_it_is_trained(make_task, networ
     votes = AnchorVotes(
         make_task(given, network), **{**PLAIN, "hallucinator": "learned"}, surrounding="strict"
     )
-    holder = SimpleNamespace(task=votes.task, optimizers=lambda stage: votes.optimizers(3e-3))
-    with_optimizers(holder)
+    with_optimizers(SimpleNamespace(task=votes.task, optimizers=lambda stage: votes.optimizers()))
     optimizer = votes.task.optimizers["hallucinator"]
-    assert optimizer.param_groups[0]["lr"] == 3e-3
-    (plan,) = votes.optimizers(3e-3).values()
+    assert isinstance(optimizer, torch.optim.Adam)
+    assert [(group["lr"], group["weight_decay"]) for group in optimizer.param_groups] == [(1e-3, 0.0)]
+    (plan,) = votes.optimizers().values()
     assert not plan.every_step
     assert plan.schedule.kind == "constant"
     assert {id(p) for g in plan.groups for p in g.parameters} == {
@@ -118,9 +118,13 @@ def test_the_hallucinator_makes_the_anchors_once_it_is_trained(make_task, networ
     votes.hallucinator.forward = lambda s_u, s_v: made.append(len(s_u)) or forward(s_u, s_v)
     before = [p.clone() for p in votes.hallucinator.parameters()]
     head = network.classifier.weight.clone()
+    taken = []
+    optimizer.register_step_post_hook(lambda *_: taken.append(1))
     votes.correct(features, easy, 2)
     size = int(easy.sum())
-    assert made == [size, size, 2 * size]
+    assert len(taken) == 2
+    # Two steps, a look at the quality of four anchors each, and the anchors that vote.
+    assert made == [size, size, 4 * size, 2 * size]
     assert all(not torch.equal(a, b) for a, b in zip(before, votes.hallucinator.parameters(), strict=True))
     assert torch.equal(network.classifier.weight, head)
     assert network.classifier.weight.grad is None
@@ -149,7 +153,12 @@ def test_no_anchors_no_votes_and_nothing_is_drawn(make):
 
 def corrections(**columns):
     nothing = Corrections(
-        torch.full((3,), -1), torch.zeros(3, dtype=torch.int32), torch.zeros(3), torch.full((3, 3), -1), 0
+        corrected=torch.full((3,), -1),
+        votes=torch.zeros(3, dtype=torch.int32),
+        vote_share=torch.zeros(3),
+        given_share=torch.zeros(3),
+        sources=torch.full((3, 3), -1),
+        valid_anchors=0,
     )
     return replace(nothing, **{name: torch.tensor(values) for name, values in columns.items()})
 
@@ -157,12 +166,12 @@ def corrections(**columns):
 def test_the_record_of_a_vote_by_hand(make_task, network):
     task = make_task([0, 1, 2], network, trusted=torch.tensor([False, False, True]))
     probabilities = torch.tensor([[0.5, 0.3, 0.2], [0.6, 0.2, 0.2], [0.8, 0.1, 0.1]])
-    found = corrections(corrected=[0, 2, -1], vote_share=[0.9, 0.6, 0.0])
+    found = corrections(corrected=[0, 2, -1], vote_share=[0.9, 0.6, 0.0], given_share=[0.9, 0.1, 0.0])
     record = voted_record(
         probabilities, torch.tensor([0.1, 0.2, 0.3]), torch.tensor([False, False, True]), found, task
     )
-    # Means of the model's probability of the given label and of the anchors that do not speak against it.
-    assert record.label_quality.tolist() == pytest.approx([(0.5 + 0.9) / 2, (0.2 + 0.4) / 2, 1.0])
+    # Means of the model's probability of the given label and of the anchors that vote for it.
+    assert record.label_quality.tolist() == pytest.approx([(0.5 + 0.9) / 2, (0.2 + 0.1) / 2, 1.0])
     assert torch.equal(record.probabilities, probabilities)
     for name in ("corrected", "votes", "vote_share", "sources"):
         assert getattr(record, name) is getattr(found, name)

@@ -49,6 +49,12 @@ def test_the_last_selection_is_remembered():
     assert int(memory.number) == 2
 
 
+def test_a_number_that_a_selection_does_not_have_is_left_out():
+    memory = selections()
+    memory.write(record(), {"easy": 2.0}, 1)
+    assert memory.report == {"easy": 2.0}
+
+
 def test_due_after_so_many_epochs():
     memory = selections()
     memory.write(record(), {"easy": 2.0, "seconds": 0.5}, 3)

@@ -119,7 +119,7 @@ def test_a_budget_in_minutes_goes_on_where_it_was(noisy_digits, tmp_path):
     first.spent.seconds = 240.0
     state.keep(first, row, tmp_path)
     resumed = Trainer(wanted, noisy_digits, folder=tmp_path, resume=True)
-    assert resumed.share == pytest.approx(0.4)
+    assert resumed.share == pytest.approx(0.4, abs=0.01)
     assert 240 < resumed.run_epoch()["seconds"] < 600
     first.spent.seconds = 600.0
     state.keep(first, row, tmp_path)
