@@ -8,7 +8,8 @@ from torch.nn import functional
 from labelmend.correction.correct import Corrections
 from labelmend.hallucination.closed_form import closed_form_anchors
 from labelmend.hallucination.partners import sample_partners
-from labelmend.methods.anchor_votes import AnchorVotes, report_of, voted_record
+from labelmend.methods.anchor_votes import AnchorVotes, voted_record
+from labelmend.selection.select import EasySet
 from labelmend.verdicts.record import SampleRecord
 
 CLASSES, COUNT, DIM = 3, 40, 4
@@ -167,9 +168,8 @@ def test_the_record_of_a_vote_by_hand(make_task, network):
     task = make_task([0, 1, 2], network, trusted=torch.tensor([False, False, True]))
     probabilities = torch.tensor([[0.5, 0.3, 0.2], [0.6, 0.2, 0.2], [0.8, 0.1, 0.1]])
     found = corrections(corrected=[0, 2, -1], vote_share=[0.9, 0.6, 0.0], given_share=[0.9, 0.1, 0.0])
-    record = voted_record(
-        probabilities, torch.tensor([0.1, 0.2, 0.3]), torch.tensor([False, False, True]), found, task
-    )
+    chosen = EasySet(torch.tensor([False, False, True]), torch.tensor([0.1, 0.2, 0.3]), False)
+    record = voted_record(probabilities, chosen, found, task)
     # Means of the model's probability of the given label and of the anchors that vote for it.
     assert record.label_quality.tolist() == pytest.approx([(0.5 + 0.9) / 2, (0.2 + 0.1) / 2, 1.0])
     assert torch.equal(record.probabilities, probabilities)
@@ -177,14 +177,25 @@ def test_the_record_of_a_vote_by_hand(make_task, network):
         assert getattr(record, name) is getattr(found, name)
 
 
-def test_the_report_by_hand():
+def test_the_report_by_hand(make_task, network):
     record = replace(
         SampleRecord.empty(5, 2),
         probabilities=torch.tensor([[0.9, 0.1], [0.2, 0.8], [0.9, 0.1], [0.1, 0.9], [0.5, 0.5]]),
         easy=torch.tensor([True, False, False, False, False]),
         corrected=torch.tensor([-1, 1, 0, 1, -1]),
     )
-    report = report_of(record, torch.tensor([0, 1, 1, 0, 0]))
+    votes = AnchorVotes(
+        make_task([0, 1, 1, 0, 0], network),
+        hallucinator="closed_form",
+        lambda_p=0.6,
+        anchors_per_sample=1,
+        surrounding="strict",
+        max_votes=1,
+    )
+    votes.quality = {"anchor_gap": 0.5}
+    chosen = EasySet(record.easy, record.easiness, True)
+    report = votes.report(record, chosen, replace(corrections(), valid_anchors=7))
+    assert (report["valid_anchors"], report["mixture_collapsed"], report["anchor_gap"]) == (7, 1, 0.5)
     assert {name: report[name] for name in ("easy", "hard_kept", "hard_corrected", "uncertain")} == {
         "easy": 1,
         "hard_kept": 1,

@@ -171,7 +171,7 @@ def test_redrawn_and_frozen_parts(trainer):
     for name in before:
         moved = not torch.equal(before[name], after[name])
         assert moved == name.startswith("classifier."), name
-    assert run.stage == 1
+    assert run.stages.number == 1
     run.run_epoch()
     last = weights(network)
     assert any(not torch.equal(last[n], after[n]) for n in last if n.startswith("extractor"))

@@ -49,7 +49,7 @@ def test_counters_and_clocks_come_back(stopped, noisy_digits, tmp_path):
     assert again.spent == stopped.spent
     assert again.spent.seconds > 0
     assert again.spent.flops > 0
-    assert (again.epoch, again.stage, again.stage_epoch) == (3, 0, 3)
+    assert (again.epoch, again.stages.number, again.stage_epoch) == (3, 0, 3)
     assert again.averages[0].steps == 36
     assert again.rows == stopped.rows
     assert again.run_epoch()["seconds"] > stopped.rows[-1]["seconds"]

@@ -229,7 +229,7 @@ def test_without_an_average_the_network_itself_is_final(noisy_digits):
 def test_gradients_do_not_add_up_from_step_to_step(noisy_digits):
     """One step of plain SGD moves each weight by rate times gradient of that step alone."""
     run = Trainer(settings("ce", momentum=0.0, weight_decay=0.0, lr_warmup=0.0, nesterov=False), noisy_digits)
-    run._train_mode()
+    run.stages.train_mode()
     weight, moves = run.setup.networks[0].classifier.bias, []
     step = run.method.start_epoch(run.progress())[0]
     for _ in range(2):
@@ -245,7 +245,7 @@ def test_gradients_do_not_add_up_from_step_to_step(noisy_digits):
 
 def test_the_numbers_of_a_run_say_what_was_done(noisy_digits):
     run = Trainer(settings("co_teaching", epochs=1), noisy_digits)
-    told = run.describe()
+    told = run.description
     assert (told["networks"], told["members"], told["images"]) == (2, 1, 600)
     assert (told["batch_size"], told["lr"]) == (50, 0.1)
     assert json.loads(json.dumps(told)) == told

@@ -75,7 +75,7 @@ def capture(trainer: Resumable) -> State:
     return tensors, info
 
 
-def arithmetic_of(state: State) -> tuple[str, str]:
+def arithmetic_of(state: State, folder: Path | None) -> tuple[str, str]:
     """Precision and memory format of a saved run.
 
     Raises:
@@ -84,7 +84,7 @@ def arithmetic_of(state: State) -> tuple[str, str]:
     try:
         return state[1]["precision"], state[1]["memory_format"]
     except KeyError as error:
-        raise _of_another_version(error) from error
+        raise _of_another_version(error, folder) from error
 
 
 def restore(trainer: Resumable, state: State) -> None:
@@ -110,15 +110,15 @@ def restore(trainer: Resumable, state: State) -> None:
         trainer.epoch, trainer.stage_epoch = info["epoch"], info["stage_epoch"]
         trainer.rows, trainer.spent = info["rows"], Spent(**info["spent"])
     except (KeyError, IndexError, TypeError, RuntimeError) as error:
-        raise _of_another_version(error) from error
+        raise _of_another_version(error, trainer.folder) from error
     assert trainer.folder is not None
     (trainer.folder / METRICS).write_text("".join(json.dumps(row) + "\n" for row in trainer.rows))
 
 
-def _of_another_version(error: Exception) -> RunError:
+def _of_another_version(error: Exception, folder: Path | None) -> RunError:
     why = " ".join(str(error).split())[:100]
     return RunError(
-        f"{CHECKPOINT} was written by another version of labelmend ({why}); "
+        f"{(folder or Path()) / CHECKPOINT} was written by another version of labelmend ({why}); "
         "start the run anew with labelmend fit"
     )
 

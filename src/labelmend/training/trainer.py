@@ -93,16 +93,15 @@ class Trainer:
         self.meter = FlopMeter()
         self.generator = stream(seed, Purpose.BATCHES)
         method = METHODS[settings.method.name]
-        chosen = None if saved is None else state.arithmetic_of(saved)
+        chosen = None if saved is None else state.arithmetic_of(saved, folder)
         self.setup = set_up(settings, train_set, method, self.generator, chosen)
         self.averages = [WeightAverage(network, training.ema_decay) for network in self.setup.networks]
         self.task = self._task(stream(seed, Purpose.METHOD))
         self.method = method(settings.method, self.task).to(self.setup.arithmetic.device)
         self.stages = Stages(self.method, self.setup, self.averages, training, self.generator)
         self.held_out = hold_out(len(train_set), training.validation, stream(seed, Purpose.HELD_OUT))
-        self.validation = Validation(
-            train_set, self.held_out, self.setup.normalisation, self.setup.arithmetic
-        )
+        kept_back = train_set.subset(self.held_out.nonzero()[:, 0].numpy()) if self.held_out.any() else None
+        self.validation = Validation(kept_back, self.setup.normalisation, self.setup.arithmetic)
         self.evaluators = evaluators(train_set, test_set, self.setup, training.test_every)
 
         self.spent = Spent()

@@ -17,8 +17,8 @@ class Validation:
     """Keeps the networks of the epoch with the smallest loss on held-out images.
 
     Args:
-        train_set: N images with given labels.
-        held_out: bool (N,), those that are not trained on; without any the last epoch stands.
+        held_out: images that are not trained on, and their given labels; None to keep nothing, so that the
+            last epoch stands.
         normalisation: of the training images.
         arithmetic: device, precision and memory format.
 
@@ -28,14 +28,9 @@ class Validation:
     """
 
     def __init__(
-        self,
-        train_set: ImageSet,
-        held_out: Tensor,
-        normalisation: Normalisation,
-        arithmetic: Arithmetic,
+        self, held_out: ImageSet | None, normalisation: Normalisation, arithmetic: Arithmetic
     ) -> None:
-        chosen = held_out.nonzero()[:, 0].numpy()
-        self.held_out = train_set.subset(chosen) if len(chosen) else None
+        self.held_out = held_out
         self.normalisation = normalisation
         self.arithmetic = arithmetic
         self.forget()
