@@ -6,9 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from labelmend.data.image_set import ImageSet
 from labelmend.data.sources import load
+
+# The networks of the tests are small: a second thread gains nothing, and on a busy machine the two wait for
+# each other most of the time.
+torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
