@@ -17,7 +17,7 @@ noises: ["symmetric:0.3"]
 seeds: [0]
 rows:
   CE: {method: ce}
-  Anchors: {method: anchor_hallucination, warmup: 0.5}
+  Anchors: {method: anchor_hallucination, warmup: 0.5, hallucinator: closed_form}
 """
 
 

@@ -264,7 +264,7 @@ def test_selects_in_every_epoch_after_the_warm_up(make_task, network, clusters, 
 
     def score(scored):
         asked.append(scored)
-        return scores_of(features, true)
+        return scores_of(features, true, 0.5 + len(asked) / 20)
 
     average = object()
     m = AnchorHallucination(
@@ -275,6 +275,12 @@ def test_selects_in_every_epoch_after_the_warm_up(make_task, network, clusters, 
         steps = m.start_epoch(Progress(epoch, (epoch - 1) / 10))
         assert len(asked) == max(0, epoch - 3)
         assert (m.selections.last is None) == (epoch <= 3)
+        if epoch > 3:
+            sure = 0.5 + len(asked) / 20
+            assert torch.allclose(
+                m.selections.last.probabilities, scores_of(features, true, sure).probabilities
+            )
+            assert (int(m.selections.number), int(m.selections.epoch)) == (epoch - 3, epoch)
         assert set(steps[0].parts) == ({""} if epoch <= 3 else {"labelled", "unlabelled"})
     assert all(scored is average for scored in asked)
 

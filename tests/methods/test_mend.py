@@ -421,7 +421,10 @@ def test_trusted_labels_are_easy_and_never_doubted(make_task, network, clusters,
 @pytest.mark.parametrize(
     "changes", [{}, {"hallucinator": "learned", "refresh": 15}, {"selection": "gmm", "correction": False}]
 )
-def test_beats_chance_by_far_and_finds_wrong_labels_on_digits(changes, noisy_digits, digits_test):
+def test_beats_chance_by_far_and_finds_wrong_labels_on_digits(
+    changes, noisy_digits, digits_test, monkeypatch
+):
+    monkeypatch.setattr(mend, "FIRST_STEPS", 200)
     settings = Settings(
         MendSettings(**{"warmup": 0.5, "refresh": 2, **changes}),
         network=NetworkSettings(widths=[16, 32]),

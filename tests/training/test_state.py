@@ -5,7 +5,7 @@ import torch
 
 from labelmend.config import BudgetSettings, NetworkSettings, Settings, TrainingSettings
 from labelmend.errors import RunError
-from labelmend.methods import METHODS
+from labelmend.methods import METHODS, mend
 from labelmend.tensors import load_tensors, save_tensors
 from labelmend.training import state
 from labelmend.training.trainer import Trainer
@@ -20,6 +20,12 @@ def settings(method="mend", **changes):
             batch_size=50, lr=0.1, precision="float32", memory_format="channels_last", **changes
         ),
     )
+
+
+@pytest.fixture(autouse=True)
+def few_steps(monkeypatch):
+    monkeypatch.setattr(mend, "FIRST_STEPS", 20)
+    monkeypatch.setattr(mend, "LATER_STEPS", 5)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import torch
 from labelmend.config import BudgetSettings, NetworkSettings, Settings, TrainingSettings
 from labelmend.data.image_set import Images
 from labelmend.errors import DataError, RunError
-from labelmend.methods import METHODS
+from labelmend.methods import METHODS, mend
 from labelmend.training import state
 from labelmend.training.trainer import Trainer, train
 
@@ -57,6 +57,7 @@ def without_clocks(rows):
     return [{k: v for k, v in row.items() if k not in clocks} for row in rows]
 
 
+FEW = {"hallucinator_first_steps": 20, "hallucinator_steps": 5}
 LEARNED = {"hallucinator": "learned", "refresh": 3}
 
 
@@ -66,14 +67,17 @@ LEARNED = {"hallucinator": "learned", "refresh": 3}
     [
         ("ce", {}),
         ("mixup", {}),
-        ("anchor_hallucination", {}),
-        ("anchor_hallucination", {"ema_decay": 0.0}),
+        ("anchor_hallucination", {"method_settings": FEW}),
+        ("anchor_hallucination", {"method_settings": FEW, "ema_decay": 0.0}),
         ("mend", {"method_settings": LEARNED}),
     ],
 )
 def test_same_seed_same_verdicts_and_a_killed_run_resumes_to_them(
-    method, changes, killed_after, noisy_digits, digits_test, tmp_path
+    method, changes, killed_after, noisy_digits, digits_test, tmp_path, monkeypatch
 ):
+    monkeypatch.setattr(mend, "FIRST_STEPS", 20)
+    monkeypatch.setattr(mend, "LATER_STEPS", 5)
+
     def run(**kwargs):
         return train(settings(method, **changes), noisy_digits, digits_test, **kwargs)
 
@@ -136,8 +140,8 @@ def test_metrics_say_what_is_known_only(noisy_digits, digits_test):
     row = train(settings("mixup", epochs=1), noisy_digits, digits_test).rows[0]
     assert "test_accuracy" in row
     unknown = replace(noisy_digits, true_labels=None)
-    for method in ("mend", "anchor_hallucination"):
-        row = train(settings(method, epochs=2.0), unknown).rows[-1]
+    for method, changes in (("mend", {}), ("anchor_hallucination", FEW)):
+        row = train(settings(method, epochs=2.0, method_settings=changes), unknown).rows[-1]
         assert "test_accuracy" not in row
         assert "easy_purity" not in row
         assert "easy" in row
