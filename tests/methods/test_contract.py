@@ -24,9 +24,13 @@ CLASSES, SAMPLES = 4, 60
 every_method = pytest.mark.parametrize("name", list(METHODS))
 
 
+FEW_STEPS = {"hallucinator_first_steps": 50, "hallucinator_steps": 10}
+
+
 def settings(name, epochs, **changes):
+    has = {entry.name for entry in fields(METHODS[name].Settings)}
     return Settings(
-        METHODS[name].Settings(),
+        METHODS[name].Settings(**{flag: steps for flag, steps in FEW_STEPS.items() if flag in has}),
         network=NetworkSettings(widths=[16, 32]),
         budget=BudgetSettings(epochs=epochs),
         training=TrainingSettings(
