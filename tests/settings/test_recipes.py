@@ -68,14 +68,15 @@ RECIPES = {
         "method": {
             "name": "anchor_hallucination",
             "warmup": 0.0333,
+            "confidence_penalty": 0.0,
             "selection": "balanced",
             "easy_percent": 60.0,
             "correction": True,
             "hallucinator": "learned",
             "lambda_p": 0.6,
             "anchors_per_sample": 9,
-            "hallucinator_first_steps": 1000,
-            "hallucinator_steps": 200,
+            "hallucinator_first_steps": 600,
+            "hallucinator_steps": 100,
             "lambda_conf": 0.5,
             "surrounding": "strict",
             "max_votes": 5,
@@ -88,15 +89,15 @@ RECIPES = {
         "data": DATA,
         # The widths are of fastnet, and a ResNet has none.
         "network": {"network": "resnet34", "widths": [64, 256, 256], "depth": 2, "activation": "relu"},
-        "augmentation": {"crop": 4, "padding": "reflect", "flip": True, "cutout": 0.0, "jitter": 0.0},
+        "augmentation": {"crop": 4, "padding": "zero", "flip": True, "cutout": 0.0, "jitter": 0.0},
         "budget": {"epochs": 300.0, "flops": None, "minutes": None},
         "training": {
             "batch_size": 128,
             "lr": 0.02,
             "momentum": 0.9,
-            "nesterov": True,
+            "nesterov": False,
             "weight_decay": 5e-4,
-            "decay_all": False,
+            "decay_all": True,
             "lr_warmup": 0.0,
             "lr_schedule": "step",
             "lr_milestones": [0.5],
@@ -112,6 +113,35 @@ RECIPES = {
         },
         "seed": 0,
     },
+}
+
+
+def changed(recipe, **sections):
+    """A recipe with some values of its sections changed."""
+    return {
+        name: {**values, **sections.get(name, {})} for name, values in recipe.items() if name != "seed"
+    } | {"seed": recipe["seed"]}
+
+
+PAPER = RECIPES["cifar10-paper"]
+RECIPES |= {
+    "cifar10n-worse-paper": changed(PAPER, method={"easy_percent": 50.0}),
+    "cifar10-instance-paper": changed(PAPER, method={"confidence_penalty": 1.0, "lambda_unlabelled": 25.0}),
+    "cifar10-classifier-paper": changed(
+        PAPER, method={"confidence_penalty": 1.0, "easy_percent": 40.0, "lambda_unlabelled": 25.0}
+    ),
+    "cifar100n-paper": changed(
+        PAPER,
+        method={"warmup": 0.1, "easy_percent": 50.0, "anchors_per_sample": 5, "lambda_unlabelled": 75.0},
+    ),
+    "paper-small": changed(
+        PAPER,
+        method={"warmup": 0.3, "ramp": 0.05},
+        network={"network": "auto", "activation": "gelu"},
+        augmentation={"crop": None, "flip": None},
+        budget={"epochs": 60.0},
+        training={"batch_size": None, "lr": 0.1, "flip_average": True},
+    ),
 }
 
 
