@@ -22,6 +22,7 @@ def test_fit_on_a_part_of_cifar10_with_human_noise(tmp_path):
         noise="cifar10n:worse",
         limit=600,
         epochs=6,
+        test_every=6,
         widths=[16, 32],
         out=tmp_path / "run",
     )
