@@ -124,6 +124,7 @@ class AnchorVotes(nn.Module):
         partners = torch.empty(len(labels), 0, dtype=torch.int64)
         if self.anchors_per_sample and not easy.all():
             partners = sample_partners(labels, self.anchors_per_sample, task.generator)
+        self.quality = {}
         origin = features.mean(0) if self.centred else torch.zeros_like(features[0])
         offset = origin.to(task.device)
         if partners.numel() and self.hallucinator is not None:
@@ -177,8 +178,10 @@ class AnchorVotes(nn.Module):
         found = anchor_quality.anchor_quality(
             hallucinator, features, labels, hard, head, self.lambda_p, origin
         )
-        self.quality = {} if found is None else found.report()
-        if found is not None and found.degenerate and not self.warned:
+        if found is None:
+            return
+        self.quality = found.report()
+        if found.degenerate and not self.warned:
             self.warned = True
             warnings.warn(
                 f"the hallucinator has degenerated: {found.partner:.0%} of the variance of its anchors comes "
