@@ -8,11 +8,11 @@ import torch
 
 from labelmend.config import BudgetSettings, NetworkSettings, Settings, TrainingSettings
 from labelmend.errors import SettingsError
-from labelmend.methods import anchor_hallucination
 from labelmend.methods.anchor_hallucination import AnchorHallucination, AnchorHallucinationSettings
 from labelmend.methods.anchor_votes import REPORTED
 from labelmend.methods.base import Scores
 from labelmend.methods.plan import Progress
+from labelmend.selection import select
 from labelmend.selection.easiness import LossMixture
 from labelmend.training.trainer import train
 from labelmend.verdicts.judge import EASY, HARD_CLEAN, HARD_CORRECTED, UNCERTAIN, VERDICTS, judge
@@ -291,7 +291,7 @@ def weights(module):
 
 @pytest.mark.parametrize(
     ("changes", "steps"),
-    [({}, [1000, 200, 200]), ({"hallucinator_first_steps": 20, "hallucinator_steps": 30}, [20, 30, 30])],
+    [({}, [600, 100, 100]), ({"hallucinator_first_steps": 20, "hallucinator_steps": 30}, [20, 30, 30])],
 )
 def test_the_hallucinator_is_trained_in_each_selection(
     make_task, network, with_optimizers, clusters, scores_of, changes, steps
@@ -350,7 +350,7 @@ def test_degenerate_states_give_an_answer(
     elif case == "nothing_easy":
         settings = {"selection": "gmm"}
         monkeypatch.setattr(
-            anchor_hallucination,
+            select,
             "loss_mixture",
             lambda losses: LossMixture(torch.full_like(losses, 0.25), 1.0, False),
         )

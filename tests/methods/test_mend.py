@@ -14,6 +14,7 @@ from labelmend.methods.anchor_votes import REPORTED
 from labelmend.methods.base import Scores
 from labelmend.methods.mend import Mend, MendSettings
 from labelmend.methods.plan import Progress
+from labelmend.selection import select
 from labelmend.selection.easiness import LossMixture
 from labelmend.training.trainer import train
 from labelmend.transition.posterior import estimate_transition
@@ -222,7 +223,7 @@ def test_a_learned_hallucinator_is_trained_in_each_selection(
     m = with_optimizers(Mend(MendSettings(hallucinator="learned", refresh=1), task))
     taken = []
     task.optimizers["hallucinator"].register_step_post_hook(lambda *_: taken.append(1))
-    for epoch, steps in ((1, 1000), (2, 200), (3, 200)):
+    for epoch, steps in ((1, 600), (2, 100), (3, 100)):
         before = weights(m.anchors.hallucinator)
         taken.clear()
         m.start_epoch(Progress(epoch, 0.9))
@@ -378,7 +379,7 @@ def test_degenerate_states_give_an_answer(make_task, network, clusters, scores_o
     elif case == "nothing_easy":
         settings = {"selection": "gmm"}
         monkeypatch.setattr(
-            mend, "loss_mixture", lambda losses: LossMixture(torch.full_like(losses, 0.25), 1.0, False)
+            select, "loss_mixture", lambda losses: LossMixture(torch.full_like(losses, 0.25), 1.0, False)
         )
     m = Mend(MendSettings(**settings), make_task(given, network, score=lambda scored: scores))
     (step, *_) = m.start_epoch(Progress(1, 0.9))
