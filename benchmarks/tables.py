@@ -171,11 +171,55 @@ def claims() -> str:
     return markdown([*head, "processor, 2 threads", "record"], rows)
 
 
+def measures(found: dict[str, Any]) -> list[str]:
+    """The four measures of some anchors, as cells."""
+    numbers = (found["partner"], found["gap"], found["own_class"], found["spread"])
+    return [f"{number:.3f}" if i == 1 else f"{100 * number:.0f}" for i, number in enumerate(numbers)]
+
+
+MEASURES = ["from the partner, %", "above the bound", "right class, %", "hard samples, %"]
+
+
+def hallucinator_terms() -> str:
+    """Anchors at the first selection, by weight and sharpness of the classification term."""
+    found = json.loads((RESULTS / "hallucinator.json").read_text())["at_the_first_selection"]
+    rows = [
+        [
+            f"{e['weight']:g}",
+            "logits as they are" if e["sharpness"] is None else f"{e['sharpness']:g}",
+            *measures(e),
+        ]
+        for e in found["terms"]
+    ]
+    return markdown(
+        ["weight", "sharpness", *MEASURES], [*rows, ["closed form", "", *measures(found["closed_form"])]]
+    )
+
+
+def hallucinator_run() -> str:
+    """Learned and closed-form anchors over a run of the paper's method."""
+    points = json.loads((RESULTS / "hallucinator.json").read_text())["over_the_run"]
+    head = ["share of the budget", *MEASURES, "closed form: from the partner, %", "right class, %"]
+    return markdown(
+        head,
+        [
+            [
+                f"{100 * point['share']:.0f} %",
+                *measures(point["learned"]),
+                *(f"{100 * point['closed_form'][name]:.0f}" for name in ("partner", "own_class")),
+            ]
+            for point in points
+        ],
+    )
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "claims": claims,
     "throughput": throughput,
     "step_profile": step_profile,
     "network_choices": network_choices,
+    "hallucinator_terms": hallucinator_terms,
+    "hallucinator_run": hallucinator_run,
     "votes_worse_10k": lambda: votes("votes_worse_10k"),
 }
 

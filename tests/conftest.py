@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,8 @@ from labelmend.data.image_set import ImageSet
 from labelmend.data.sources import load
 
 # The networks of the tests are small: a second thread gains nothing, and on a busy machine the two wait for
-# each other most of the time.
+# each other most of the time. Processes that a test starts must round as this one does.
+os.environ["OMP_NUM_THREADS"] = "1"
 torch.set_num_threads(1)
 
 
