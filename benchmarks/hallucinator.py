@@ -48,7 +48,7 @@ TERMS = (
     (0.03, 0.3),
     (0.01, 0.3),
     (0.1, 0.1),
-    (0.05, 0.1),
+    (0.04, 0.1),
     (0.02, 0.1),
     (0.005, 0.1),
 )
@@ -123,7 +123,7 @@ def follow(trainer: Trainer) -> dict[str, Any]:
             moment = Moment(trainer)
             sweep = {
                 "terms": [moment.trained(weight, sharpness, 1000) for weight, sharpness in TERMS],
-                "steps": [moment.trained(0.02, 0.1, steps) for steps in STEPS],
+                "steps": [moment.trained(0.04, 0.1, steps) for steps in STEPS],
                 "closed_form": moment.closed_form(),
             }
         trainer.run_epoch()

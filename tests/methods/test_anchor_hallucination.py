@@ -291,7 +291,7 @@ def weights(module):
 
 @pytest.mark.parametrize(
     ("changes", "steps"),
-    [({}, [600, 100, 100]), ({"hallucinator_first_steps": 20, "hallucinator_steps": 30}, [20, 30, 30])],
+    [({}, [1000, 100, 100]), ({"hallucinator_first_steps": 20, "hallucinator_steps": 30}, [20, 30, 30])],
 )
 def test_the_hallucinator_is_trained_in_each_selection(
     make_task, network, with_optimizers, clusters, scores_of, changes, steps

@@ -223,7 +223,7 @@ def test_a_learned_hallucinator_is_trained_in_each_selection(
     m = with_optimizers(Mend(MendSettings(hallucinator="learned", refresh=1), task))
     taken = []
     task.optimizers["hallucinator"].register_step_post_hook(lambda *_: taken.append(1))
-    for epoch, steps in ((1, 600), (2, 100), (3, 100)):
+    for epoch, steps in ((1, 1000), (2, 100), (3, 100)):
         before = weights(m.anchors.hallucinator)
         taken.clear()
         m.start_epoch(Progress(epoch, 0.9))

@@ -75,7 +75,7 @@ RECIPES = {
             "hallucinator": "learned",
             "lambda_p": 0.6,
             "anchors_per_sample": 9,
-            "hallucinator_first_steps": 600,
+            "hallucinator_first_steps": 1000,
             "hallucinator_steps": 100,
             "lambda_conf": 0.5,
             "surrounding": "strict",

@@ -15,7 +15,7 @@ Head = Callable[[Tensor], Tensor]
 # all that is left of a class is about one point. Over sharpened logits it acts on anchors on the wrong side
 # of the boundary and leaves the others alone; with a small weight both aims are met (docs/PAPER.md has the
 # trade-off). The sharpness is in units of the spread of the logits, so that it holds for any network.
-SHARPNESS, CLASSIFICATION_WEIGHT = 0.1, 0.02
+SHARPNESS, CLASSIFICATION_WEIGHT = 0.1, 0.04
 
 
 def similarity_loss(anchors: Tensor, s_u: Tensor, s_v: Tensor, lambda_p: float) -> Tensor:

@@ -68,7 +68,7 @@ class AnchorHallucinationSettings(MethodSettings):
     """Where anchors lie between two features: 0.5 half-way, 1 at the sample whose label they take."""
     anchors_per_sample: int = 9
     """Anchors from each easy sample, with partners of other classes."""
-    hallucinator_first_steps: int = 600
+    hallucinator_first_steps: int = 1000
     """Steps of 256 pairs in which the hallucinator is trained before its first use."""
     hallucinator_steps: int = 100
     """Steps before each later use."""

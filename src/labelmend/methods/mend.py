@@ -38,7 +38,7 @@ KEPT_GUESS = 0.5
 RAMP = 0.05
 
 # Steps that train a hallucinator before its first use, and before each later one.
-FIRST_STEPS, LATER_STEPS = 600, 100
+FIRST_STEPS, LATER_STEPS = 1000, 100
 
 
 @dataclass
