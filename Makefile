@@ -1,6 +1,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 PIP_ARGS ?=
+TEST_WORKERS ?= 2
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO := runs/demo
@@ -19,7 +20,7 @@ demo: $(STAMP)
 	@echo "Every file of the run is explained in $(DEMO)/README.txt"
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal
 
 lint: $(STAMP)
 	$(BIN)/ruff check src tests benchmarks docs

@@ -12,7 +12,8 @@ from labelmend.settings import retired
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 SUITE = """
 data: digits
-settings: {epochs: 3, widths: [8], batch_size: 200, limit: 400, precision: float32, memory_format: channels_last}
+settings:
+  {epochs: 3, widths: [8], batch_size: 200, limit: 400, precision: float32, memory_format: channels_last}
 noises: ["symmetric:0.3"]
 seeds: [0]
 rows:
