@@ -258,6 +258,17 @@ def test_the_warm_up_is_cross_entropy_on_given_labels(make_task, logits_network,
     assert torch.allclose(found, expected)
 
 
+def test_the_warm_up_may_penalise_confidence(make_task, logits_network, views):
+    m = AnchorHallucination(
+        AnchorHallucinationSettings(confidence_penalty=0.5), make_task(GIVEN, logits_network())
+    )
+    logits = two_views()[0]
+    found = m.loss(views(INDEX, [logits]), Progress(1, 0.0))
+    p = logits.softmax(1)
+    expected = torch.nn.functional.cross_entropy(logits, torch.tensor(GIVEN)[INDEX])
+    assert torch.allclose(found, expected + 0.5 * (p * p.log()).sum(1).mean())
+
+
 def test_selects_in_every_epoch_after_the_warm_up(make_task, network, clusters, scores_of):
     features, true = clusters()
     asked = []
