@@ -2,7 +2,9 @@ import pytest
 import torch
 from torch.nn import functional
 
+from labelmend.correction import anchor_quality as module
 from labelmend.correction.anchor_quality import AnchorQuality, anchor_quality, partner_share
+from labelmend.correction.nearest import nearest_hard
 from labelmend.hallucination.closed_form import closed_form_anchors
 
 CENTRES = torch.eye(4, 6) + 0.1
@@ -83,3 +85,18 @@ def test_names_of_the_report():
         "anchor_spread": 0.8,
         "anchor_degenerate": 0.0,
     }
+
+
+def test_hard_samples_are_found_from_the_origin(monkeypatch):
+    features, labels = clusters()
+    hard, _ = clusters(25, 0.9)
+    origin, searched = torch.arange(6.0), []
+
+    def record(anchors, hard):
+        searched.append((anchors, hard))
+        return nearest_hard(anchors, hard)
+
+    monkeypatch.setattr(module, "nearest_hard", record)
+    anchor_quality(lambda s_u, s_v: torch.ones_like(s_u), features, labels, hard, head, 0.6, origin)
+    assert all(torch.equal(among, hard - origin) for _, among in searched)
+    assert torch.equal(searched[0][0], torch.ones_like(searched[0][0]) - origin)

@@ -8,7 +8,9 @@ from torch.nn import functional
 from labelmend.correction.correct import Corrections
 from labelmend.hallucination.closed_form import closed_form_anchors
 from labelmend.hallucination.partners import sample_partners
+from labelmend.hallucination.train import training_operations
 from labelmend.methods.anchor_votes import AnchorVotes, voted_record
+from labelmend.methods.base import Uncounted
 from labelmend.selection.select import EasySet
 from labelmend.verdicts.record import SampleRecord
 
@@ -97,6 +99,41 @@ def test_votes_are_taken_from_enough_anchors_that_agree(make):
     expected = torch.where(every.vote_share >= 0.7, every.corrected, -1)
     assert torch.equal(agreed.corrected, expected)
     assert not torch.equal(agreed.corrected, every.corrected)
+
+
+class Added(Uncounted):
+    """Keeps what is added to it."""
+
+    def __init__(self):
+        self.operations = []
+
+    def add(self, operations):
+        self.operations.append(operations)
+
+
+def learned(make_task, network, given, with_optimizers):
+    task = replace(make_task(given, network), meter=Added())
+    votes = AnchorVotes(task, **{**PLAIN, "hallucinator": "learned"}, surrounding="strict")
+    with_optimizers(SimpleNamespace(task=task, optimizers=lambda stage: votes.optimizers()))
+    return votes
+
+
+def test_training_the_hallucinator_is_counted(make_task, network, with_optimizers):
+    features, given, easy = world()
+    votes = learned(make_task, network, given, with_optimizers)
+    votes.correct(features, easy, 3)
+    hidden = votes.hallucinator.hidden.out_features
+    expected = training_operations(features.shape[1], hidden, CLASSES, int(easy.sum()), 3)
+    assert votes.task.meter.operations == [expected]
+
+
+def test_a_selection_without_hard_samples_reports_no_earlier_anchors(make_task, network, with_optimizers):
+    features, given, easy = world()
+    votes = learned(make_task, network, given, with_optimizers)
+    votes.correct(features, easy, 3)
+    assert votes.quality
+    votes.correct(features, torch.ones_like(easy), 3)
+    assert votes.quality == {}
 
 
 def test_the_hallucinator_makes_the_anchors_once_it_is_trained(make_task, network, with_optimizers):

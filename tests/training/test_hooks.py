@@ -427,6 +427,26 @@ def test_held_out_images_are_never_trained_on_and_choose_the_epoch(trainer, tmp_
     assert len(trained.record.easy) == 600
 
 
+def test_the_best_epoch_is_one_of_the_last_fresh_stage(trainer):
+    class Fresh(Plain):
+        def stages(self):
+            return Stage(0.5), Stage(0.5, fresh=True)
+
+        def validation_loss(self, logits, given_labels):
+            # The first epoch of all has the smallest loss, but its networks are gone; then the third.
+            losses = (1.0, 2.0, 3.0, 4.0)
+            return torch.full((len(logits),), losses[len(self.told("end_epoch")) - 1])
+
+        def end_epoch(self, progress):
+            super().end_epoch(progress)
+            self.diary.append(("weights", weights(self.task.averages[0]), None))
+
+    run = trainer(Fresh, validation=0.1)
+    trained = run.run()
+    assert equal(run.method.told("weights")[2], weights(trained.network))
+    assert not equal(run.method.told("weights")[0], weights(trained.network))
+
+
 def test_the_best_epoch_survives_a_stop(monkeypatch, noisy_digits, tmp_path):
     whole = train(settings(METHODS["ce"].Settings(), lr=1.0, validation=0.2), noisy_digits)
     first = Trainer(settings(METHODS["ce"].Settings(), lr=1.0, validation=0.2), noisy_digits, None, tmp_path)
