@@ -14,7 +14,7 @@ from labelmend.errors import DataError
 
 
 class Images(Protocol):
-    """N images of one size, fetched by index; in memory or decoded on demand."""
+    """N images of one size, or their features, fetched by index; in memory or made on demand."""
 
     @property
     def in_memory(self) -> bool:
@@ -22,12 +22,15 @@ class Images(Protocol):
         ...
 
     @property
-    def shape(self) -> tuple[int, int, int, int]:
-        """(N, height, width, channels); channels is 1 (grey) or 3 (RGB)."""
+    def shape(self) -> tuple[int, ...]:
+        """(N, height, width, channels), channels 1 (grey) or 3 (RGB); of features (N, views, d)."""
         ...
 
     def gather(self, index: Tensor) -> Tensor:
-        """Images at ``index`` (int64, shape (B,)) as uint8 of shape (B, height, width, channels)."""
+        """Images at ``index`` (int64, shape (B,)).
+
+        uint8 of shape (B, height, width, channels); features float32 of shape (B, views, d).
+        """
         ...
 
 
@@ -62,12 +65,12 @@ class Subset:
         return self.images.in_memory
 
     @property
-    def shape(self) -> tuple[int, int, int, int]:
-        """(N, height, width, channels)."""
+    def shape(self) -> tuple[int, ...]:
+        """That of the collection, with its own N."""
         return (len(self.index), *self.images.shape[1:])
 
     def gather(self, index: Tensor) -> Tensor:
-        """Images at ``index``, uint8, (B, height, width, channels)."""
+        """Images at ``index``, as the collection gives them."""
         return self.images.gather(self.index[index])
 
 
@@ -84,7 +87,7 @@ class ImageSet:
     """N images with given labels.
 
     Attributes:
-        images: the pixels.
+        images: the pixels, or features.
         given_labels: int64 array of shape (N,), indices into ``class_names``; as supplied, maybe wrong.
         class_names: names of the C classes, in index order.
         ids: N unique strings that stay the same between runs (relative path or row id).
