@@ -1,8 +1,14 @@
 """Errors a person can act on. The command line prints them in one line and exits with 2."""
 
+from labelmend.text import printable
+
 
 class LabelmendError(Exception):
     """Base of every error that bad input can cause; the message names the fault and the next step."""
+
+    def __str__(self) -> str:
+        """The message in one line; names and values in it cannot steer a terminal."""
+        return printable(super().__str__())
 
 
 class DataError(LabelmendError):
@@ -19,3 +25,7 @@ class RunError(LabelmendError):
 
 class LabelmendWarning(UserWarning):
     """Something in the input that a person should know of, though the job goes on."""
+
+    def __str__(self) -> str:
+        """The message in one line, as of an error."""
+        return printable(super().__str__())

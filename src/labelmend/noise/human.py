@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from labelmend.data.benchmarks.base import DATA_VARIABLE
+from labelmend.data.numpy_files import read_npz
 from labelmend.data.restricted_pickle import load_pickled_arrays
 from labelmend.data.tables import TABLE_SUFFIXES, read_table
 from labelmend.errors import DataError
@@ -65,7 +66,7 @@ def human_labels(
     """Read human labels and check that they are of these images, in this order.
 
     Args:
-        path: a published ``.pt`` (read by the restricted unpickler), an ``.npz``, or a table (CSV, TSV, JSON
+        path: a published ``.pt`` (read without an unpickler), an ``.npz``, or a table (CSV, TSV, JSON
             lines, Parquet).
         key: key or column of the human labels: class indices, or class names in a table.
         true: int64 (N,), the images' clean labels.
@@ -146,13 +147,7 @@ def read_columns(path: Path) -> dict[str, Any]:
     if suffix in PICKLE_SUFFIXES:
         return load_pickled_arrays(path)
     if suffix == ".npz":
-        try:
-            with np.load(path, allow_pickle=False) as archive:
-                return dict(archive)
-        except FileNotFoundError:
-            raise DataError(f"{path}: there is no such file") from None
-        except (OSError, ValueError, EOFError) as error:
-            raise DataError(f"{path}: not a readable .npz file ({error})") from None
+        return dict(read_npz(path))
     raise DataError(
         f"{path}: human labels are read from .pt, .npz, {', '.join(TABLE_SUFFIXES)}, not {suffix!r}"
     )

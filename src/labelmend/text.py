@@ -1,0 +1,51 @@
+"""Text that others wrote, on its way to a terminal or a spreadsheet."""
+
+from __future__ import annotations
+
+import re
+
+LONGEST = 2000
+"""Characters of a message that are shown; longer ones lose their middle."""
+
+# Control characters (escape codes begin with one), line and paragraph separators, marks that reverse the
+# direction of what follows, and the halves of characters that stand for bytes of a name that is no UTF-8.
+_UNPRINTABLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+_NAMED = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
+
+# What spreadsheets take for the beginning of a formula, also in full-width forms, behind any number of "'".
+_FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+SIGN = "'"
+"""What a spreadsheet takes for the sign of text, before a cell that would else be a formula."""
+
+
+def printable(text: object, longest: int = LONGEST) -> str:
+    r"""One line of text without anything that a terminal would obey.
+
+    Escape codes, line ends and tabs become visible (``\x1b``, ``\n``); so do marks of writing direction and
+    what is no valid Unicode.
+    """
+    shown = _UNPRINTABLE.sub(lambda match: _visible(match[0]), str(text))
+    if len(shown) <= longest:
+        return shown
+    half = longest // 2
+    return f"{shown[:half]} ... {shown[-half:]}"
+
+
+def _visible(character: str) -> str:
+    code = ord(character)
+    return _NAMED.get(character) or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
+
+
+def spreadsheet_safe(cell: str) -> str:
+    """A cell of a CSV file that no spreadsheet takes for a formula.
+
+    ``from_spreadsheet`` gives back what it was; cells that are no formula stay as they are.
+    """
+    return SIGN + cell if _FORMULA.match(cell) else cell
+
+
+def from_spreadsheet(cell: str) -> str:
+    """What a cell was before ``spreadsheet_safe``; a spreadsheet reads it alike."""
+    return cell[1:] if cell.startswith(SIGN) and _FORMULA.match(cell) else cell

@@ -1,0 +1,70 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labelmend.errors import DataError, LabelmendWarning
+from labelmend.text import from_spreadsheet, printable, spreadsheet_safe
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Grüße 猫 [b]not bold[/b]", "Grüße 猫 [b]not bold[/b]"),
+        ("\x1b[2Jclear", "\\x1b[2Jclear"),
+        ("\x1b]0;title\x07", "\\x1b]0;title\\x07"),
+        ("\x9b31m", "\\x9b31m"),
+        ("a\tb\nc\rd\x08\x7f\x00", "a\\tb\\nc\\rd\\x08\\x7f\\x00"),
+        ("cat\u202egnp.exe", "cat\\u202egnp.exe"),
+        ("a\u2028b", "a\\u2028b"),
+        (b"caf\xe9".decode("utf-8", "surrogateescape"), "caf\\udce9"),
+        (3.5, "3.5"),
+    ],
+)
+def test_what_a_terminal_would_obey_is_shown_instead(text, shown):
+    assert printable(text) == shown
+    assert str(DataError(text)) == shown
+    assert str(LabelmendWarning(text)) == shown
+
+
+def test_a_long_message_loses_its_middle():
+    assert printable("a" * 10 + "b" * 10, longest=20) == "a" * 10 + "b" * 10
+    assert printable("a" * 10 + "b" * 11, longest=20) == "a" * 10 + " ... " + "b" * 10
+    assert len(str(DataError("x" * 10**6))) < 2010
+
+
+@given(st.text())
+def test_nothing_unprintable_is_left(text):
+    shown = printable(text)
+    shown.encode("utf-8")
+    assert not any(ord(c) < 32 or 127 <= ord(c) < 160 for c in shown)
+
+
+@pytest.mark.parametrize(
+    ("cell", "safe"),
+    [
+        ("cat", "cat"),
+        ("", ""),
+        ("'", "'"),
+        ("'quoted'", "'quoted'"),
+        ("a=b", "a=b"),
+        ("=1+1", "'=1+1"),
+        ("+49", "'+49"),
+        ("-x.png", "'-x.png"),
+        ("@home", "'@home"),
+        ("\t=1", "'\t=1"),
+        ("\r=1", "'\r=1"),
+        ("\uff1d1", "'\uff1d1"),
+        ("'=1", "''=1"),
+        ("''-", "'''-"),
+    ],
+)
+def test_a_cell_is_no_formula_and_comes_back(cell, safe):
+    assert spreadsheet_safe(cell) == safe
+    assert from_spreadsheet(safe) == cell
+
+
+@given(st.text(alphabet="'=-ab\t") | st.text())
+def test_every_cell_comes_back(cell):
+    safe = spreadsheet_safe(cell)
+    assert from_spreadsheet(safe) == cell
+    assert safe[:1] not in tuple("=+-@\t\r\n")
