@@ -7,10 +7,10 @@ from torch import nn
 
 from labelmend.config import NetworkSettings
 from labelmend.errors import SettingsError
+from labelmend.models.preprocessing import Preprocessing
 from labelmend.models.registry import (
     NETWORKS,
     NetworkDescription,
-    Preprocessing,
     build_network,
     describe_network,
     missing_options,
@@ -112,7 +112,7 @@ def test_options_are_settings():
 
 
 def test_no_network_has_preprocessing_of_its_own_yet():
-    assert all(network.preprocessing == Preprocessing(None, None, None) for network in NETWORKS.values())
+    assert all(network.preprocessing() == Preprocessing(None, None, None) for network in NETWORKS.values())
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -19,25 +19,11 @@ from labelmend.errors import SettingsError
 from labelmend.models.classifier import Classifier, FeatureExtractor
 from labelmend.models.fastnet import FastNet, WhiteningStem
 from labelmend.models.preact_resnet import PreActResNet
+from labelmend.models.preprocessing import Preprocessing
 from labelmend.models.resnet import CIFAR_STEM_UP_TO, ResNet
 from labelmend.models.wide_resnet import WideResNet
 
 AUTO = "auto"
-
-
-@dataclass(frozen=True)
-class Preprocessing:
-    """How images are prepared for a network; what is None is taken from the data.
-
-    Attributes:
-        mean: of each channel, subtracted from the pixels.
-        std: of each channel, in the unit of the mean; pixels are divided by it.
-        size: side in pixels that images are resized to.
-    """
-
-    mean: tuple[float, ...] | None = None
-    std: tuple[float, ...] | None = None
-    size: int | None = None
 
 
 @dataclass(frozen=True)
@@ -53,7 +39,7 @@ class Network:
 
     build: Callable[..., FeatureExtractor]
     options: tuple[str, ...] = ()
-    preprocessing: Preprocessing = Preprocessing()
+    preprocessing: Callable[[], Preprocessing] = Preprocessing
     max_size: int | None = None
 
 
