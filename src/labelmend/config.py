@@ -97,11 +97,12 @@ class DataSettings(Checked):
     """Noise to add to the training labels, e.g. ``symmetric:0.4:seed=0`` or ``cifar10n:worse``."""
     test: str | None = None
     """A source of images with true labels, scored every epoch; its labels choose nothing. By default
-    the source's own test split, where it has one."""
+    the source's own test split, where it has one with labels; ``none`` for no test set."""
     label_column: str = "label"
     """Column of a manifest that holds the given labels."""
     split: str | None = None
-    """Which split of the source to train on; by default its training split, or all of it."""
+    """Which split of the source to train on; by default its training split, or all of it.
+    ``none`` says that all subfolders are classes, whatever they are called."""
     image_size: int | None = None
     """Side in pixels that images are resized to; by default taken from the data."""
     root: str | None = None

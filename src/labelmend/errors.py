@@ -15,6 +15,10 @@ class DataError(LabelmendError):
     """A data source, manifest, image or label file cannot be used as it is."""
 
 
+class UnlabelledError(DataError):
+    """There are images, or room for them, but no labels: fatal to train on, not to test on."""
+
+
 class SettingsError(LabelmendError):
     """A setting has a value it cannot have; the message names the flag."""
 

@@ -40,7 +40,7 @@ def test_fit_prints_lines_a_table_and_the_next_command(photos, tmp_path, monkeyp
     for part in (
         "40 images of 2 classes",
         "of the labels were changed",
-        "1 image cannot be read",
+        "1 file left out: 1 not an image in a known format",
         "broken.png",
         f"run folder: {folder}",
         "Verdicts",

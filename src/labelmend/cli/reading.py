@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from labelmend.cli.messages import make_console
 from labelmend.data.decode import ProgressCallback
+from labelmend.data.image_set import Skipped
 from labelmend.runs.jobs import Job
+
+_REASONS = 4
 
 
 @contextmanager
@@ -38,10 +42,16 @@ def describe_job(job: Job) -> str:
         lines[0] += f", and {len(job.test_set):,} test images"
     if job.noise is not None:
         lines.append(f"noise {job.noise.name}: {job.noise.realised_rate:.1%} of the labels were changed")
+    lines += train_set.notes
     if train_set.skipped:
-        count, first = len(train_set.skipped), train_set.skipped[0]
-        lines.append(
-            f"{count:,} {'image' if count == 1 else 'images'} cannot be read: {first.path} ({first.reason})"
-            + (", ..." if count > 1 else "")
-        )
+        lines.append(_describe_skipped(train_set.skipped))
     return "\n".join(lines)
+
+
+def _describe_skipped(skipped: Sequence[Skipped]) -> str:
+    """Files that were left out, by reason."""
+    first = {entry.reason: entry.path for entry in reversed(skipped)}
+    counts = Counter(entry.reason for entry in skipped)
+    shown = [f"{count:,} {reason} (first {first[reason]})" for reason, count in counts.most_common(_REASONS)]
+    more = [f"{len(counts) - _REASONS} more reasons"] if len(counts) > _REASONS else []
+    return f"{len(skipped):,} {'file' if len(skipped) == 1 else 'files'} left out: {', '.join(shown + more)}"

@@ -21,7 +21,7 @@ from labelmend.data.image_set import Images, ImageSet, MemoryImages, Skipped
 from labelmend.data.labels import encode_labels, list_classes, sort_class_names
 from labelmend.data.listing import Listing
 from labelmend.data.resize import resize
-from labelmend.errors import DataError, LabelmendWarning
+from labelmend.errors import DataError, LabelmendWarning, UnlabelledError
 
 MEMORY_LIMIT = 4 * 2**30
 """Bytes up to which decoded images are held in memory."""
@@ -130,7 +130,7 @@ def assemble(listing: Listing, form: Form) -> ImageSet:
     name = listing.name
     names = list(form.class_names) if form.class_names is not None else class_names_of(listing)
     if listing.labels is None or names is None:
-        raise DataError(f"{name}: the images have no labels; give a file of labels with --labels")
+        raise UnlabelledError(f"{name}: the images have no labels; give a file of labels with --labels")
     refuse_equal_names(names, name)
     given = encode_labels(listing.labels, names, name)
     true = None if listing.true_labels is None else encode_labels(listing.true_labels, names, name)
@@ -149,6 +149,7 @@ def assemble(listing: Listing, form: Form) -> ImageSet:
         true_labels=None if true is None else true[rows],
         trusted=None if listing.trusted is None else np.asarray([listing.trusted[row] for row in rows]),
         skipped=[*listing.skipped, *skipped],
+        notes=listing.notes,
         name=name,
         mirror_safe=listing.mirror_safe,
     )

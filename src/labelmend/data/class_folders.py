@@ -2,34 +2,43 @@
 
 from __future__ import annotations
 
-import os
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 
 from labelmend.data.image_file import IMAGE_SUFFIXES
+from labelmend.data.image_set import Skipped
 from labelmend.data.listing import Label, Listing
-from labelmend.errors import DataError, LabelmendWarning
+from labelmend.data.walk import ImageWalk, is_hidden, is_image_file
+from labelmend.errors import DataError, LabelmendWarning, UnlabelledError
 
 
 def subfolders(folder: Path) -> list[Path]:
-    """Folders directly inside ``folder``, sorted by name, hidden ones left out."""
-    return sorted(
-        (p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")), key=lambda p: p.name
-    )
+    """Folders directly inside ``folder``, sorted by name, hidden ones and those of the system left out.
+
+    Raises:
+        DataError: If the folder cannot be read.
+    """
+    try:
+        found = [p for p in folder.iterdir() if not is_hidden(p.name) and p.is_dir()]
+    except OSError as error:
+        raise DataError(f"{folder}: the folder cannot be read: {error.strerror}") from error
+    return sorted(found, key=lambda p: p.name)
 
 
 def image_files(folder: Path) -> list[Path]:
     """Image files anywhere under ``folder``, sorted by path, hidden files and folders left out."""
-    found = []
-    for parent, folders, files in os.walk(folder, followlinks=True):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES:
-                found.append(Path(parent, name))
-    return sorted(found)
+    return ImageWalk(folder).files(folder)
 
 
-def list_class_folders(folder: Path, root: Path | None = None) -> Listing:
+def direct_images(folder: Path) -> list[Path]:
+    """Image files that lie directly in ``folder``, sorted by name, hidden ones left out."""
+    return sorted(p for p in folder.iterdir() if not is_hidden(p.name) and p.is_file() and is_image_file(p))
+
+
+def list_class_folders(
+    folder: Path, root: Path | None = None, classes: Mapping[str, Path] | None = None
+) -> Listing:
     """List a folder of class folders by torchvision's rules.
 
     Classes are the subfolders, sorted by name; their images are found at any depth.
@@ -37,19 +46,20 @@ def list_class_folders(folder: Path, root: Path | None = None) -> Listing:
     Args:
         folder: the folder of class folders.
         root: folder that ids and paths are relative to; by default ``folder``.
+        classes: the folder of each class; by default the subfolders.
 
     Raises:
-        DataError: If there is no class folder with an image.
+        UnlabelledError: If there is no class folder with an image.
 
     Warns:
         LabelmendWarning: If a class folder holds no image; the class is left out.
     """
     root = folder if root is None else root
+    walk = ImageWalk(folder)
     files: list[Path] = []
     labels: list[Label] = []
-    class_names: list[str] = []
-    for class_folder in subfolders(folder):
-        images = image_files(class_folder)
+    for name, class_folder in (classes or {sub.name: sub for sub in subfolders(folder)}).items():
+        images = walk.files(class_folder)
         if not images:
             warnings.warn(
                 f"{class_folder}: no image in this class folder (looked for "
@@ -58,14 +68,18 @@ def list_class_folders(folder: Path, root: Path | None = None) -> Listing:
                 stacklevel=2,
             )
             continue
-        class_names.append(class_folder.name)
         files += images
-        labels += [class_folder.name] * len(images)
+        labels += [name] * len(images)
+    loose = direct_images(folder)
     if not files:
-        loose = " (the images lie directly in it)" if image_files(folder) else ""
-        raise DataError(
-            f"{folder}: no class folders with images{loose}; put each class into a folder of its own, "
+        where = " (the images lie directly in it)" if loose else ""
+        raise UnlabelledError(
+            f"{folder}: no class folders with images{where}; put each class into a folder of its own, "
             "or give a CSV file with columns file_name and label"
         )
+    left_out = [*walk.left_out, *(Skipped(file.name, "lies in no class folder") for file in loose)]
+    if root != folder:
+        above = folder.relative_to(root).as_posix()
+        left_out = [Skipped(f"{above}/{entry.path}", entry.reason) for entry in left_out]
     paths = [file.relative_to(root).as_posix() for file in files]
-    return Listing(name=str(root), ids=list(paths), paths=paths, items=files, labels=labels)
+    return Listing(name=str(root), ids=list(paths), paths=paths, items=files, labels=labels, skipped=left_out)

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import io
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-IMAGE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".avif"}
+HEIF_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
+IMAGE_SUFFIXES = HEIF_SUFFIXES.union(
+    (".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".j2k", ".jpx", ".jpf", ".j2c", ".jpc"),
+    (".png", ".apng", ".bmp", ".dib", ".gif", ".webp", ".avif", ".avifs", ".tif", ".tiff"),
+    (".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".tga", ".pcx", ".qoi", ".dds", ".ico", ".psd", ".sgi", ".ras"),
 )
+"""Of files that are listed as images, to train on and to classify alike."""
+SNIFFED_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "JPEG2000", "AVIF")
+"""Formats by which a file without a suffix is known as an image."""
 _DEEP_MODES = frozenset({"I", "I;16", "I;16L", "I;16B", "I;16N", "F"})
 _GREY_MODES = _DEEP_MODES | {"1", "L", "LA", "La"}
 
@@ -35,12 +42,24 @@ def open_image(item: Encoded) -> Image.Image:
         item: a file, the bytes of one, a uint8 array (H, W, 1, 3 or 4), or an object with ``open()``.
     """
     if isinstance(item, Path):
+        if item.suffix.lower() in HEIF_SUFFIXES:
+            _register_heif()
         return Image.open(item)
     if isinstance(item, bytes):
         return Image.open(io.BytesIO(item))
     if isinstance(item, np.ndarray):
         return Image.fromarray(item[..., 0] if item.shape[-1] == 1 else item)
     return item.open()
+
+
+@cache
+def _register_heif() -> None:
+    """Teach Pillow to open HEIF files, as far as is possible here."""
+    try:
+        import pillow_heif
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError("HEIC files need pillow-heif (pip install pillow-heif)") from error
+    pillow_heif.register_heif_opener()
 
 
 def failure_reason(error: Exception) -> str:

@@ -76,7 +76,7 @@ class Subset:
 
 @dataclass(frozen=True)
 class Skipped:
-    """An image that could not be read, and why."""
+    """A file that was left out, e.g. as it could not be read, and why."""
 
     path: str
     reason: str
@@ -94,7 +94,8 @@ class ImageSet:
         paths: N file paths as written in the source ("" where an image has none).
         true_labels: int64 array of shape (N,), known only in benchmarks, or None.
         trusted: bool array of shape (N,): labels a person has confirmed, or None.
-        skipped: images of the source that could not be read.
+        skipped: files of the source that were left out, with the reason.
+        notes: what was assumed about the source, one line each, with the flag that changes it.
         name: what the set is called in logs, e.g. the source string.
         mirror_safe: False where mirroring an image changes its class (digits, text).
     """
@@ -107,6 +108,7 @@ class ImageSet:
     true_labels: np.ndarray | None = None
     trusted: np.ndarray | None = None
     skipped: list[Skipped] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     name: str = ""
     mirror_safe: bool = True
 

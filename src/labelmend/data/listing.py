@@ -42,7 +42,8 @@ class Listing:
         trusted: N flags, or None.
         images: the images where they are at hand already decoded.
         mirror_safe: False where mirroring an image changes its class.
-        skipped: images found to be unreadable before.
+        skipped: files that were left out before, with the reason.
+        notes: what was assumed about the source, one line each, with the flag that changes it.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Listing:
     images: Images | None = None
     mirror_safe: bool = True
     skipped: list[Skipped] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
         """Number of images listed."""

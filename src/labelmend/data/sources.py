@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,8 @@ from labelmend.data.decode import ProgressCallback
 from labelmend.data.image_set import Images, ImageSet, Skipped
 from labelmend.data.listing import Listing
 from labelmend.data.readers import Request, find_reader
-from labelmend.data.splits import held_out
-from labelmend.errors import DataError
+from labelmend.data.splits import NO_SPLITS, held_out, standard_split
+from labelmend.errors import DataError, LabelmendWarning, UnlabelledError
 
 
 @dataclass(frozen=True)
@@ -152,27 +153,45 @@ def load_own_test(
     source: Any,
     *,
     like: ImageSet,
+    trained_on: str | None = None,
     label_column: str = "label",
     root: str | Path | None = None,
     memory_limit: int = MEMORY_LIMIT,
     progress: ProgressCallback | None = None,
 ) -> ImageSet | None:
-    """The source's own test split (else its validation split), or None if it has neither.
+    """The source's own test split (else its validation split), or None if it has neither with labels.
 
-    Takes the arguments of ``load_test``; ``like`` is the training split of the same source.
+    Takes the arguments of ``load_test``; ``like`` is the training split of the same source, and
+    ``trained_on`` its name where it is not the usual one.
+
+    Warns:
+        LabelmendWarning: If such a split has no labels.
     """
-    split = held_out(splits_of(source, root=root))
-    if split is None:
+    if trained_on == NO_SPLITS:
         return None
-    return load_test(
-        source,
-        like=like,
-        split=split,
-        label_column=label_column,
-        root=root,
-        memory_limit=memory_limit,
-        progress=progress,
-    )
+    splits = splits_of(source, root=root)
+    taken = None if trained_on is None else standard_split(trained_on)
+    for split in ("test", "val"):
+        if split not in splits or split == taken:
+            continue
+        try:
+            return load_test(
+                source,
+                like=like,
+                split=split,
+                label_column=label_column,
+                root=root,
+                memory_limit=memory_limit,
+                progress=progress,
+            )
+        except UnlabelledError as error:
+            warnings.warn(
+                f"the {split} split is not scored, as it has no labels: {error} "
+                "(--test none leaves it unread, --test SOURCE names another)",
+                LabelmendWarning,
+                stacklevel=2,
+            )
+    return None
 
 
 def load_unlabelled(
@@ -201,4 +220,4 @@ def load_unlabelled(
     form = Form(size=image_size, channels=channels, memory_limit=memory_limit, progress=progress)
     images, rows, skipped = decode_listing(listing, form)
     ids = [listing.ids[row] for row in rows]
-    return UnlabelledImages(images, ids, [listing.paths[row] for row in rows], skipped)
+    return UnlabelledImages(images, ids, [listing.paths[row] for row in rows], [*listing.skipped, *skipped])

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 
 from labelmend.errors import DataError
+
+NO_SPLITS = "none"
+"""Given as a split: the folders are classes, whatever they are called."""
 
 _ALIASES = {
     "train": "train",
@@ -12,20 +16,37 @@ _ALIASES = {
     "val": "val",
     "valid": "val",
     "validation": "val",
+    "validate": "val",
     "dev": "val",
+    "eval": "val",
+    "evaluation": "val",
     "test": "test",
     "testing": "test",
+    "holdout": "test",
 }
+_FILLERS = frozenset(
+    ("set", "images", "image", "imgs", "img", "data", "dataset", "split", "seg", "folder", "files", "pics")
+)
+_WORD = re.compile("|".join(sorted({*_ALIASES, *_FILLERS}, key=len, reverse=True)))
+
+
+def split_of(name: str) -> str | None:
+    """The split that a folder of this name holds (``Train``, ``test_set``, ``val2017``), or None."""
+    letters = re.sub(r"[^a-z]+", " ", name.strip().lower())
+    words = _WORD.findall(letters)
+    splits = [_ALIASES[word] for word in words if word in _ALIASES]
+    is_all = len("".join(words)) == len(letters.replace(" ", ""))
+    return splits[0] if is_all and len(splits) == 1 else None
 
 
 def standard_split(name: str) -> str:
     """``train``, ``val`` or ``test`` for any of their usual names; other names as they are."""
-    return _ALIASES.get(name.strip().lower(), name.strip())
+    return split_of(name) or name.strip()
 
 
 def is_split_name(name: str) -> bool:
-    """Whether a folder of this name is taken for a split, not a class."""
-    return name.lower() in _ALIASES
+    """Whether a folder of this name may be a split rather than a class."""
+    return split_of(name) is not None
 
 
 def choose_split(available: Collection[str], wanted: str | None, where: str) -> str:
@@ -44,7 +65,7 @@ def choose_split(available: Collection[str], wanted: str | None, where: str) -> 
 
 def refuse_split(wanted: str | None, where: str) -> None:
     """Raise a DataError if a split is asked of a source that has none."""
-    if wanted is not None:
+    if wanted not in (None, NO_SPLITS):
         raise DataError(f"{where}: --split is {wanted!r}, but this source has no splits; leave --split out")
 
 

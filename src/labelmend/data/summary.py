@@ -12,6 +12,7 @@ from labelmend.data.benchmarks import BENCHMARKS, is_named
 from labelmend.data.labels import encode_labels
 from labelmend.data.listing import Listing
 from labelmend.data.sources import read_listing, splits_of
+from labelmend.errors import UnlabelledError
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Summary:
         noise_rate: measured share of wrong training labels, or None where true labels are not known.
         noise: what else is known of the noise, or "".
         problems: what is missing, one line each; the splits it is missing from cannot be loaded.
-        notes: what differs from the official release.
+        notes: what was assumed or left out, or differs from the official release.
         home: where to get it, or "".
     """
 
@@ -68,13 +69,27 @@ def summarise(name: str, root: str | Path | None = None) -> Summary:
     if is_named(name):
         return _summarise_benchmark(name, root)
     splits = splits_of(name)
-    listings = {split: read_listing(name, split=split) for split in splits}
+    listings: dict[str, Listing] = {}
+    notes: list[str] = []
     if not splits:
-        listings = {"all": read_listing(name)}
+        listings["all"] = read_listing(name)
+    for split in splits:
+        try:
+            listings[split] = read_listing(name, split=split)
+        except UnlabelledError as error:
+            if split == "train":
+                raise
+            notes.append(f"the {split} split has no labels: {error}")
     first = listings.get("train", next(iter(listings.values())))
     class_names = class_names_of(first) or []
     counts = {split: _class_counts(listing, class_names) for split, listing in listings.items()}
-    return Summary(name, None, class_names, counts, wrong_share(first))
+    notes = [*first.notes, *notes]
+    if first.skipped:
+        left_out = first.skipped[0]
+        notes.append(
+            f"{len(first.skipped):,} files left out, the first is {left_out.path}: {left_out.reason}"
+        )
+    return Summary(name, None, class_names, counts, wrong_share(first), notes=tuple(notes))
 
 
 def _summarise_benchmark(name: str, root: str | Path | None) -> Summary:

@@ -31,7 +31,7 @@ CONTENTS = {
     SETTINGS: "every setting of the run; labelmend fit DATA --recipe settings.yaml runs it again",
     DATA: "where the images came from, and a fingerprint of ids and labels",
     NOISE: "the noise that was added to the labels: name, seed, realised rate, hash (only with --noise)",
-    SKIPPED: "images that could not be read, and why (only where there were any)",
+    SKIPPED: "files that were left out, and why (only where there were any)",
     CHECKPOINT: "state of an unfinished run; gone once it is finished",
 }
 """Each file of a run folder and what it is."""
@@ -171,7 +171,7 @@ def check_same_data(folder: Path, image_set: ImageSet) -> None:
 
 
 def write_skipped(folder: Path, skipped: Iterable[Skipped]) -> None:
-    """Write ``skipped.csv`` if any image was skipped."""
+    """Write ``skipped.csv`` if any file was left out."""
     rows = [(entry.path, entry.reason) for entry in skipped]
     if rows:
         with (

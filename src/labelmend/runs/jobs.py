@@ -26,6 +26,9 @@ from labelmend.training.state import CHECKPOINT
 from labelmend.training.trainer import Trained, train
 from labelmend.verdicts.verdicts import Verdicts
 
+NO_TEST = "none"
+"""Given as a test set: there is none, whatever the source has."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -70,10 +73,11 @@ def prepare(
     Raises:
         DataError: If the images or labels cannot be used.
     """
+    no_test = settings.data.test == NO_TEST
     wanted = replace(
         settings.data,
         labels=_absolute(settings.data.labels),
-        test=_absolute(settings.data.test),
+        test=settings.data.test if no_test else _absolute(settings.data.test),
         root=_absolute(settings.data.root),
     )
     if isinstance(data, str | Path):
@@ -94,17 +98,23 @@ def prepare(
         train_set, record = apply_noise(wanted.noise, train_set, wanted.root, train=averaged_softmax)
         if wanted.limit is not None:
             train_set = train_set.subset(range(min(wanted.limit, len(train_set))))
-    if test is not None or wanted.test is not None:
-        test_set: ImageSet | None = sources.load_test(
+    test_set: ImageSet | None = None
+    if test is not None or (wanted.test is not None and not no_test):
+        test_set = sources.load_test(
             wanted.test if test is None else test,
             like=train_set,
             label_column=wanted.label_column,
             root=wanted.root,
             progress=progress,
         )
-    else:
+    elif not no_test:
         test_set = sources.load_own_test(
-            data, like=train_set, label_column=wanted.label_column, root=wanted.root, progress=progress
+            data,
+            like=train_set,
+            trained_on=wanted.split,
+            label_column=wanted.label_column,
+            root=wanted.root,
+            progress=progress,
         )
     source = data if isinstance(data, str) else None
     return Job(replace(settings, data=wanted), train_set, test_set, record, source, test is not None)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from labelmend.data.class_folders import image_files
+from labelmend.data.image_set import Skipped
 from labelmend.data.listing import Listing
 from labelmend.data.readers.base import Reader, Request
+from labelmend.data.walk import ImageWalk
 from labelmend.errors import DataError
 
 
@@ -37,11 +38,16 @@ def _parts(source: Any) -> Sequence[Any]:
 
 def _list_files(parts: Sequence[Path]) -> Listing:
     files: dict[str, Path] = {}
+    left_out: list[Skipped] = []
     for part in parts:
         if not part.exists():
             raise DataError(f"{part}: there is no such file or folder")
-        for file in image_files(part) if part.is_dir() else [part]:
-            files.setdefault(str(file), file)
+        if not part.is_dir():
+            files.setdefault(str(part), part)
+            continue
+        walk = ImageWalk(part)
+        files.update((str(file), file) for file in walk.files(part) if str(file) not in files)
+        left_out += [Skipped(str(part / entry.path), entry.reason) for entry in walk.left_out]
     names = list(files)
     name = str(parts[0]) if len(parts) == 1 else f"{len(parts)} files and folders"
-    return Listing(name=name, ids=names, paths=list(names), items=list(files.values()))
+    return Listing(name=name, ids=names, paths=list(names), items=list(files.values()), skipped=left_out)

@@ -6,15 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from labelmend.data.class_folders import list_class_folders, subfolders
+from labelmend.data.class_folders import list_class_folders
+from labelmend.data.layout import Part, find_layout, metadata_of
 from labelmend.data.listing import Listing
 from labelmend.data.manifest import list_tables, manifest_splits
 from labelmend.data.readers.base import Reader, Request
 from labelmend.data.splits import choose_split, is_split_name, refuse_split, standard_split
 from labelmend.data.tables import read_table
-from labelmend.errors import DataError
-
-_METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 
 
 class FolderReader(Reader):
@@ -31,10 +29,10 @@ class FolderReader(Reader):
     def splits(self, source: Any, root: str | Path | None = None) -> list[str]:
         """Splits of its table, of its folders, or of its shards, whichever it has."""
         folder = Path(source)
-        metadata = _metadata(folder)
+        metadata = metadata_of(folder)
         if metadata is not None:
             return manifest_splits([read_table(metadata, only="split")])
-        return [split for split in (_split_folders(folder) or _shards(folder)) if split]
+        return [split for split in (find_layout(folder).splits or _shards(folder)) if split]
 
     def read(self, source: Any, request: Request) -> Listing:
         """List one split.
@@ -42,25 +40,7 @@ class FolderReader(Reader):
         Raises:
             DataError: If the folder holds no images with labels, or lacks the split.
         """
-        return _list_folder(Path(source), request.split, request.label_column)
-
-
-def _metadata(folder: Path) -> Path | None:
-    return next((folder / name for name in _METADATA if (folder / name).is_file()), None)
-
-
-def _split_folders(folder: Path) -> dict[str, Path]:
-    """Subfolders by split, where all subfolders are splits and one of them is for training."""
-    folders = subfolders(folder)
-    if not folders or not all(is_split_name(sub.name) for sub in folders):
-        return {}
-    splits: dict[str, Path] = {}
-    for sub in folders:
-        split = standard_split(sub.name)
-        if split in splits:
-            raise DataError(f"{folder}: {splits[split].name} and {sub.name} are both its {split} split")
-        splits[split] = sub
-    return splits if "train" in splits else {}
+        return _list_folder(Path(source), request)
 
 
 def _shards(folder: Path) -> dict[str, list[Path]]:
@@ -73,35 +53,42 @@ def _shards(folder: Path) -> dict[str, list[Path]]:
     return shards
 
 
-def _list_folder(folder: Path, split: str | None, label_column: str) -> Listing:
+def _list_folder(folder: Path, request: Request) -> Listing:
     name = str(folder)
-    metadata = _metadata(folder)
+    metadata = metadata_of(folder)
     if metadata is not None:
-        return list_tables([read_table(metadata)], name, split, label_column)
-    split_folders = _split_folders(folder)
-    if split_folders:
-        return _list_split_folder(
-            split_folders[choose_split(split_folders, split, name)], folder, label_column
-        )
+        return list_tables([read_table(metadata)], name, request.split, request.label_column)
     shards = _shards(folder)
+    layout = find_layout(folder, request.split)
+    if layout.splits:
+        _, part = layout.choose(request.split, name)
+        return _with_notes(_list_part(part, layout.folder, folder, request), layout.notes)
     if shards:
         if set(shards) == {""}:
-            refuse_split(split, name)
+            refuse_split(request.split, name)
             chosen = shards[""]
         else:
-            chosen = shards[choose_split([key for key in shards if key], split, name)]
-        return list_tables([read_table(file) for file in chosen], name, None, label_column)
-    refuse_split(split, name)
-    return list_class_folders(folder)
+            chosen = shards[choose_split([key for key in shards if key], request.split, name)]
+        return list_tables([read_table(file) for file in chosen], name, None, request.label_column)
+    refuse_split(request.split, name)
+    return _with_notes(list_class_folders(layout.folder, folder), layout.notes)
 
 
-def _list_split_folder(folder: Path, root: Path, label_column: str) -> Listing:
-    metadata = _metadata(folder)
+def _with_notes(listing: Listing, notes: list[str]) -> Listing:
+    return replace(listing, notes=[*notes, *listing.notes]) if notes else listing
+
+
+def _list_part(part: Part, folder: Path, root: Path, request: Request) -> Listing:
+    """One split: class folders, a table beside its images, or shards."""
+    if not isinstance(part, Path):
+        return list_class_folders(folder, root, part)
+    metadata = metadata_of(part)
     if metadata is not None:
-        listing = list_tables([read_table(metadata)], str(root), None, label_column)
-        return replace(listing, paths=[f"{folder.name}/{path}" if path else "" for path in listing.paths])
-    shards = _shards(folder)
+        listing = list_tables([read_table(metadata)], str(root), None, request.label_column)
+        above = part.relative_to(root).as_posix()
+        return replace(listing, paths=[f"{above}/{path}" if path else "" for path in listing.paths])
+    shards = _shards(part)
     if shards:
         tables = [read_table(file) for files in shards.values() for file in files]
-        return list_tables(tables, str(root), None, label_column)
-    return list_class_folders(folder, root)
+        return list_tables(tables, str(root), None, request.label_column)
+    return list_class_folders(part, root)

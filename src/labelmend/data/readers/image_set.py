@@ -38,6 +38,7 @@ class ImageSetReader(Reader):
             images=source.images,
             mirror_safe=source.mirror_safe,
             skipped=source.skipped,
+            notes=source.notes,
         )
 
     def load(self, source: Any, request: Request, form: Form) -> ImageSet:

@@ -1,0 +1,182 @@
+"""How a folder of images is divided: into splits of classes, or into classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from labelmend.data.class_folders import direct_images, subfolders
+from labelmend.data.labels import list_classes
+from labelmend.data.splits import NO_SPLITS, split_of, standard_split
+from labelmend.data.walk import ImageWalk
+from labelmend.errors import DataError
+
+_METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
+_RUN_FILES = ("settings.yaml", "data.json")
+_DEEPEST_WRAPPER = 4
+
+Part = Path | Mapping[str, Path]
+"""A split: the folder of it, or the folder of each of its classes."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the subfolders of a folder are.
+
+    Attributes:
+        folder: that holds the splits or classes; below the one asked for if that only wraps it.
+        splits: by name; empty where the subfolders are classes.
+        notes: what was assumed, one line each.
+        doubt: why no split can be chosen without being told, or "".
+    """
+
+    folder: Path
+    splits: dict[str, Part] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    doubt: str = ""
+
+    def choose(self, wanted: str | None, where: str) -> tuple[str, Part]:
+        """Name and place of the split to read: the one asked for, any subfolder by its name, or ``train``.
+
+        Raises:
+            DataError: If there is no such split, or it is in doubt which folders are splits.
+        """
+        if wanted is None and self.doubt:
+            raise DataError(self.doubt)
+        name = "train" if wanted is None else standard_split(wanted)
+        if name in self.splits:
+            return name, self.splits[name]
+        if wanted and Path(wanted).name == wanted and (self.folder / wanted).is_dir():
+            return wanted, self.folder / wanted
+        raise DataError(
+            f"{where}: there is no split {name!r}; choose one with --split: {', '.join(sorted(self.splits))}"
+        )
+
+
+def metadata_of(folder: Path) -> Path | None:
+    """The table that describes the images of a folder in the layout of Hugging Face, or None."""
+    return next((folder / name for name in _METADATA if (folder / name).is_file()), None)
+
+
+def find_layout(folder: Path, split: str | None = None) -> Layout:
+    """Tell splits from classes.
+
+    A subfolder is a split if it is called like one and holds folders of images (or a table, or
+    nothing), and if one of its siblings does so for training; a class of that name holds its images
+    directly, as other classes do.
+
+    Args:
+        folder: the folder of a data set.
+        split: what the user calls for; with ``none``, all folders are classes.
+
+    Raises:
+        DataError: If two folders are the same split.
+    """
+    inner, notes = _unwrap(folder)
+    if split == NO_SPLITS:
+        return Layout(inner, {}, notes)
+    named = [sub for sub in subfolders(inner) if split_of(sub.name)]
+    others = [sub for sub in subfolders(inner) if sub not in named and not is_run(sub) and _has_images(sub)]
+    if not named:
+        return _classes_of_splits(inner, others, notes)
+    if not any(_is_divided(sub) for sub in named) and others:
+        names = list_classes([sub.name for sub in named])
+        notes.append(
+            f"{names} is taken for a class, as its images lie directly in it (--split chooses a split)"
+        )
+        return Layout(inner, {}, notes)
+    splits = _distinct(inner, named, notes)
+    rest = list_classes([f"{sub.name}/" for sub in others])
+    doubt = ""
+    if "train" not in splits:
+        found = ", ".join(sorted(sub.name for sub in named))
+        beside = f" beside it (but {rest})" if others else ""
+        doubt = (
+            f"{inner}: {found} looks like a split, but there is no training split{beside}; "
+            "choose the folder to train on with --split NAME, or say with --split none that all folders are "
+            "classes"
+        )
+    elif others and len(splits) == 1:
+        doubt = (
+            f"{inner}: it is not clear whether {named[0].name}/ is a split or a class like {rest}; "
+            "say with --split train that it is a split, or with --split none that all folders are classes"
+        )
+    elif others:
+        notes.append(f"{rest} is no split and is left out (--split none takes all folders for classes)")
+    return Layout(inner, splits, notes, doubt)
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder is one that a run wrote."""
+    return all((folder / name).is_file() for name in _RUN_FILES)
+
+
+def _has_images(folder: Path) -> bool:
+    return ImageWalk(folder).holds_image(folder)
+
+
+def _is_divided(folder: Path) -> bool:
+    """Whether a folder holds classes or a table rather than the images of one class."""
+    if metadata_of(folder) or any(folder.glob("*.parquet")):
+        return True
+    return not direct_images(folder) and any(_has_images(sub) for sub in subfolders(folder))
+
+
+def _distinct(folder: Path, named: list[Path], notes: list[str]) -> dict[str, Part]:
+    splits: dict[str, Part] = {}
+    first: dict[str, str] = {}
+    for sub in named:
+        split = split_of(sub.name) or ""
+        if split in splits:
+            raise DataError(
+                f"{folder}: {first[split]} and {sub.name} are both its {split} split; "
+                "choose one of them by giving it as the source"
+            )
+        first[split] = sub.name
+        splits[split] = _unwrap_split(sub, split)
+    renamed = [f"{name} is {split}" for split, name in first.items() if name != split]
+    if renamed:
+        notes.append(f"splits: {', '.join(renamed)} (--split none takes all folders for classes)")
+    return splits
+
+
+def _only_folder(folder: Path) -> Path | None:
+    """The one subfolder with images, where nothing but it has any."""
+    if metadata_of(folder) or direct_images(folder):
+        return None
+    full = [sub for sub in subfolders(folder) if not is_run(sub) and (_has_images(sub) or split_of(sub.name))]
+    return full[0] if len(full) == 1 else None
+
+
+def _unwrap(folder: Path) -> tuple[Path, list[str]]:
+    """The folder below one or more that hold nothing else, as archives unpack."""
+    inner: Path | None = folder
+    for _ in range(_DEEPEST_WRAPPER):
+        inner = _only_folder(inner) if inner is not None else None
+        if inner is None or split_of(inner.name):
+            break
+        if _is_divided(inner) and len(subfolders(inner)) > 1:
+            return inner, [f"all images are in {inner.relative_to(folder)}/, which is read"]
+    return folder, []
+
+
+def _unwrap_split(folder: Path, split: str) -> Path:
+    """``seg_train/seg_train`` and the like: the inner folder."""
+    only = _only_folder(folder)
+    return only if only is not None and split_of(only.name) == split and _is_divided(only) else folder
+
+
+def _classes_of_splits(folder: Path, classes: list[Path], notes: list[str]) -> Layout:
+    """``cat/train``, ``cat/test``, ``dog/train``, ...: each class is divided into the splits."""
+    splits: dict[str, dict[str, Path]] = {}
+    for sub in classes:
+        parts = subfolders(sub)
+        if not parts or direct_images(sub) or not all(split_of(part.name) for part in parts):
+            return Layout(folder, {}, notes)
+        for part in parts:
+            splits.setdefault(split_of(part.name) or "", {})[sub.name] = part
+    if "train" not in splits:
+        return Layout(folder, {}, notes)
+    notes.append("each class folder is divided into splits (--split none takes all of its images)")
+    return Layout(folder, {**splits}, notes)
