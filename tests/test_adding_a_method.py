@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "ADDING_A_METHOD.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 NOT_HOOKS = {"final_model", "shuffled_steps"}
-FIT = {"method": "gce", "noise": "symmetric:0.3", "widths": [16, 32], "epochs": 8, "precision": "float32"}
+FIT = {"method": "taylor", "noise": "symmetric:0.3", "widths": [16, 32], "epochs": 8, "precision": "float32"}
 
 
 class StopAfter(Silent):
@@ -33,43 +33,43 @@ class StopAfter(Silent):
 
 
 @pytest.fixture
-def gce(monkeypatch, tmp_path):
+def taylor(monkeypatch, tmp_path):
     """The module of the page, registered as the page says."""
     monkeypatch.syspath_prepend(tmp_path)
-    (tmp_path / "gce_of_the_page.py").write_text(BLOCKS[0])
-    module = importlib.import_module("gce_of_the_page")
-    monkeypatch.setitem(METHODS, "gce", module.Gce)
+    (tmp_path / "taylor_of_the_page.py").write_text(BLOCKS[0])
+    module = importlib.import_module("taylor_of_the_page")
+    monkeypatch.setitem(METHODS, "taylor", module.Taylor)
     yield module
-    importlib.sys.modules.pop("gce_of_the_page")
+    importlib.sys.modules.pop("taylor_of_the_page")
 
 
 def test_the_example_is_no_part_of_the_package():
-    assert "gce" not in METHODS
-    assert not (ROOT / "src" / "labelmend" / "methods" / "gce.py").exists()
+    assert "taylor" not in METHODS
+    assert not (ROOT / "src" / "labelmend" / "methods" / "taylor.py").exists()
 
 
-def test_its_loss_lies_between_cross_entropy_and_absolute_error(gce):
+def test_its_loss_lies_between_cross_entropy_and_absolute_error(taylor):
     logits = torch.randn(6, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     labels = torch.tensor([0, 1, 2, 3, 0, 1])
     own = logits.softmax(1)[torch.arange(6), labels]
-    loss = gce.generalised_cross_entropy
-    assert torch.allclose(loss(logits, labels, 0.7), (1 - own**0.7) / 0.7)
-    assert torch.allclose(loss(logits, labels, 1.0), 1 - own)
-    assert torch.allclose(loss(logits, labels, 1e-9), -own.log())
+    loss = taylor.taylor_cross_entropy
+    assert torch.allclose(loss(logits, labels, 1), 1 - own)
+    assert torch.allclose(loss(logits, labels, 2), 1 - own + (1 - own) ** 2 / 2)
+    assert torch.allclose(loss(logits, labels, 5000), -own.log())
 
 
-def test_it_learns_digits_is_kept_and_read_again(gce, tmp_path):
-    run = labelmend.fit("digits", out=tmp_path / "run", q=0.5, **FIT)
+def test_it_learns_digits_is_kept_and_read_again(taylor, tmp_path):
+    run = labelmend.fit("digits", out=tmp_path / "run", terms=3, **FIT)
     assert run.summary["test_accuracy_last"] > 0.8
     assert set(run.verdicts.table["verdict"]) <= {"easy", "uncertain"}
     again = labelmend.load_run(tmp_path / "run")
-    assert (again.settings.method.name, again.settings.method.q) == ("gce", 0.5)
+    assert (again.settings.method.name, again.settings.method.terms) == ("taylor", 3)
     images = np.random.default_rng(0).integers(0, 255, (5, 8, 8), dtype=np.uint8)
     assert np.array_equal(run.predict_proba(images), again.predict_proba(images))
     assert set(again.predict(images)) <= set(again.classes)
 
 
-def test_it_goes_on_where_it_was_stopped(gce, tmp_path):
+def test_it_goes_on_where_it_was_stopped(taylor, tmp_path):
     whole = labelmend.fit("digits", memory_format="channels_last", **FIT)
     with pytest.raises(KeyboardInterrupt):
         labelmend.fit(
@@ -81,16 +81,16 @@ def test_it_goes_on_where_it_was_stopped(gce, tmp_path):
     assert all(torch.equal(weights[name], value) for name, value in resumed.network.state_dict().items())
 
 
-def test_its_settings_are_checked_like_all_others(gce):
-    with pytest.raises(SettingsError, match=r"--q is 2\.0, but must be above 0, at most 1"):
-        labelmend.fit("digits", method="gce", q=2.0)
+def test_its_settings_are_checked_like_all_others(taylor):
+    with pytest.raises(SettingsError, match=r"--terms is 0, but must be at least 1"):
+        labelmend.fit("digits", method="taylor", terms=0)
 
 
-def test_the_second_example_runs(gce, monkeypatch):
-    monkeypatch.delitem(METHODS, "gce")
-    found = {"Gce": gce.Gce}
+def test_the_second_example_runs(taylor, monkeypatch):
+    monkeypatch.delitem(METHODS, "taylor")
+    found = {"Taylor": taylor.Taylor}
     exec(compile(BLOCKS[1].replace("epochs=8", "epochs=1"), "ADDING_A_METHOD.md", "exec"), found)
-    assert found["run"].settings.method.q == 0.5
+    assert found["run"].settings.method.terms == 3
 
 
 def hooks_of_the_page():

@@ -145,6 +145,31 @@ RECIPES |= {
 }
 
 
+def published(method, training, epochs=100, network="resnet34"):
+    """The recipe of another method as published: views and arithmetic are those of the paper's recipes."""
+    base = changed(PAPER, network={"network": network}, budget={"epochs": float(epochs)}, training=training)
+    return base | {"method": method}
+
+
+# The learning rate is divided after 40 and after 80 of 120 epochs.
+THIRDS = {"lr_milestones": [0.3333, 0.6667]}
+# Table 3 of the paper: 100 epochs, the learning rate is divided at 60.
+CIFARN = {"lr": 0.1, "lr_milestones": [0.6]}
+
+RECIPES |= {
+    "label_smoothing-paper": published({"name": "label_smoothing", "smoothing": 0.4}, CIFARN),
+    "negative_label_smoothing-paper": published(
+        {"name": "negative_label_smoothing", "rate": -1.0, "warmup": 0.5455, "tuning_lr": 1e-6},
+        {"lr": 0.1, "weight_decay": 1e-4, "nesterov": True, **THIRDS},
+        epochs=220,
+    ),
+    "gce-paper": published({"name": "gce", "q": 0.7}, {"lr": 0.01, "weight_decay": 1e-4, **THIRDS}, 120),
+    "sce-paper": published(
+        {"name": "sce", "alpha": 0.1, "beta": 1.0, "log_zero": -9.21}, {"lr": 0.01, **THIRDS}, 120
+    ),
+}
+
+
 def test_every_recipe_is_here():
     assert set(recipe_names()) == RECIPES.keys()
     assert DEFAULT_RECIPE == "fast"

@@ -5,11 +5,27 @@ from labelmend.methods.base import Method
 from labelmend.methods.co_teaching import CoTeaching
 from labelmend.methods.cross_entropy import CrossEntropy
 from labelmend.methods.dac import Dac
+from labelmend.methods.gce import Gce
+from labelmend.methods.label_smoothing import LabelSmoothing
 from labelmend.methods.mend import Mend
 from labelmend.methods.mixup import Mixup
+from labelmend.methods.negative_label_smoothing import NegativeLabelSmoothing
+from labelmend.methods.sce import Sce
 from labelmend.methods.volminnet import VolMinNet
 
 METHODS: dict[str, type[Method]] = {
     method.Settings.name: method
-    for method in (Mend, AnchorHallucination, CrossEntropy, Mixup, CoTeaching, VolMinNet, Dac)
+    for method in (
+        Mend,
+        AnchorHallucination,
+        CrossEntropy,
+        Mixup,
+        LabelSmoothing,
+        NegativeLabelSmoothing,
+        Gce,
+        Sce,
+        CoTeaching,
+        VolMinNet,
+        Dac,
+    )
 }
