@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+import os
+import zlib
 
 import numpy as np
 import pytest
@@ -134,3 +136,21 @@ def test_any_image_gives_the_shape_asked_for(width, height, size, channels, mode
 def test_unreadable_data_raises(data):
     with pytest.raises(Exception):  # noqa: B017 - decoders raise many kinds
         square_pixels(data, 4, 3)
+
+
+def test_pipes_and_devices_are_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "zero.png").symlink_to("/dev/zero")
+    for name in ("pipe.png", "folder.png", "zero.png"):
+        with pytest.raises(OSError, match="not a file"):
+            square_pixels(tmp_path / name, 4, 1)
+
+
+def test_a_bomb_is_refused_by_its_header():
+    # A 1-bit image of 60,000 x 60,000 pixels takes a few kilobytes.
+    data = bytearray(encode(Image.new("1", (8, 8))))
+    data[16:24] = (60_000).to_bytes(4, "big") * 2
+    data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
+    with pytest.raises(Image.DecompressionBombError):
+        square_pixels(bytes(data), 4, 1)

@@ -42,3 +42,12 @@ def test_true_labels_are_needed(fixture_set: ImageSet) -> None:
     noisy, record = apply("symmetric:0.2", fixture_set)
     with pytest.raises(DataError, match="true labels are not known"):
         draw_noise(replace(noisy, true_labels=None), record)
+
+
+def test_names_are_drawn_as_they_are(fixture_set: ImageSet, tmp_path: Path) -> None:
+    names = [r"$\frac{$", "a\nb", *fixture_set.class_names[2:]]
+    noisy, record = apply("pairflip:0.4", replace(fixture_set, class_names=names))
+    figure = draw_noise(noisy, record)
+    figure.draw_without_rendering()
+    ticks = [text.get_text() for text in figure.axes[0].get_xticklabels()]
+    assert ticks[:2] == [r"\$\frac{\$", r"a\nb"]

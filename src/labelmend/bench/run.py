@@ -20,6 +20,7 @@ from labelmend.runs import jobs
 from labelmend.runs.run import Run, load_run
 from labelmend.settings.retired import modernise
 from labelmend.settings.saving import to_dict
+from labelmend.text import printable
 
 RUNS = "runs"
 
@@ -38,16 +39,19 @@ class Recorder:
 
     def on_start(self, info: dict[str, Any]) -> None:
         """Say what begins."""
-        self.console.print(f"{self.name}: {info['network']}, {info['precision']}, {info['processor']}")
+        self._say(f"{info['network']}, {info['precision']}, {info['processor']}")
 
     def on_step(self, share: float) -> None:
         """Say how far it is, once a minute."""
         if time.monotonic() - self.last >= self.every:
             self.last = time.monotonic()
-            self.console.print(f"{self.name}: {share:.0%} of the budget")
+            self._say(f"{share:.0%} of the budget")
 
     def on_epoch(self, row: dict[str, Any]) -> None:
         """Nothing: epochs can be shorter than a line is worth."""
+
+    def _say(self, text: str) -> None:
+        self.console.print(printable(f"{self.name}: {text}"))
 
 
 def result_of(
@@ -139,7 +143,7 @@ def run_bench(file: Path, out: Path, document: Path | None = None) -> None:
         RunError: If a result in ``out`` was run with other settings.
         DataError: If the data cannot be read.
     """
-    suite, console = read_suite(file), Console(soft_wrap=True)
+    suite, console = read_suite(file), Console(soft_wrap=True, markup=False, highlight=False, emoji=False)
     if document is not None and not document.is_file():
         raise RunError(f"--document {document} does not exist; name a Markdown file with table markers")
     results = out / suite.name
@@ -148,7 +152,7 @@ def run_bench(file: Path, out: Path, document: Path | None = None) -> None:
         path = results / f"{cell.name}.json"
         if path.is_file():
             check_same_settings(path, cell)
-            console.print(f"{suite.name}/{cell.name}: done before")
+            console.print(printable(f"{suite.name}/{cell.name}: done before"))
             continue
         folder = out / RUNS / suite.name / cell.name
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -157,9 +161,10 @@ def run_bench(file: Path, out: Path, document: Path | None = None) -> None:
         shutil.rmtree(folder)
         accuracy = record["summary"].get("test_accuracy_last")
         said = "" if accuracy is None else f", last epoch {accuracy:.2%}"
-        console.print(f"{suite.name}/{cell.name}: {record['summary']['seconds']:.0f} s{said}")
+        console.print(printable(f"{suite.name}/{cell.name}: {record['summary']['seconds']:.0f} s{said}"))
     table = render_suite(results)
     write_text(out / f"{suite.name}.md", f"# {suite.title}\n\n{table}")
-    console.print(f"\n{suite.title}\n\n{table}", markup=False)
+    for line in ("", suite.title, "", *table.splitlines()):
+        console.print(printable(line))
     if document is not None:
         update_document(document, suite_tables(out))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from rich.markup import escape
 from rich.table import Table
 
-from labelmend.cli.messages import make_console
+from labelmend.cli.messages import make_console, plain
 from labelmend.data import is_named
 from labelmend.data.benchmarks import BENCHMARKS
 from labelmend.data.summary import Summary, summarise
@@ -26,21 +25,22 @@ def data(name: str, root: str | None = None) -> None:
     if found.problems and found.folder is None:
         raise DataError(found.problems[0])
     console = make_console()
-    console.print(
-        f"[bold]{escape(found.title)}[/bold]" + (f" in {escape(str(found.folder))}" if found.folder else "")
-    )
+    console.print(plain(found.title, "bold").append(plain(f" in {found.folder}" if found.folder else "")))
     if found.class_counts:
         console.print(_table(found))
     if found.noise_rate is not None:
         console.print(
-            f"noise: {found.noise_rate:.2%} of the labels differ from the true ones, where those are known"
+            plain(
+                f"noise: {found.noise_rate:.2%} of the labels differ from the true ones, "
+                "where those are known"
+            )
         )
     if found.noise:
-        console.print(f"noise: {escape(found.noise)}")
+        console.print(plain(f"noise: {found.noise}"))
     for note in found.notes:
-        console.print(f"note: {escape(note)}")
+        console.print(plain(f"note: {note}"))
     for problem in found.problems:
-        console.print(f"problem: {escape(problem)}")
+        console.print(plain(f"problem: {problem}"))
     if found.problems:
         needed = BENCHMARKS[name].splits[0]
         if needed not in found.class_counts:
@@ -48,11 +48,11 @@ def data(name: str, root: str | None = None) -> None:
                 f"{name}: the {needed} split cannot be loaded; get what is missing from {found.home}"
             )
         console.print(
-            f"the splits with problems cannot be loaded; get what is missing from {escape(found.home)}"
+            plain(f"the splits with problems cannot be loaded; get what is missing from {found.home}")
         )
     if is_named(name):
         where = f" --root {root}" if root is not None else ""
-        console.print(f"next: labelmend fit {name}{where}", soft_wrap=True)
+        console.print(plain(f"next: labelmend fit {name}{where}"), soft_wrap=True)
 
 
 def _table(found: Summary) -> Table:
@@ -60,10 +60,10 @@ def _table(found: Summary) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("class")
     for split in found.class_counts:
-        table.add_column(split, justify="right")
+        table.add_column(plain(split), justify="right")
     for label, class_name in enumerate(found.class_names[:_CLASSES_SHOWN]):
         counts = (f"{int(counts[label]):,}" for counts in found.class_counts.values())
-        table.add_row(escape(class_name), *counts)
+        table.add_row(plain(class_name), *counts)
     if len(found.class_names) > _CLASSES_SHOWN:
         table.add_row(f"({len(found.class_names) - _CLASSES_SHOWN} more classes)")
     totals = (f"{int(counts.sum()):,}" for counts in found.class_counts.values())

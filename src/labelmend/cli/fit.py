@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labelmend.cli.messages import plain_warnings
+from labelmend.cli.messages import plain_warnings, say
 from labelmend.cli.parsing import hyphenate, make_parser, parse
 from labelmend.cli.progress import ProgressView
 from labelmend.cli.reading import describe_job, reading_bar
@@ -159,7 +159,8 @@ def main(argv: Sequence[str]) -> None:
     with plain_warnings():
         with reading_bar() as progress:
             job = jobs.prepare(settings, arguments.data, progress=progress)
-        print(describe_job(job), flush=True)
+        for line in describe_job(job):
+            say(line)
         with ProgressView(folder) as view:
             run = jobs.start(job, folder, overwrite=arguments.overwrite, listener=view)
     print_result(run)

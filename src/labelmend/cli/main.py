@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import io
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
 from labelmend import __version__
 from labelmend.errors import LabelmendError, SettingsError
+from labelmend.text import printable
 
 COMMANDS = {
     "fit": "train on images whose labels may be wrong; judge every label",
@@ -68,11 +70,20 @@ def run_command(argv: Sequence[str]) -> None:
         import_module("labelmend.cli.parsing").run_function(getattr(module, name), name, rest)
 
 
+def _show_any_text() -> None:
+    """Let stdout and stderr show what their encoding cannot write as an escape, instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        # Tests and notebooks put other streams in their place.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code: 0, 2 for bad input, 130 when interrupted, 1 for a defect."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
+    _show_any_text()
     try:
         run_command(arguments)
     except LabelmendError as error:
@@ -90,7 +101,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if debug:
             raise
         kind = type(error).__name__
-        print(f"labelmend: unexpected {kind}: {error} (--debug shows where)", file=sys.stderr)
+        print(f"labelmend: unexpected {kind}: {printable(error)} (--debug shows where)", file=sys.stderr)
         return 1
     return 0
 

@@ -1,4 +1,4 @@
-"""Where messages to the user go."""
+"""Where messages to the user go, and the one way in which text of others gets there."""
 
 from __future__ import annotations
 
@@ -9,17 +9,43 @@ from contextlib import contextmanager
 from typing import TextIO
 
 from rich.console import Console
+from rich.text import Text
+
+from labelmend.text import printable
 
 PLAIN_WIDTH = 200
 """Columns of output into a file or pipe, where long paths must stay whole."""
 
 
 def make_console() -> Console:
-    """A console that wraps at the terminal's width, and prints plain lines into files and pipes."""
+    """A console that wraps at the terminal's width, and prints plain lines into files and pipes.
+
+    Only what ``plain`` made may be printed on it: strings would be read as markup, and escape codes in them
+    obeyed.
+    """
     terminal = sys.stdout.isatty()
     return Console(
-        width=None if terminal else PLAIN_WIDTH, soft_wrap=not terminal, highlight=False, emoji=False
+        width=None if terminal else PLAIN_WIDTH,
+        soft_wrap=not terminal,
+        highlight=False,
+        emoji=False,
+        markup=False,
     )
+
+
+def plain(text: object, style: str = "") -> Text:
+    """One line, or one cell of a table, that shows text as it is: no markup, no escape code, no line end."""
+    return Text(printable(text), style)
+
+
+def say(text: object) -> None:
+    """Print one line on stdout, as ``plain`` would show it."""
+    print(printable(text), flush=True)
+
+
+def complain(text: object) -> None:
+    """Print one line on stderr."""
+    print(f"labelmend: {printable(text)}", file=sys.stderr)
 
 
 @contextmanager
@@ -35,7 +61,7 @@ def plain_warnings() -> Iterator[None]:
         line: str | None = None,
     ) -> None:
         if issubclass(category, UserWarning):
-            print(f"labelmend: warning: {message}", file=sys.stderr)
+            complain(f"warning: {message}")
 
     with warnings.catch_warnings():
         warnings.showwarning = show

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from labelmend.cli.messages import make_console
+from labelmend.cli.messages import say
 from labelmend.cli.reading import reading_bar
 from labelmend.data import load
 from labelmend.errors import DataError
 from labelmend.files import replacing, write_text
 from labelmend.noise.picture import save_picture
 from labelmend.noise.spec import apply, parse
+from labelmend.text import spreadsheet_safe
 from labelmend.training.soft_labels import averaged_softmax
 
 
@@ -67,17 +68,14 @@ def noise(
     names = noisy.class_names
     frame = pd.DataFrame(
         {
-            "id": noisy.ids,
-            "label": [names[label] for label in noisy.given_labels],
-            "true_label": [names[label] for label in true],
+            "id": list(map(spreadsheet_safe, noisy.ids)),
+            "label": [spreadsheet_safe(names[label]) for label in noisy.given_labels],
+            "true_label": [spreadsheet_safe(names[label]) for label in true],
         }
     )
     with replacing(table) as temporary:
         frame.to_csv(temporary, index=False)
     write_text(record_path, record.to_json() + "\n")
     save_picture(picture_path, noisy, record)
-    console = make_console()
-    console.print(
-        f"{spec}: {record.realised_rate:.2%} of {len(noisy):,} labels changed, sha256 {record.sha256}"
-    )
-    console.print(f"written: {table}, {record_path}, {picture_path}")
+    say(f"{spec}: {record.realised_rate:.2%} of {len(noisy):,} labels changed, sha256 {record.sha256}")
+    say(f"written: {table}, {record_path}, {picture_path}")

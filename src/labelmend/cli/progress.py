@@ -17,7 +17,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from labelmend.cli.messages import make_console
+from labelmend.cli.messages import make_console, plain
 from labelmend.runs import folder as run_folder
 
 
@@ -121,17 +121,21 @@ class ProgressView:
         """Remove the bar; say how to go on if the run was interrupted."""
         self.progress.stop()
         if kind is KeyboardInterrupt and run_folder.is_unfinished(self.folder):
+            self.console.print()
             self.console.print(
-                f"\nstopped; go on from the last epoch with:  labelmend resume {self.folder}", markup=False
+                plain(f"stopped; go on from the last epoch with:  labelmend resume {self.folder}")
             )
 
     def on_start(self, info: dict[str, Any]) -> None:
         """Print what is trained on what, and start the bar."""
         self.console.print(
-            f"{info['network']} with {info['parameters']:,} parameters, images of {info['image_size']} px, "
-            f"{info['precision']} on {info['device']}"
+            plain(
+                f"{info['network']} with {info['parameters']:,} parameters, "
+                f"images of {info['image_size']} px, {info['precision']} on {info['device']}"
+            )
         )
-        self.console.print(f"run folder: {self.folder}\n", markup=False)
+        self.console.print(plain(f"run folder: {self.folder}"))
+        self.console.print()
         self.progress.start()
         self.progress.start_task(self.task)
 

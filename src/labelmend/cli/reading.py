@@ -34,8 +34,8 @@ def reading_bar() -> Iterator[ProgressCallback]:
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
-def describe_job(job: Job) -> str:
-    """What was read, in a line or two."""
+def describe_job(job: Job) -> list[str]:
+    """What was read, in a few lines."""
     train_set = job.train_set
     lines = [f"{train_set.name}: {len(train_set):,} images of {train_set.num_classes} classes"]
     if job.test_set is not None:
@@ -45,7 +45,7 @@ def describe_job(job: Job) -> str:
     lines += train_set.notes
     if train_set.skipped:
         lines.append(_describe_skipped(train_set.skipped))
-    return "\n".join(lines)
+    return lines
 
 
 def _describe_skipped(skipped: Sequence[Skipped]) -> str:

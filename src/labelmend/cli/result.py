@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from rich.table import Table
-from rich.text import Text
 
-from labelmend.cli.messages import make_console
+from labelmend.cli.messages import make_console, plain
 from labelmend.runs import folder as run_folder
 from labelmend.runs.run import Run
 from labelmend.verdicts.judge import EASY, HARD_CLEAN, HARD_CORRECTED, UNCERTAIN
@@ -32,7 +31,7 @@ def _table(title: str, columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]
     for column in columns:
         table.add_column(column, justify="right" if column in NUMBERS else "left", overflow="fold")
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*map(plain, row))
     return table
 
 
@@ -104,12 +103,12 @@ def print_result(run: Run, top: int = 0) -> None:
         console.print(table)
     console.print()
     for fact in _facts(run):
-        console.print(fact, markup=False)
+        console.print(plain(fact))
     if run.folder is None:
         return
     console.print()
     for line in _places(run.folder):
-        console.print(line, markup=False)
+        console.print(plain(line))
     console.print()
     following = f"predict {run.folder} IMAGES" if top else f"show {run.folder} --top 20"
-    console.print(f"Next: labelmend {following}", markup=False)
+    console.print(plain(f"Next: labelmend {following}"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from labelmend.cli.messages import plain_warnings
+from labelmend.cli.messages import plain_warnings, say
 from labelmend.cli.progress import ProgressView
 from labelmend.cli.reading import describe_job, reading_bar
 from labelmend.cli.result import print_result
@@ -20,12 +20,13 @@ def resume(run: str) -> None:
     """
     folder = Path(run)
     if run_folder.is_finished(folder):
-        print(f"the run in {folder} is finished; labelmend show {folder} prints what it found")
+        say(f"the run in {folder} is finished; labelmend show {folder} prints what it found")
         return
     with plain_warnings():
         with reading_bar() as progress:
             job = jobs.reload(folder, progress=progress)
-        print(describe_job(job), flush=True)
+        for line in describe_job(job):
+            say(line)
         with ProgressView(folder) as view:
             finished = jobs.go_on(folder, job, view)
     print_result(finished)

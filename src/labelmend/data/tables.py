@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from labelmend.errors import DataError
+from labelmend.text import from_spreadsheet
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 
@@ -83,7 +84,8 @@ def _read_delimited(path: Path, delimiter: str) -> Table:
                 f"{path}, row {number}: {len(row)} values, but the header has {len(names)} columns; "
                 "put values that hold the delimiter in double quotes"
             )
-    return Table(path, {name: [row[i] for row in rows] for i, name in enumerate(names)}, len(rows), {})
+    columns = {name: [from_spreadsheet(row[i]) for row in rows] for i, name in enumerate(names)}
+    return Table(path, columns, len(rows), {})
 
 
 def _read_json_lines(path: Path) -> Table:

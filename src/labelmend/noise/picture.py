@@ -13,10 +13,17 @@ from labelmend.data.image_set import ImageSet
 from labelmend.errors import DataError
 from labelmend.files import replacing
 from labelmend.noise.record import NoiseRecord
+from labelmend.text import printable
 
 ROWS, COLUMNS = 5, 5
 WRITTEN_UP_TO = 20
 NAMED_UP_TO = 40
+LONGEST_NAME = 40
+
+
+def shown_names(class_names: list[str]) -> list[str]:
+    """Class names as Matplotlib draws them literally: a pair of dollar signs would be read as a formula."""
+    return [printable(name, LONGEST_NAME).replace("$", r"\$") for name in class_names]
 
 
 def draw_noise(image_set: ImageSet, record: NoiseRecord, seed: int = 0) -> Figure:
@@ -41,7 +48,7 @@ def draw_noise(image_set: ImageSet, record: NoiseRecord, seed: int = 0) -> Figur
         f"({changed:,} of {len(image_set):,}{rate})"
     )
     left, right = np.asarray(figure.subfigures(1, 2))
-    _draw_matrix(left, np.array(record.transition), image_set.class_names)
+    _draw_matrix(left, np.array(record.transition), shown_names(image_set.class_names))
     _draw_flips(right, image_set, image_set.true_labels, np.random.RandomState(seed))
     return figure
 
@@ -72,7 +79,7 @@ def _draw_matrix(figure: SubFigure, matrix: np.ndarray, class_names: list[str]) 
 def _draw_flips(
     figure: SubFigure, image_set: ImageSet, true: np.ndarray, state: np.random.RandomState
 ) -> None:
-    given, names = image_set.given_labels, image_set.class_names
+    given, names = image_set.given_labels, shown_names(image_set.class_names)
     flips = np.flatnonzero(given != true)
     chosen = np.sort(state.permutation(flips)[: ROWS * COLUMNS])
     figure.suptitle("changed labels: true > given" if len(flips) else "no label was changed")

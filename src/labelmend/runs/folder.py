@@ -13,6 +13,7 @@ from typing import Any
 from labelmend.data.image_set import ImageSet, Skipped
 from labelmend.errors import RunError
 from labelmend.files import replacing, write_json, write_text
+from labelmend.text import spreadsheet_safe
 from labelmend.training.state import CHECKPOINT, METRICS
 
 SETTINGS, DATA, NOISE, SKIPPED = "settings.yaml", "data.json", "noise.json", "skipped.csv"
@@ -172,7 +173,7 @@ def check_same_data(folder: Path, image_set: ImageSet) -> None:
 
 def write_skipped(folder: Path, skipped: Iterable[Skipped]) -> None:
     """Write ``skipped.csv`` if any file was left out."""
-    rows = [(entry.path, entry.reason) for entry in skipped]
+    rows = [(spreadsheet_safe(entry.path), spreadsheet_safe(entry.reason)) for entry in skipped]
     if rows:
         with (
             replacing(folder / SKIPPED) as temporary,

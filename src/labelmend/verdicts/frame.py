@@ -15,6 +15,7 @@ from torch import Tensor
 from labelmend.data.image_set import ImageSet
 from labelmend.errors import RunError
 from labelmend.files import replacing
+from labelmend.text import spreadsheet_safe
 from labelmend.verdicts.judge import HARD_CORRECTED, UNCERTAIN, VERDICTS, judge
 from labelmend.verdicts.record import SampleRecord
 
@@ -107,11 +108,16 @@ def write_parquet(frame: pd.DataFrame, path: Path) -> None:
 
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
-    """Write the table as CSV, ``nearest_easy_ids`` as JSON lists; the same table gives the same bytes."""
+    """Write the table as CSV, ``nearest_easy_ids`` as JSON lists; the same table gives the same bytes.
+
+    Texts that a spreadsheet would take for a formula get a ``'`` in front (``spreadsheet_safe``).
+    """
     flat = frame.copy()
     flat["nearest_easy_ids"] = [
         json.dumps(list(row), ensure_ascii=False) for row in frame["nearest_easy_ids"]
     ]
+    texts = [column for column in flat.columns if flat[column].dtype.kind not in "biuf"]
+    flat[texts] = flat[texts].map(lambda cell: spreadsheet_safe(str(cell)))
     with replacing(path) as temporary:
         flat.to_csv(
             temporary, index=False, float_format=f"%.{DECIMALS}f", lineterminator="\n", encoding="utf-8"
