@@ -1,8 +1,11 @@
+import copy
+
 import pytest
 import torch
 
 from labelmend.config import NetworkSettings
 from labelmend.data.image_set import MemoryImages
+from labelmend.models.ensemble import Ensemble
 from labelmend.models.registry import build_network, describe_network
 from labelmend.training import scoring
 from labelmend.training.arithmetic import Arithmetic
@@ -58,6 +61,13 @@ def test_scores_are_of_evaluation_mode_and_the_mode_comes_back(network, images):
     network.eval()
     score_images(network, images, NORMALISATION, PLAIN, softmax)
     assert not network.training
+
+
+def test_members_of_an_ensemble_keep_the_modes_they_were_in(network, images):
+    other = copy.deepcopy(network).eval()
+    score_images(Ensemble([network, other]), images, NORMALISATION, PLAIN, softmax)
+    assert all(part.training for part in network.modules())
+    assert not any(part.training for part in other.modules())
 
 
 def test_no_graph_is_kept(network, images):

@@ -12,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from torch.utils.hooks import RemovableHandle
 
 from labelmend.models.classifier import Classifier
+from labelmend.models.modes import evaluating
 
 
 def flops_per_image(network: Classifier, shape: tuple[int, int, int]) -> tuple[int, int]:
@@ -22,19 +23,16 @@ def flops_per_image(network: Classifier, shape: tuple[int, int, int]) -> tuple[i
         shape: (channels, height, width).
     """
     device = next(network.parameters()).device
-    training = network.training
-    network.eval()
     images = torch.zeros(1, *shape, device=device)
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network(images)
-    forward = counter.get_total_flops()
-    parameters = [p for p in network.parameters() if p.requires_grad]
-    both = forward
-    if parameters:
-        with FlopCounterMode(display=False) as counter:
-            torch.autograd.grad(network(images).sum(), parameters)
-        both = counter.get_total_flops()
-    network.train(training)
+    with evaluating(network):
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            network(images)
+        forward = both = counter.get_total_flops()
+        parameters = [p for p in network.parameters() if p.requires_grad]
+        if parameters:
+            with FlopCounterMode(display=False) as counter:
+                torch.autograd.grad(network(images).sum(), parameters)
+            both = counter.get_total_flops()
     return forward, both
 
 

@@ -12,6 +12,7 @@ from labelmend.data.image_set import Images
 from labelmend.methods.base import Scores
 from labelmend.models.classifier import Classifier
 from labelmend.models.ensemble import Ensemble
+from labelmend.models.modes import evaluating
 from labelmend.training.arithmetic import Arithmetic
 
 SCORING_BATCH = 500
@@ -50,7 +51,7 @@ class Pass:
 def passes(
     network: Classifier | Ensemble, images: Images, view: View, arithmetic: Arithmetic
 ) -> Iterator[Pass]:
-    """Run a network over all images, in order, in evaluation mode; its mode is restored.
+    """Run a network over all images, in order, in evaluation mode; the modes of its parts are restored.
 
     Args:
         network: what is run.
@@ -60,15 +61,13 @@ def passes(
     """
     count, side = images.shape[:2]
     batch_size = max(16, int(SCORING_BATCH * area_factor(side)))
-    training = network.training
-    network.eval()
-    for index in torch.arange(count).split(batch_size):
-        inputs = arithmetic.place_images(view(images.gather(index)))
-        with arithmetic.autocast():
-            features = network.features(inputs)
-            logits = network.head(features).float()
-        yield Pass(index, inputs, logits, features)
-    network.train(training)
+    with evaluating(network):
+        for index in torch.arange(count).split(batch_size):
+            inputs = arithmetic.place_images(view(images.gather(index)))
+            with arithmetic.autocast():
+                features = network.features(inputs)
+                logits = network.head(features).float()
+            yield Pass(index, inputs, logits, features)
 
 
 @torch.no_grad()
