@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import io
+import time
 import warnings
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +17,11 @@ from labelmend.data.decode import (
     decode_into_memory,
     default_image_size,
     find_unreadable,
+    in_threads,
+    num_threads,
     read_headers,
 )
-from labelmend.errors import DataError
+from labelmend.errors import DataError, LabelmendWarning
 
 
 def headers(*sizes):
@@ -84,7 +88,7 @@ def test_memory_and_on_demand_give_the_same_pixels(items):
 def test_progress_reaches_the_total(items):
     seen = []
     decode_into_memory(items, 8, 3, lambda done, total: seen.append((done, total)))
-    assert seen[-1] == (150, 150)
+    assert (seen[0], seen[-1]) == ((0, 150), (150, 150))
     assert seen == sorted(seen)
 
 
@@ -105,3 +109,19 @@ def test_decoding_leaves_warning_filters_alone(items):
 
 def test_missing_file_is_a_reason():
     assert read_headers([Path("/no/such/file.png")]) == ["No such file or directory"]
+
+
+def test_work_runs_ahead_by_a_few_chunks_only(items):
+    begun = []
+    with closing(in_threads(begun.append, [*items] * 10)) as outcomes:
+        next(outcomes)
+        time.sleep(0.05)
+        assert len(begun) <= 32 * (num_threads() + 3)
+    time.sleep(0.05)
+    assert len(begun) <= 32 * (num_threads() + 3)
+
+
+def test_our_own_warnings_are_heard_while_images_are_decoded(items):
+    with pytest.warns(LabelmendWarning, match="heard"):
+        for _ in in_threads(lambda _: None, items[:1]):
+            warnings.warn("heard", LabelmendWarning, stacklevel=1)

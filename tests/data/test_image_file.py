@@ -154,3 +154,49 @@ def test_a_bomb_is_refused_by_its_header():
     data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
     with pytest.raises(Image.DecompressionBombError):
         square_pixels(bytes(data), 4, 1)
+
+
+def test_crop_is_a_share_of_the_shorter_side():
+    pixels = np.zeros((10, 20, 3), dtype=np.uint8)
+    pixels[2:8, 7:13, 0] = 255  # the centre square of 0.6 of the shorter side
+    cropped = square_pixels(pixels, 6, 3, crop=0.6)
+    assert (cropped[..., 0] == 255).all()
+    assert not (square_pixels(pixels, 6, 3)[..., 0] == 255).all()
+    square = np.ascontiguousarray(pixels[:, 5:15])  # already of the size that is wanted, but for the crop
+    assert (square_pixels(square, 10, 3, crop=0.6)[1:9, 1:9, 0] == 255).all()
+
+
+def test_resize_then_crop_is_the_same_in_one_step():
+    """As torchvision and timm prepare images: the shorter side to size / crop, then the centre."""
+    photo = Image.fromarray(smooth(120, 96))
+    resized = photo.resize((64, 80), Image.Resampling.BICUBIC)
+    left, top = (64 - 56) // 2, (resized.height - 56) // 2
+    expected = np.asarray(resized.crop((left, top, left + 56, top + 56))).astype(int)
+    found = square_pixels(np.asarray(photo), 56, 3, crop=56 / 64, interpolation="bicubic").astype(int)
+    assert np.abs(found - expected).max() <= 1
+
+
+def test_interpolation_is_the_one_that_is_asked_for():
+    pixels = np.zeros((4, 4, 3), dtype=np.uint8)
+    pixels[:, 2:] = 200
+    assert set(np.unique(square_pixels(pixels, 7, 3, interpolation="nearest"))) == {0, 200}
+    assert square_pixels(pixels, 8, 3, interpolation="bicubic").max() > 200
+    assert square_pixels(pixels, 8, 3).max() == 200
+
+
+@pytest.mark.parametrize(("crop", "side"), [(1.0, 64), (0.5, 128)])
+def test_large_photos_are_decoded_at_a_reduced_size(crop, side, monkeypatch):
+    """Never below twice what is needed, counted after the crop."""
+    loaded = []
+    real = Image.Image.resize
+    monkeypatch.setattr(
+        Image.Image, "resize", lambda self, *args, **kw: loaded.append(self.size) or real(self, *args, **kw)
+    )
+    square_pixels(encode(Image.fromarray(smooth(256, 256)), "JPEG"), 32, 3, crop)
+    assert loaded == [(side, side)]
+
+
+def smooth(height: int, width: int) -> np.ndarray:
+    """A picture without sharp edges."""
+    y, x = np.mgrid[:height, :width] / 20.0
+    return (127 + 120 * np.stack((np.sin(x), np.cos(y), np.sin(x + y)), axis=-1)).astype(np.uint8)

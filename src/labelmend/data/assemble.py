@@ -17,14 +17,11 @@ from labelmend.data.decode import (
     find_unreadable,
     read_headers,
 )
-from labelmend.data.image_set import Images, ImageSet, MemoryImages, Skipped
+from labelmend.data.image_set import MEMORY_LIMIT, Images, ImageSet, MemoryImages, Skipped
 from labelmend.data.labels import encode_labels, list_classes, sort_class_names
 from labelmend.data.listing import Listing
 from labelmend.data.resize import resize
 from labelmend.errors import DataError, LabelmendWarning, UnlabelledError
-
-MEMORY_LIMIT = 4 * 2**30
-"""Bytes up to which decoded images are held in memory."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +78,7 @@ def decode_listing(listing: Listing, form: Form) -> tuple[Images, list[int], lis
     reasons = {row: header for row, header in enumerate(headers) if isinstance(header, str)}
     known = [header for header in headers if isinstance(header, Header)]
     if not known:
-        _refuse_unreadable(listing, reasons)
+        refuse_unreadable(listing, reasons)
     size = form.size or default_image_size(known)
     channels = form.channels or (1 if all(header.grey for header in known) else 3)
     rows = [row for row in range(len(listing)) if row not in reasons]
@@ -97,14 +94,19 @@ def decode_listing(listing: Listing, form: Form) -> tuple[Images, list[int], lis
     reasons.update({rows[position]: reason for position, reason in failures.items()})
     rows = [row for row in rows if row not in reasons]
     if not rows:
-        _refuse_unreadable(listing, reasons)
-    skipped = [
+        refuse_unreadable(listing, reasons)
+    return images, rows, skipped_images(listing, reasons)
+
+
+def skipped_images(listing: Listing, reasons: dict[int, str]) -> list[Skipped]:
+    """The images at some rows of a listing, with the reason why each could not be read."""
+    return [
         Skipped(listing.paths[row] or listing.ids[row], reason) for row, reason in sorted(reasons.items())
     ]
-    return images, rows, skipped
 
 
-def _refuse_unreadable(listing: Listing, reasons: dict[int, str]) -> None:
+def refuse_unreadable(listing: Listing, reasons: dict[int, str]) -> None:
+    """Raise a DataError that says why no image of a listing can be read."""
     if not reasons:
         raise DataError(f"{listing.name}: there are no images")
     row = min(reasons)

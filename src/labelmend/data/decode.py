@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import ClassVar, TypeVar
 
 import numpy as np
@@ -15,12 +17,12 @@ import torch
 from torch import Tensor
 
 from labelmend.data.image_file import Encoded, failure_reason, is_grey, open_image, square_pixels
-from labelmend.errors import DataError
+from labelmend.errors import DataError, LabelmendWarning
 
 ProgressCallback = Callable[[int, int], None]
 """Called with (images done, images in all) from time to time."""
 T = TypeVar("T")
-_CHUNK = 64
+_CHUNK = 32
 
 
 @dataclass(frozen=True)
@@ -37,10 +39,13 @@ def num_threads() -> int:
     return min(32, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
-def _in_threads(
+def in_threads(
     work: Callable[[Encoded], T], items: Sequence[Encoded], progress: ProgressCallback | None = None
-) -> Iterator[T | str]:
-    """``work(item)`` for each item in order, or the reason why it failed."""
+) -> Generator[T | str]:
+    """``work(item)`` for each item in order, or the reason why it failed.
+
+    Runs ahead of the caller by a few chunks, so that neither waits and memory does not grow with the items.
+    """
 
     def attempt(item: Encoded) -> T | str:
         try:
@@ -53,15 +58,27 @@ def _in_threads(
     def chunk(start: int) -> list[T | str]:
         return [attempt(items[row]) for row in range(start, min(start + _CHUNK, len(items)))]
 
+    threads = num_threads()
+    starts = iter(range(0, len(items), _CHUNK))
     done = 0
+    if progress is not None:
+        progress(0, len(items))
     # Filters are global: they are set once, around all threads, not in each of them.
-    with warnings.catch_warnings(), ThreadPoolExecutor(num_threads()) as pool:
+    with warnings.catch_warnings(), ThreadPoolExecutor(threads) as pool:
         warnings.simplefilter("ignore")
-        for results in pool.map(chunk, range(0, len(items), _CHUNK)):
-            yield from results
-            done += len(results)
-            if progress is not None:
-                progress(done, len(items))
+        warnings.simplefilter("always", LabelmendWarning)
+        ahead = deque(pool.submit(chunk, start) for start in islice(starts, threads + 2))
+        try:
+            while ahead:
+                results = ahead.popleft().result()
+                ahead.extend(pool.submit(chunk, start) for start in islice(starts, 1))
+                yield from results
+                done += len(results)
+                if progress is not None:
+                    progress(done, len(items))
+        finally:
+            for future in ahead:
+                future.cancel()
 
 
 def read_headers(items: Sequence[Encoded]) -> list[Header | str]:
@@ -71,7 +88,7 @@ def read_headers(items: Sequence[Encoded]) -> list[Header | str]:
         with open_image(item) as image:
             return Header(*image.size, is_grey(image))
 
-    return list(_in_threads(header, items))
+    return list(in_threads(header, items))
 
 
 def default_image_size(headers: Sequence[Header]) -> int:
@@ -96,7 +113,7 @@ def find_unreadable(
 
     Decodes every image once at a small size (JPEG files at an eighth of theirs), keeping nothing.
     """
-    outcomes = _in_threads(lambda item: square_pixels(item, 8, channels).size, items, progress)
+    outcomes = in_threads(lambda item: square_pixels(item, 8, channels).size, items, progress)
     return {row: outcome for row, outcome in enumerate(outcomes) if isinstance(outcome, str)}
 
 
@@ -113,7 +130,7 @@ def decode_into_memory(
     unreadable: dict[int, str] = {}
     kept = 0
     for row, outcome in enumerate(
-        _in_threads(lambda item: square_pixels(item, size, channels), items, progress)
+        in_threads(lambda item: square_pixels(item, size, channels), items, progress)
     ):
         if isinstance(outcome, str):
             unreadable[row] = outcome

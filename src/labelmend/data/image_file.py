@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 from functools import cache
 from pathlib import Path
 from typing import Protocol
@@ -107,16 +108,29 @@ def standard_mode(image: Image.Image, channels: int) -> Image.Image:
     return image if image.mode == mode else image.convert(mode)
 
 
-def square_pixels(item: Encoded, size: int, channels: int) -> np.ndarray:
-    """Decode one image: EXIF rotation, standard mode, centre square, antialiased (bilinear) resize.
+def upright(image: Image.Image, channels: int) -> Image.Image:
+    """The image in a standard mode, turned as its EXIF block says."""
+    image.load()
+    # A damaged EXIF block says nothing about the pixels.
+    with contextlib.suppress(Exception):
+        ImageOps.exif_transpose(image, in_place=True)
+    return standard_mode(image, channels)
 
-    Scaling the shorter side to ``size`` and cropping the centre is the same as scaling the largest
-    centre square, which is what is done, in one step.
+
+def square_pixels(
+    item: Encoded, size: int, channels: int, crop: float = 1.0, interpolation: str = "bilinear"
+) -> np.ndarray:
+    """Decode one image: EXIF rotation, standard mode, centre square, antialiased resize.
+
+    Scaling the shorter side to ``size / crop`` and cropping the centre is the same as scaling a centre square
+    of ``crop`` times the shorter side, which is what is done, in one step.
 
     Args:
         item: the encoded image.
         size: side in pixels of the result.
         channels: 1 (grey) or 3 (RGB).
+        crop: side of the centre square as a share of the shorter side, in (0, 1].
+        interpolation: ``nearest``, ``bilinear``, ``bicubic``, ``box``, ``hamming`` or ``lanczos``.
 
     Returns:
         uint8 array of shape (size, size, channels).
@@ -124,17 +138,12 @@ def square_pixels(item: Encoded, size: int, channels: int) -> np.ndarray:
     image = open_image(item)
     if image.format == "JPEG":
         # Decodes a large photo at 1/2, 1/4 or 1/8 of its size, never below twice what is needed.
-        image.draft(None, (2 * size, 2 * size))
-    image.load()
-    if not isinstance(item, np.ndarray):
-        # A damaged EXIF block says nothing about the pixels.
-        with contextlib.suppress(Exception):
-            ImageOps.exif_transpose(image, in_place=True)
-    image = standard_mode(image, channels)
-    if image.size != (size, size):
-        width, height = image.size
-        side = min(width, height)
-        left, top = (width - side) / 2, (height - side) / 2
+        needed = math.ceil(2 * size / crop)
+        image.draft(None, (needed, needed))
+    image = standard_mode(image, channels) if isinstance(item, np.ndarray) else upright(image, channels)
+    side = crop * min(image.size)
+    if image.size != (size, size) or side != size:
+        left, top = ((length - side) / 2 for length in image.size)
         box = (left, top, left + side, top + side)
-        image = image.resize((size, size), Image.Resampling.BILINEAR, box=box)
+        image = image.resize((size, size), Image.Resampling[interpolation.upper()], box=box)
     return np.asarray(image).reshape(size, size, channels)

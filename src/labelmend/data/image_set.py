@@ -12,6 +12,9 @@ from torch import Tensor
 
 from labelmend.errors import DataError
 
+MEMORY_LIMIT = 4 * 2**30
+"""Bytes up to which decoded images, or features, are held in memory."""
+
 
 class Images(Protocol):
     """N images of one size, or their features, fetched by index; in memory or made on demand."""

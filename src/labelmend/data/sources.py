@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labelmend.data.assemble import MEMORY_LIMIT, Form, decode_listing
+from labelmend.data.assemble import Form, decode_listing
 from labelmend.data.decode import ProgressCallback
-from labelmend.data.image_set import Images, ImageSet, Skipped
+from labelmend.data.image_set import MEMORY_LIMIT, Images, ImageSet, Skipped
 from labelmend.data.listing import Listing
 from labelmend.data.readers import Request, find_reader
 from labelmend.data.splits import NO_SPLITS, held_out, standard_split
