@@ -31,6 +31,7 @@ class Stub:
     size: int = 4
     crop: float = 1.0
     interpolation: str = "bilinear"
+    keep_aspect: bool = True
     feature_dim: int = 3
     fingerprint: str = "stub"
     seen: list[int] = field(default_factory=list)
@@ -153,6 +154,7 @@ def test_equal_images_are_embedded_once(tmp_path):
         Stub(size=8),
         Stub(crop=0.5),
         Stub(interpolation="nearest"),
+        Stub(keep_aspect=False),
     ],
 )
 def test_another_embedder_has_features_of_its_own(tmp_path, other):
@@ -174,10 +176,11 @@ def test_another_format_has_features_of_its_own(tmp_path, monkeypatch):
 def test_images_are_prepared_as_the_embedder_asks(tmp_path):
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (40, 30, 3), dtype=np.uint8)
-    stub = Stub(size=8, crop=0.6, interpolation="bicubic")
-    found, _ = embed([image], stub, tmp_path / "cache")
-    expected = square_pixels(image, 8, 3, 0.6, "bicubic")[0, :, 0]
-    assert every(found)[0][0][:2] == [expected[0], expected[-1]]
+    for keep_aspect in (True, False):
+        stub = Stub(size=8, crop=0.6, interpolation="bicubic", keep_aspect=keep_aspect)
+        found, _ = embed([image], stub, tmp_path / "cache")
+        expected = square_pixels(image, 8, 3, 0.6, "bicubic", keep_aspect)[0, :, 0]
+        assert every(found)[0][0][:2] == [expected[0], expected[-1]]
 
 
 class Item:

@@ -176,6 +176,19 @@ def test_resize_then_crop_is_the_same_in_one_step():
     assert np.abs(found - expected).max() <= 1
 
 
+def test_without_proportions_all_sides_are_kept():
+    pixels = np.zeros((4, 8, 3), dtype=np.uint8)
+    pixels[:, :2, 0] = 255
+    assert square_pixels(pixels, 4, 3, keep_aspect=False, interpolation="nearest")[0, :, 0].tolist() == [
+        255,
+        0,
+        0,
+        0,
+    ]
+    assert square_pixels(pixels, 4, 3, crop=0.5, keep_aspect=False)[..., 0].max() < 100
+    assert square_pixels(pixels, 4, 3)[..., 0].max() == 0
+
+
 def test_interpolation_is_the_one_that_is_asked_for():
     pixels = np.zeros((4, 4, 3), dtype=np.uint8)
     pixels[:, 2:] = 200

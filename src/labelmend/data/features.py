@@ -37,6 +37,7 @@ class Embedder(Protocol):
         size: side in pixels of its input.
         crop: side of the centre square that it looks at, as a share of the shorter side, in (0, 1].
         interpolation: how images are resized, as ``square_pixels`` names it.
+        keep_aspect: whether images keep their proportions; see ``square_pixels``.
         feature_dim: d.
         fingerprint: of its weights, and of all else that decides its features.
     """
@@ -47,6 +48,8 @@ class Embedder(Protocol):
     def crop(self) -> float: ...  # noqa: D102
     @property
     def interpolation(self) -> str: ...  # noqa: D102
+    @property
+    def keep_aspect(self) -> bool: ...  # noqa: D102
     @property
     def feature_dim(self) -> int: ...  # noqa: D102
     @property
@@ -145,6 +148,7 @@ def open_folder(cache: Path, embedder: Embedder, views: Sequence[View]) -> Featu
         "size": embedder.size,
         "crop": embedder.crop,
         "interpolation": embedder.interpolation,
+        "keep_aspect": embedder.keep_aspect,
         "feature_dim": embedder.feature_dim,
     }
     name = hashlib.sha256(json.dumps(description).encode()).hexdigest()[:16]
@@ -192,7 +196,9 @@ def embed(
             key = content_key(content)
             if folder.complete(key):
                 return key, None
-            return key, square_pixels(content, embedder.size, 3, embedder.crop, embedder.interpolation)
+            return key, square_pixels(
+                content, embedder.size, 3, embedder.crop, embedder.interpolation, embedder.keep_aspect
+            )
 
         pending = [_Pending(view, embedder, folder, batch_size) for view in views]
         keys: list[bytes] = []

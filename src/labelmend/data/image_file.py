@@ -118,7 +118,12 @@ def upright(image: Image.Image, channels: int) -> Image.Image:
 
 
 def square_pixels(
-    item: Encoded, size: int, channels: int, crop: float = 1.0, interpolation: str = "bilinear"
+    item: Encoded,
+    size: int,
+    channels: int,
+    crop: float = 1.0,
+    interpolation: str = "bilinear",
+    keep_aspect: bool = True,
 ) -> np.ndarray:
     """Decode one image: EXIF rotation, standard mode, centre square, antialiased resize.
 
@@ -131,6 +136,7 @@ def square_pixels(
         channels: 1 (grey) or 3 (RGB).
         crop: side of the centre square as a share of the shorter side, in (0, 1].
         interpolation: ``nearest``, ``bilinear``, ``bicubic``, ``box``, ``hamming`` or ``lanczos``.
+        keep_aspect: whether a square is cut out; otherwise ``crop`` of both sides, which become equal.
 
     Returns:
         uint8 array of shape (size, size, channels).
@@ -141,9 +147,9 @@ def square_pixels(
         needed = math.ceil(2 * size / crop)
         image.draft(None, (needed, needed))
     image = standard_mode(image, channels) if isinstance(item, np.ndarray) else upright(image, channels)
-    side = crop * min(image.size)
-    if image.size != (size, size) or side != size:
-        left, top = ((length - side) / 2 for length in image.size)
-        box = (left, top, left + side, top + side)
+    kept = [crop * (min(image.size) if keep_aspect else side) for side in image.size]
+    if image.size != (size, size) or kept != [size, size]:
+        left, top = ((side - part) / 2 for side, part in zip(image.size, kept, strict=True))
+        box = (left, top, left + kept[0], top + kept[1])
         image = image.resize((size, size), Image.Resampling[interpolation.upper()], box=box)
     return np.asarray(image).reshape(size, size, channels)
