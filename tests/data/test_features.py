@@ -3,6 +3,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import time
 from dataclasses import dataclass, field
 
@@ -13,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from labelmend.data import features as module
+from labelmend.data import image_file
 from labelmend.data.decode import num_threads
 from labelmend.data.features import CachedFeatures, content_key, embed, embed_listing, open_folder
 from labelmend.data.image_file import square_pixels
@@ -223,6 +225,14 @@ def test_unreadable_images_are_listed_and_the_others_keep_their_order(tmp_path):
         assert sorted(unreadable) == [1, 3, 4]
         assert unreadable[1] == "not an image in a known format"
         assert unreadable[4] == "No such file or directory"
+
+
+def test_what_a_file_needs_to_be_opened_is_said(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    image_file._register_heif.cache_clear()
+    (tmp_path / "a.heic").write_bytes(b"")
+    _, unreadable = embed([tmp_path / "a.heic"], Stub(), tmp_path / "cache")
+    assert "pip install pillow-heif" in unreadable[0]
 
 
 def test_no_image_at_all(tmp_path):

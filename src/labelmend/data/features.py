@@ -17,7 +17,7 @@ from torch import Tensor
 from labelmend.data.assemble import refuse_unreadable, skipped_images
 from labelmend.data.decode import ProgressCallback, in_threads
 from labelmend.data.feature_files import FeatureFolder
-from labelmend.data.image_file import Encoded, square_pixels, upright
+from labelmend.data.image_file import Encoded, image_bytes, square_pixels, upright
 from labelmend.data.image_set import MEMORY_LIMIT, Images, Skipped
 from labelmend.data.listing import Listing
 from labelmend.errors import RunError
@@ -103,7 +103,7 @@ def content_key(content: bytes | np.ndarray) -> bytes:
 
 def _content(item: Encoded) -> bytes | np.ndarray:
     if isinstance(item, Path):
-        return item.read_bytes()
+        return image_bytes(item)
     if isinstance(item, bytes | np.ndarray):
         return item
     return np.asarray(upright(item.open(), 3))

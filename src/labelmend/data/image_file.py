@@ -48,12 +48,26 @@ def open_image(item: Encoded) -> Image.Image:
             raise OSError("not a file (a folder, pipe, socket or device)")
         if item.suffix.lower() in HEIF_SUFFIXES:
             _register_heif()
+
+
+        _ready_for(item)
         return Image.open(item)
     if isinstance(item, bytes):
         return Image.open(io.BytesIO(item))
     if isinstance(item, np.ndarray):
         return Image.fromarray(item[..., 0] if item.shape[-1] == 1 else item)
     return item.open()
+
+
+def image_bytes(path: Path) -> bytes:
+    """The bytes of an image file, for ``open_image``."""
+    _ready_for(path)
+    return path.read_bytes()
+
+
+def _ready_for(path: Path) -> None:
+    if path.suffix.lower() in HEIF_SUFFIXES:
+        _register_heif()
 
 
 @cache
