@@ -49,7 +49,6 @@ def open_image(item: Encoded) -> Image.Image:
         if item.suffix.lower() in HEIF_SUFFIXES:
             _register_heif()
 
-
         _ready_for(item)
         return Image.open(item)
     if isinstance(item, bytes):
