@@ -149,7 +149,7 @@ class AugmentationSettings(Checked):
     padding: Literal["reflect", "zero"] = "reflect"
     """What fills the border of a shifted image."""
     flip: bool | None = None
-    """Mirror left and right at random; by default on, except for the built-in digits."""
+    """Mirror left and right at random; by default where mirror images of the data look like their class."""
     cutout: float = 0.0
     """Side of a square blanked in strong views, as a share of the image's; 0 for none."""
     jitter: float = 0.0

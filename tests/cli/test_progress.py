@@ -37,3 +37,10 @@ def test_columns_appear_with_the_first_value(capsys, tmp_path):
     assert lines[2].split() == ["2", "2.000"]
     assert lines[-3].split()[:3] == ["epoch", "loss", "easy"]
     assert lines[-1].split() == ["31", "1.000", *"-" * 6, "|", *"-" * 5]
+
+
+def test_the_first_lines_say_what_was_decided_on_mirroring(capsys, tmp_path):
+    info = {"network": "fastnet", "parameters": 7, "image_size": 8, "precision": "float32", "device": "cpu"}
+    with ProgressView(tmp_path) as view:
+        view.on_start(info | {"mirroring": "mirroring is on, as set by --flip"})
+    assert capsys.readouterr().out.splitlines()[1] == "mirroring is on, as set by --flip"

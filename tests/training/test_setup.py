@@ -8,7 +8,8 @@ from labelmend.config import AugmentationSettings, NetworkSettings, Settings, Tr
 from labelmend.errors import DataError
 from labelmend.methods import METHODS
 from labelmend.training import setup
-from labelmend.training.setup import hold_out, resolve_augmentation, set_up
+from labelmend.training.mirroring import Mirroring
+from labelmend.training.setup import describe, hold_out, resolve_augmentation, set_up
 from labelmend.training.views import Normalisation
 
 
@@ -32,15 +33,13 @@ def test_batch_size_and_rate_follow_the_number_of_images():
 def test_views_follow_the_images():
     normalisation = Normalisation((0.0,), (1.0,))
 
-    def resolve(side, mirror_safe=True, **changes):
-        return resolve_augmentation(AugmentationSettings(**changes), normalisation, side, mirror_safe)
+    def resolve(side, flip=True, **changes):
+        return resolve_augmentation(AugmentationSettings(**changes), normalisation, side, flip)
 
     assert [resolve(side).crop for side in (4, 8, 32, 224)] == [1, 1, 4, 28]
     assert resolve(8, crop=0).crop == 0
     assert resolve(8, crop=20).crop == 7
-    assert [resolve(8, safe).flip for safe in (True, False)] == [True, False]
-    assert [resolve(8, safe, flip=True).flip for safe in (True, False)] == [True, True]
-    assert resolve(8, flip=False).flip is False
+    assert [resolve(8, flip).flip for flip in (True, False)] == [True, False]
     assert resolve(32, cutout=0.3).cutout == 10
     assert resolve(32, jitter=0.4, padding="zero").jitter == 0.4
     assert resolve(32, padding="zero").padding == "zero"
@@ -82,6 +81,26 @@ def test_a_run_before_its_first_step(noisy_digits):
     assert len(found.networks) == 1
     assert found.networks[0].num_outputs == 10
     assert found.arithmetic.precision == "float32"
+
+
+def test_mirroring_is_as_set_known_or_measured(noisy_digits):
+    def decided(mirror_safe, flip=None):
+        chosen = replace(settings(), augmentation=AugmentationSettings(flip=flip))
+        found = set_up(chosen, replace(noisy_digits, mirror_safe=mirror_safe), METHODS["ce"], generator())
+        assert found.augmentation.flip == found.mirroring.on
+        return found.mirroring.on, found.mirroring.outcome
+
+    assert decided(True) == (True, "known")
+    assert decided(False, flip=True) == (True, "set")
+    assert decided(None) == (False, "unsafe")
+
+
+def test_a_run_that_goes_on_keeps_what_it_decided_on_mirroring(noisy_digits):
+    kept = Mirroring(True, "safe", 600, 0.9, 0.1)
+    found = set_up(settings(), noisy_digits, METHODS["ce"], generator(), mirroring=kept)
+    assert found.mirroring is kept
+    assert found.augmentation.flip
+    assert describe(found, noisy_digits, 1)["mirroring"] == str(kept)
 
 
 def test_predictions_are_averaged_over_mirror_images_only_where_views_are_mirrored(noisy_digits):

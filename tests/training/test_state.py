@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -74,6 +75,15 @@ def test_precision_and_memory_format_of_a_run_stay(noisy_digits, tmp_path):
     assert again.setup.arithmetic.memory_format == "contiguous"
 
 
+def test_what_was_decided_on_mirroring_stays(noisy_digits, tmp_path):
+    unknown, chosen = replace(noisy_digits, mirror_safe=None), settings("ce", method_settings={})
+    run = Trainer(chosen, unknown, folder=tmp_path)
+    state.keep(run, run.run_epoch(), tmp_path)
+    assert (run.setup.mirroring.outcome, run.setup.mirroring.images) == ("unsafe", 600)
+    safe = replace(noisy_digits, mirror_safe=True)
+    assert Trainer(chosen, safe, folder=tmp_path, resume=True).setup.mirroring == run.setup.mirroring
+
+
 def test_metrics_after_the_last_checkpoint_are_written_anew(stopped, noisy_digits, tmp_path):
     path = tmp_path / state.METRICS
     path.write_text(path.read_text() + '{"epoch": 4}\n')
@@ -94,6 +104,8 @@ def without(prefix):
         lambda tensors, info: info.pop("spent"),
         lambda tensors, info: info["spent"].update(joules=1.0),
         lambda tensors, info: info.update(average_steps=[]),
+        lambda tensors, info: info.pop("mirroring"),
+        lambda tensors, info: info["mirroring"].update(glass=1),
         lambda tensors, info: tensors.update({"method.unknown": torch.zeros(1)}),
         lambda tensors, info: tensors.update({"network0.classifier.bias": torch.zeros(3)}),
     ],

@@ -134,6 +134,7 @@ class ProgressView:
                 f"images of {info['image_size']} px, {info['precision']} on {info['device']}"
             )
         )
+        self.console.print(plain(info["mirroring"]))
         self.console.print(plain(f"run folder: {self.folder}"))
         self.console.print()
         self.progress.start()

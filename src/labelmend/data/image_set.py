@@ -100,7 +100,7 @@ class ImageSet:
         skipped: files of the source that were left out, with the reason.
         notes: what was assumed about the source, one line each, with the flag that changes it.
         name: what the set is called in logs, e.g. the source string.
-        mirror_safe: False where mirroring an image changes its class (digits, text).
+        mirror_safe: whether a mirrored image keeps its class; None where that is not known.
     """
 
     images: Images
@@ -113,7 +113,7 @@ class ImageSet:
     skipped: list[Skipped] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     name: str = ""
-    mirror_safe: bool = True
+    mirror_safe: bool | None = None
 
     def __post_init__(self) -> None:
         """Check that all columns have one length and that ids are unique."""

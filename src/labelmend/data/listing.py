@@ -41,7 +41,7 @@ class Listing:
         true_labels: N raw true labels, or None.
         trusted: N flags, or None.
         images: the images where they are at hand already decoded.
-        mirror_safe: False where mirroring an image changes its class.
+        mirror_safe: whether a mirrored image keeps its class; None where that is not known.
         skipped: files that were left out before, with the reason.
         notes: what was assumed about the source, one line each, with the flag that changes it.
     """
@@ -55,7 +55,7 @@ class Listing:
     true_labels: list[Label] | None = None
     trusted: list[bool] | None = None
     images: Images | None = None
-    mirror_safe: bool = True
+    mirror_safe: bool | None = None
     skipped: list[Skipped] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 

@@ -14,6 +14,7 @@ class Purpose(IntEnum):
     BATCHES = 0
     METHOD = 1
     HELD_OUT = 2
+    MIRRORING = 3
 
 
 def stream(seed: int, purpose: Purpose) -> torch.Generator:

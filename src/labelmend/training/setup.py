@@ -17,8 +17,10 @@ from labelmend.models.classifier import Classifier
 from labelmend.models.registry import NetworkDescription, build_network, describe_network, redraw
 from labelmend.training.arithmetic import Arithmetic, find_device
 from labelmend.training.machine import machine
+from labelmend.training.mirroring import Mirroring, decide_mirroring
 from labelmend.training.probe import probe
 from labelmend.training.scoring import area_factor
+from labelmend.training.seeds import Purpose, stream
 from labelmend.training.views import Augmentation, Normalisation
 
 # Enough images for channel statistics and whitening; more change nothing that is visible.
@@ -29,13 +31,13 @@ LR_OF_125 = 0.2
 
 
 def resolve_augmentation(
-    settings: AugmentationSettings, normalisation: Normalisation, image_size: int, mirror_safe: bool
+    settings: AugmentationSettings, normalisation: Normalisation, image_size: int, flip: bool
 ) -> Augmentation:
-    """Fill in the settings that depend on the data."""
+    """Fill in the settings that depend on the data; ``flip`` is what was decided on mirroring."""
     return Augmentation(
         normalisation,
         crop=max(1, image_size // 8) if settings.crop is None else min(settings.crop, image_size - 1),
-        flip=mirror_safe if settings.flip is None else settings.flip,
+        flip=flip,
         cutout=round(settings.cutout * image_size),
         jitter=settings.jitter,
         padding=settings.padding,
@@ -78,6 +80,7 @@ class Setup:
         arithmetic: device, precision and memory format.
         speeds: images a second of each arithmetic that was tried.
         augmentation: draws views.
+        mirroring: what was decided on mirroring, and why.
         flip_average: whether predictions are averaged over each image and its mirror image.
         batch_size: images a step.
         lr: peak learning rate.
@@ -90,6 +93,7 @@ class Setup:
     arithmetic: Arithmetic
     speeds: dict[str, float]
     augmentation: Augmentation
+    mirroring: Mirroring
     flip_average: bool
     batch_size: int
     lr: float
@@ -108,6 +112,7 @@ def set_up(
     method: type[Method],
     generator: torch.Generator,
     chosen: tuple[str, str] | None = None,
+    mirroring: Mirroring | None = None,
 ) -> Setup:
     """Settle everything that the settings leave to the data and the machine.
 
@@ -117,6 +122,7 @@ def set_up(
         method: which says how many networks there are and how many outputs they have.
         generator: source of the sample and of the initial weights.
         chosen: precision and memory format of a run that goes on.
+        mirroring: what that run decided on mirroring.
 
     Raises:
         DataError: If there are fewer than two classes.
@@ -149,9 +155,15 @@ def set_up(
     for network in networks:
         arithmetic.place_module(network)
     batch_size = resolve_batch_size(training, count, image_size)
-    augmentation = resolve_augmentation(
-        settings.augmentation, normalisation, image_size, train_set.mirror_safe
+    mirroring = mirroring or decide_mirroring(
+        settings.augmentation.flip,
+        train_set.mirror_safe,
+        train_set.images,
+        torch.from_numpy(train_set.given_labels),
+        train_set.class_names,
+        stream(settings.seed, Purpose.MIRRORING),
     )
+    augmentation = resolve_augmentation(settings.augmentation, normalisation, image_size, mirroring.on)
     return Setup(
         normalisation=normalisation,
         sample=sample,
@@ -159,6 +171,7 @@ def set_up(
         arithmetic=arithmetic,
         speeds=speeds,
         augmentation=augmentation,
+        mirroring=mirroring,
         flip_average=training.flip_average and augmentation.flip,
         batch_size=batch_size,
         lr=resolve_lr(training, batch_size),
@@ -180,6 +193,7 @@ def describe(setup: Setup, train_set: ImageSet, members: int) -> dict[str, Any]:
         "mean": list(setup.normalisation.mean),
         "std": list(setup.normalisation.std),
         "flip_average": setup.flip_average,
+        "mirroring": str(setup.mirroring),
         "precision": setup.arithmetic.precision,
         "memory_format": setup.arithmetic.memory_format,
         "device": str(setup.arithmetic.device),

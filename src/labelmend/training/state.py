@@ -15,6 +15,7 @@ from labelmend.methods.base import Method, Task
 from labelmend.tensors import load_tensors, pack, save_tensors, unpack
 from labelmend.training.budget import Spent
 from labelmend.training.ema import WeightAverage
+from labelmend.training.mirroring import Mirroring
 from labelmend.training.optimizers import load_optimizer_tensors, optimizer_tensors
 from labelmend.training.setup import Setup
 from labelmend.training.stages import Stages
@@ -70,6 +71,7 @@ def capture(trainer: Resumable) -> State:
         "spent": asdict(trainer.spent),
         "precision": trainer.setup.arithmetic.precision,
         "memory_format": trainer.setup.arithmetic.memory_format,
+        "mirroring": asdict(trainer.setup.mirroring),
         "rows": trainer.rows,
     }
     return tensors, info
@@ -84,6 +86,18 @@ def arithmetic_of(state: State, folder: Path | None) -> tuple[str, str]:
     try:
         return state[1]["precision"], state[1]["memory_format"]
     except KeyError as error:
+        raise _of_another_version(error, folder) from error
+
+
+def mirroring_of(state: State, folder: Path | None) -> Mirroring:
+    """What a saved run decided on mirroring.
+
+    Raises:
+        RunError: If it was written by another version of labelmend.
+    """
+    try:
+        return Mirroring(**state[1]["mirroring"])
+    except (KeyError, TypeError) as error:
         raise _of_another_version(error, folder) from error
 
 

@@ -94,7 +94,8 @@ class Trainer:
         self.generator = stream(seed, Purpose.BATCHES)
         method = METHODS[settings.method.name]
         chosen = None if saved is None else state.arithmetic_of(saved, folder)
-        self.setup = set_up(settings, train_set, method, self.generator, chosen)
+        mirroring = None if saved is None else state.mirroring_of(saved, folder)
+        self.setup = set_up(settings, train_set, method, self.generator, chosen, mirroring)
         self.averages = [WeightAverage(network, training.ema_decay) for network in self.setup.networks]
         self.task = self._task(stream(seed, Purpose.METHOD))
         self.method = method(settings.method, self.task).to(self.setup.arithmetic.device)
@@ -327,6 +328,7 @@ class Trainer:
             "epochs": self.spent.epochs,
             "flops": self.spent.flops,
             "seconds": self.spent.seconds,
+            "mirroring": str(self.setup.mirroring),
             **machine(),
             "precision": arithmetic.precision,
             "memory_format": arithmetic.memory_format,
