@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelmend.selection.small_loss import keep_share, small_loss
+from labelmend.selection.small_loss import exchanged_mean, keep_share, small_loss, small_loss_set
 
 
 def test_the_smallest_come_first_by_hand():
@@ -44,3 +44,16 @@ def test_no_loss_left_out_is_smaller_than_one_kept(values, share):
 )
 def test_share_that_is_kept_by_hand(share, rate, ramp, kept):
     assert keep_share(share, rate, ramp) == pytest.approx(kept)
+
+
+def test_each_network_has_the_picks_of_the_other_by_hand():
+    first, second = torch.tensor([1.0, 2.0, 4.0]), torch.tensor([7.0, 3.0, 5.0])
+    # The first learns samples 1 and 2, the second samples 0 and 1.
+    assert float(exchanged_mean(first, second, 0.7)) == (2 + 4) / 2 + (7 + 3) / 2
+    assert float(exchanged_mean(first, second, 1.0)) == pytest.approx(7 / 3 + 5)
+
+
+def test_of_all_samples_the_smallest_and_the_trusted_are_kept():
+    losses, trusted = torch.tensor([0.5, 0.1, 0.9, 0.3]), torch.tensor([False, False, True, False])
+    assert small_loss_set(losses, 0.5, trusted).tolist() == [False, True, True, True]
+    assert trusted.tolist() == [False, False, True, False]

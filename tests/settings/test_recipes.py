@@ -167,6 +167,24 @@ RECIPES |= {
     "sce-paper": published(
         {"name": "sce", "alpha": 0.1, "beta": 1.0, "log_zero": -9.21}, {"lr": 0.01, **THIRDS}, 120
     ),
+    "forward-paper": published(
+        {"name": "forward", "transition_file": None, "warmup": 0.5, "anchor_percentile": 97.0},
+        {"lr": 0.1, "weight_decay": 1e-4, "validation": 0.1, **THIRDS},
+        epochs=240,
+    ),
+    "co_teaching_plus-paper": published(
+        {
+            "name": "co_teaching_plus",
+            "forget_rate": 0.2,
+            "forget_ramp": 0.05,
+            "warmup": 0.1,
+            "double_softmax": False,
+        },
+        CIFARN,
+    ),
+    "jocor-paper": published(
+        {"name": "jocor", "forget_rate": 0.2, "forget_ramp": 0.05, "agreement": 0.9}, CIFARN
+    ),
 }
 
 

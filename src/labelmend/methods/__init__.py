@@ -3,9 +3,12 @@
 from labelmend.methods.anchor_hallucination import AnchorHallucination
 from labelmend.methods.base import Method
 from labelmend.methods.co_teaching import CoTeaching
+from labelmend.methods.co_teaching_plus import CoTeachingPlus
 from labelmend.methods.cross_entropy import CrossEntropy
 from labelmend.methods.dac import Dac
+from labelmend.methods.forward import Forward
 from labelmend.methods.gce import Gce
+from labelmend.methods.jocor import Jocor
 from labelmend.methods.label_smoothing import LabelSmoothing
 from labelmend.methods.mend import Mend
 from labelmend.methods.mixup import Mixup
@@ -24,7 +27,10 @@ METHODS: dict[str, type[Method]] = {
         NegativeLabelSmoothing,
         Gce,
         Sce,
+        Forward,
         CoTeaching,
+        CoTeachingPlus,
+        Jocor,
         VolMinNet,
         Dac,
     )

@@ -14,7 +14,7 @@ from torch.nn import functional
 from labelmend.config import MethodSettings, Range
 from labelmend.methods.base import Batch, Method
 from labelmend.methods.plan import Progress
-from labelmend.selection.small_loss import keep_share, small_loss
+from labelmend.selection.small_loss import exchanged_mean, keep_share
 
 
 @dataclass
@@ -58,4 +58,4 @@ class CoTeaching(Method):
             for network in self.task.networks
         )
         kept = keep_share(progress.share, self.settings.forget_rate, self.settings.forget_ramp)
-        return first[small_loss(second, kept)].mean() + second[small_loss(first, kept)].mean()
+        return exchanged_mean(first, second, kept)

@@ -15,6 +15,7 @@ from labelmend.config import MethodSettings, Range
 from labelmend.methods.base import Batch, Method, Task
 from labelmend.methods.plan import OptimizerPlan, ParameterGroup, Progress
 from labelmend.transition.forward import forward_loss
+from labelmend.transition.noise_rate import implied_noise_rate
 from labelmend.transition.volume import first_weight, log_volume, volume_transition
 
 
@@ -71,6 +72,4 @@ class VolMinNet(Method):
 
     def metrics(self) -> dict[str, float]:
         """The noise rate that T implies, for classes as frequent as in the given labels."""
-        shares = torch.bincount(self.task.given_labels, minlength=self.task.num_classes).double()
-        kept = self.transition.detach().diagonal().cpu().double()
-        return {"estimated_noise_rate": float(1 - (shares / shares.sum() * kept).sum())}
+        return {"estimated_noise_rate": implied_noise_rate(self.transition, self.task.given_labels)}

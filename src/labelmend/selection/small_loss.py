@@ -1,4 +1,4 @@
-"""The samples of smallest loss in a batch."""
+"""The samples of smallest loss, in a batch and of all."""
 
 from __future__ import annotations
 
@@ -29,3 +29,33 @@ def keep_share(share: float, forget_rate: float, ramp: float) -> float:
         ramp: T_k, share of the budget over which the share that is left out rises; 0 for at once.
     """
     return 1 - forget_rate * (min(share / ramp, 1.0) if ramp > 0 else 1.0)
+
+
+def exchanged_mean(first: Tensor, second: Tensor, share: float) -> Tensor:
+    """Loss of two networks, each on the samples that the other finds easiest (Co-teaching).
+
+    Args:
+        first: losses of the first network, (B,).
+        second: losses of the second network on the same samples, (B,).
+        share: of the samples that are kept, in [0, 1].
+
+    Returns:
+        Scalar, the sum of both means.
+    """
+    return first[small_loss(second, share)].mean() + second[small_loss(first, share)].mean()
+
+
+def small_loss_set(losses: Tensor, share: float, trusted: Tensor) -> Tensor:
+    """Which of all samples such a rule keeps, and those whose label is trusted.
+
+    Args:
+        losses: (N,).
+        share: of the samples that are kept, in [0, 1].
+        trusted: bool (N,).
+
+    Returns:
+        bool (N,).
+    """
+    kept = trusted.clone()
+    kept[small_loss(losses, share)] = True
+    return kept
