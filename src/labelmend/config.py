@@ -99,7 +99,19 @@ class DataSettings(Checked):
     """A source of images with true labels, scored every epoch; its labels choose nothing. By default
     the source's own test split, where it has one with labels; ``none`` for no test set."""
     label_column: str = "label"
-    """Column of a manifest that holds the given labels."""
+    """Column of a table that holds the given labels; by default also another of a usual name."""
+    image_column: str | None = None
+    """Column of a table that names the images; by default one of a usual name."""
+    image_root: str | None = None
+    """Folder that the file names in a table are relative to; by default that of the table."""
+    group_column: str | None = None
+    """Column of a table whose equal values belong together (patient, camera): no such group is divided
+    between training and what ``validation`` holds out."""
+    skip_missing: bool = False
+    """Leave out rows of a table whose file is missing, and count them."""
+    pixel_range: list[float] = field(default_factory=list)
+    """Two values, e.g. ``0,4095``, that become black and white where images have more than 8 bits; by
+    default taken from the data."""
     split: str | None = None
     """Which split of the source to train on; by default its training split, or all of it.
     ``none`` says that all subfolders are classes, whatever they are called."""
@@ -111,6 +123,17 @@ class DataSettings(Checked):
     """Use only this many images, the first ones."""
 
     RANGES: ClassVar[Mapping[str, Range]] = {"image_size": Range(4, 1024, whole=True), "limit": Range(2)}
+
+    def __post_init__(self) -> None:
+        """Validate the values."""
+        super().__post_init__()
+        ends = self.pixel_range
+        require(
+            not ends or (len(ends) == 2 and -math.inf < ends[0] < ends[1] < math.inf),
+            "pixel_range",
+            ends,
+            "two values, the lower first, e.g. 0,4095",
+        )
 
 
 @dataclass

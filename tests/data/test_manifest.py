@@ -174,7 +174,7 @@ def test_errors_name_the_manifest_the_row_and_the_next_step(photos, kind):
     )
     fails("row 2.*the label is empty", label=["a", "", "a", "b"])
     fails(r"row 4: id '.*0, a\.png' is already that of .*row 1", file_name=[*files[:3], files[0]])
-    fails("row 2: id 'x' is already that of .*row 1", id=["x", "x", "y", "z"])
+    fails("row 2: id 'x' is already that of .*row 1", id=["x", "x", "y", "z"], file_name=[files[0]] * 4)
     fails("row 1: the id is empty", id=["", "x", "y", "z"])
     fails("no image column", file_name=None, photo=files)
     fails("row 2: trusted is 'maybe'", trusted=["yes", "maybe", "no", ""])
@@ -195,9 +195,9 @@ def test_rows_of_another_length_and_damaged_files(photos):
     (photos / "m.xlsx").write_bytes(b"x")
     with pytest.raises(DataError, match=r"cannot read '\.xlsx'"):
         load(photos / "m.xlsx")
-    (photos / "latin.csv").write_bytes("file_name,label\né.png,a\n".encode("latin1"))
+    (photos / "utf16.csv").write_bytes(b"\xff\xfea")
     with pytest.raises(DataError, match="save it as UTF-8"):
-        load(photos / "latin.csv")
+        load(photos / "utf16.csv")
 
 
 def test_rows_before_a_split_keep_their_numbers(photos):

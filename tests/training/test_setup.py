@@ -60,6 +60,23 @@ def test_no_share_holds_out_and_draws_nothing():
     assert torch.equal(draw.get_state(), generator().get_state())
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_groups_are_held_out_whole(seed):
+    groups = [f"patient {row // 7}" for row in range(200)]
+    held = hold_out(200, 0.2, generator(seed), groups)
+    assert 34 <= int(held.sum()) <= 40  # as many groups of 7 as fit into 40
+    inside = {groups[row] for row in range(200) if held[row]}
+    outside = {groups[row] for row in range(200) if not held[row]}
+    assert not inside & outside
+    assert torch.equal(held, hold_out(200, 0.2, generator(seed), groups))
+
+
+def test_a_group_larger_than_the_share():
+    assert hold_out(10, 0.1, generator(), ["a"] * 4 + ["b"] * 6).tolist() == [True] * 4 + [False] * 6
+    with pytest.raises(DataError, match=r"all images are of one group.*--validation"):
+        hold_out(10, 0.1, generator(), ["a"] * 10)
+
+
 def settings(method="ce", **training):
     training = {"precision": "float32", "memory_format": "contiguous", **training}
     return Settings(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
+from labelmend.data.image_file import Encoded
 from labelmend.data.image_set import MemoryImages
 from labelmend.data.labels import name_indices, read_label
 from labelmend.data.listing import Label, Listing
@@ -60,6 +63,40 @@ def _to_uint8(array: np.ndarray, name: str) -> np.ndarray:
         )
     pixels: np.ndarray = np.rint(array * 255).astype(np.uint8)
     return pixels
+
+
+def image_item(image: Any, where: str) -> Encoded:
+    """One image in memory as an item of a listing.
+
+    Args:
+        image: PIL image, tensor (C, H, W) or (H, W), or array (H, W), (H, W, C) or (C, H, W).
+        where: what to call it in the error.
+
+    Raises:
+        DataError: If it is none of these.
+    """
+    if isinstance(image, Image.Image):
+        return PillowItem(image)
+    if isinstance(image, Tensor) and image.ndim == 3 and image.shape[0] in (1, 3, 4):
+        image = image.permute(1, 2, 0)
+    if isinstance(image, Tensor | np.ndarray):
+        pixels: np.ndarray = image_pixels(image[None], where)[0]
+        return pixels
+    raise DataError(
+        f"{where}: an image of type {type(image).__name__}; expected a PIL image, a tensor (C, H, W) or an "
+        "array (H, W, C)"
+    )
+
+
+@dataclass(frozen=True)
+class PillowItem:
+    """An image that is open already."""
+
+    image: Image.Image
+
+    def open(self) -> Image.Image:
+        """A copy, as turning an image by its EXIF block changes it."""
+        return self.image.copy()
 
 
 def _label_list(labels: Any, class_names: list[str] | None, name: str) -> list[Label] | None:

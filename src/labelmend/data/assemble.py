@@ -18,7 +18,7 @@ from labelmend.data.decode import (
     read_headers,
 )
 from labelmend.data.image_set import MEMORY_LIMIT, Images, ImageSet, MemoryImages, Skipped
-from labelmend.data.labels import encode_labels, list_classes, sort_class_names
+from labelmend.data.labels import encode_labels, list_classes, sort_class_names, warn_of_near_names
 from labelmend.data.listing import Listing
 from labelmend.data.resize import resize
 from labelmend.errors import DataError, LabelmendWarning, UnlabelledError
@@ -134,6 +134,8 @@ def assemble(listing: Listing, form: Form) -> ImageSet:
     if listing.labels is None or names is None:
         raise UnlabelledError(f"{name}: the images have no labels; give a file of labels with --labels")
     refuse_equal_names(names, name)
+    if form.for_training:
+        warn_of_near_names(names, name)
     given = encode_labels(listing.labels, names, name)
     true = None if listing.true_labels is None else encode_labels(listing.true_labels, names, name)
     if form.limit is not None and form.limit < len(listing):
@@ -150,6 +152,7 @@ def assemble(listing: Listing, form: Form) -> ImageSet:
         paths=[listing.paths[row] for row in rows],
         true_labels=None if true is None else true[rows],
         trusted=None if listing.trusted is None else np.asarray([listing.trusted[row] for row in rows]),
+        groups=None if listing.groups is None else [listing.groups[row] for row in rows],
         skipped=[*listing.skipped, *skipped],
         notes=listing.notes,
         name=name,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from labelmend.data.image_file import IMAGE_SUFFIXES
 from labelmend.data.image_set import Skipped
+from labelmend.data.labels import clean_name
 from labelmend.data.listing import Label, Listing
 from labelmend.data.walk import ImageWalk, is_hidden, is_image_file
 from labelmend.errors import DataError, LabelmendWarning, UnlabelledError
@@ -69,7 +70,7 @@ def list_class_folders(
             )
             continue
         files += images
-        labels += [name] * len(images)
+        labels += [clean_name(name)] * len(images)
     loose = direct_images(folder)
     if not files:
         where = " (the images lie directly in it)" if loose else ""

@@ -97,6 +97,10 @@ class ImageSet:
         paths: N file paths as written in the source ("" where an image has none).
         true_labels: int64 array of shape (N,), known only in benchmarks, or None.
         trusted: bool array of shape (N,): labels a person has confirmed, or None.
+        groups: N names; images of equal ones (of one patient, camera, video) are never divided between
+            training and what it is checked on. Or None.
+        same_pictures: rows of images that are equal pixel by pixel, each group in order.
+        pixel_range: values (low, high) that became 0 and 255 where images have more than 8 bits, else None.
         skipped: files of the source that were left out, with the reason.
         notes: what was assumed about the source, one line each, with the flag that changes it.
         name: what the set is called in logs, e.g. the source string.
@@ -110,6 +114,9 @@ class ImageSet:
     paths: list[str]
     true_labels: np.ndarray | None = None
     trusted: np.ndarray | None = None
+    groups: list[str] | None = None
+    same_pictures: list[list[int]] = field(default_factory=list)
+    pixel_range: tuple[float, float] | None = None
     skipped: list[Skipped] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     name: str = ""
@@ -123,6 +130,8 @@ class ImageSet:
             columns["true_labels"] = self.true_labels
         if self.trusted is not None:
             columns["trusted"] = self.trusted
+        if self.groups is not None:
+            columns["groups"] = self.groups
         for column, values in columns.items():
             if len(values) != n:
                 raise DataError(f"{self.name}: {n} images but {len(values)} {column}")
@@ -140,6 +149,10 @@ class ImageSet:
         """Number of classes C."""
         return len(self.class_names)
 
+    def conflicts(self) -> list[list[int]]:
+        """Rows of one picture that stands under several given labels: all but one of them are wrong."""
+        return [rows for rows in self.same_pictures if len(set(self.given_labels[rows].tolist())) > 1]
+
     def with_labels(self, given_labels: np.ndarray) -> ImageSet:
         """The same images with other given labels (int64, shape (N,))."""
         return replace(self, given_labels=np.asarray(given_labels, dtype=np.int64))
@@ -155,4 +168,15 @@ class ImageSet:
             paths=[self.paths[i] for i in rows],
             true_labels=None if self.true_labels is None else self.true_labels[rows],
             trusted=None if self.trusted is None else self.trusted[rows],
+            groups=None if self.groups is None else [self.groups[i] for i in rows],
+            same_pictures=_kept_groups(self.same_pictures, rows),
         )
+
+
+def _kept_groups(groups: list[list[int]], rows: np.ndarray) -> list[list[int]]:
+    """Groups of rows in their new numbers, where at least two are kept."""
+    if not groups:
+        return []
+    places = {int(row): place for place, row in enumerate(rows)}
+    kept = [sorted(places[row] for row in group if row in places) for group in groups]
+    return [group for group in kept if len(group) > 1]

@@ -3,41 +3,124 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+import unicodedata
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from torch import Tensor
 
 from labelmend.data.listing import Label
-from labelmend.errors import DataError
+from labelmend.errors import DataError, LabelmendWarning
 
 _INTEGER = re.compile(r"0|-?[1-9][0-9]*")
 
 
+def clean_name(text: str) -> str:
+    """A class name without blanks around it, in one Unicode form (NFC): ``"cat "`` is ``"cat"``."""
+    return unicodedata.normalize("NFC", text).strip()
+
+
+def is_empty(value: Any) -> bool:
+    """Whether a raw label is none: None, NaN, NA or blank text."""
+    if isinstance(value, str):
+        return not value.strip()
+    return (
+        value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and np.isnan(value))
+    )
+
+
+def _single(value: Any) -> Any:
+    """What is in a wrapping of one value: ``["cat"]``, ``{"label": "cat"}``, ``b"cat"``, a 0-d array."""
+    while True:
+        if isinstance(value, Tensor | np.ndarray):
+            if value.ndim and len(value) != 1:
+                return value
+            value = value.item() if value.ndim == 0 else value[0]
+        elif isinstance(value, np.generic):
+            value = value.item()
+        elif isinstance(value, list | tuple | set | frozenset) and len(value) == 1:
+            (value,) = value
+        elif isinstance(value, Mapping) and len(value) == 1:
+            (value,) = value.values()
+        else:
+            return value
+
+
 def read_label(value: Any, where: str) -> Label:
-    """One raw label as a string or int; whole floats become ints.
+    """One raw label as a string or int; whole floats become ints, wrappings of one value are taken off.
 
     Args:
-        value: string, integer, whole float, or a NumPy or torch scalar of those.
+        value: string, bytes, integer, whole float, a NumPy or torch scalar of those, or a list, tuple or
+            dictionary of just one.
         where: file and row, for the error.
 
     Raises:
-        DataError: If the label is empty, or a fraction.
+        DataError: If the label is empty, a fraction, or several values.
     """
-    if isinstance(value, np.generic | Tensor):
-        value = value.item()
-    if value is None or value == "" or (isinstance(value, float) and np.isnan(value)):
+    value = _single(value)
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    if is_empty(value):
         raise DataError(f"{where}: the label is empty; fill it in or leave the row out")
+    if isinstance(value, str):
+        return clean_name(value)
     if isinstance(value, bool):
         return str(value)
     if isinstance(value, int):
         return value
-    if isinstance(value, float):
-        if value.is_integer():
+    if isinstance(value, float | Decimal) and np.isfinite(float(value)):
+        if value == int(value):
             return int(value)
         raise DataError(f"{where}: the label is {value!r}; labels are class names or whole numbers")
-    return str(value)
+    shown = " ".join(repr(value).split())
+    raise DataError(
+        f"{where}: the label is {shown[:80]} ({type(value).__name__}); labels are class names or whole "
+        "numbers, one for each image"
+    )
+
+
+def one_hot_indices(rows: np.ndarray, where: str) -> np.ndarray:
+    """Class index of each row of a one-hot matrix (N, C).
+
+    Raises:
+        DataError: If a row is anything but zeros and a single one; the message names it, from 1.
+    """
+    ones = rows == 1
+    wrong = np.flatnonzero((ones.sum(axis=1) != 1) | ~(ones | (rows == 0)).all(axis=1))
+    if len(wrong):
+        row = int(wrong[0])
+        marked = int((rows[row] != 0).sum())
+        raise DataError(
+            f"{where}, row {row + 1}: {marked} of {rows.shape[1]} columns are marked, expected a single 1 "
+            "and zeros; labelmend needs one label for each image"
+        )
+    indices: np.ndarray = ones.argmax(axis=1)
+    return indices
+
+
+def warn_of_near_names(class_names: Sequence[str], where: str) -> None:
+    """Warn of classes whose names differ in case, accents, blanks, hyphens or underscores only.
+
+    Warns:
+        LabelmendWarning: Once, with all of them.
+    """
+    groups: dict[str, list[str]] = {}
+    for name in class_names:
+        letters = unicodedata.normalize("NFKD", name).casefold()
+        key = "".join(c for c in letters if not unicodedata.combining(c) and c not in " _-.")
+        groups.setdefault(key, []).append(name)
+    alike = [" and ".join(map(repr, names)) for names in groups.values() if len(names) > 1]
+    if alike:
+        warnings.warn(
+            f"{where}: classes of nearly the same name are kept apart: {', '.join(alike[:5])}"
+            f"{', ...' if len(alike) > 5 else ''}; give them one name if they are one class",
+            LabelmendWarning,
+            stacklevel=3,
+        )
 
 
 def sort_class_names(names: Iterable[str]) -> list[str]:

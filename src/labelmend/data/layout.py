@@ -9,7 +9,8 @@ from pathlib import Path
 from labelmend.data.class_folders import direct_images, subfolders
 from labelmend.data.labels import list_classes
 from labelmend.data.splits import NO_SPLITS, split_of, standard_split
-from labelmend.data.walk import ImageWalk
+from labelmend.data.tables import table_kind
+from labelmend.data.walk import ImageWalk, is_hidden
 from labelmend.errors import DataError
 
 _METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
@@ -57,6 +58,21 @@ class Layout:
 def metadata_of(folder: Path) -> Path | None:
     """The table that describes the images of a folder in the layout of Hugging Face, or None."""
     return next((folder / name for name in _METADATA if (folder / name).is_file()), None)
+
+
+def table_beside(folder: Path, split: str | None = None) -> Path | None:
+    """The table of images in a folder: the one named like the split, or else the only one.
+
+    Tables of other splits and Kaggle's examples of submissions are passed over.
+    """
+    tables = [p for p in sorted(folder.iterdir()) if p.is_file() and not is_hidden(p.name) and table_kind(p)]
+    tables = [p for p in tables if not p.name.lower().startswith(("sample_sub", "samplesub"))]
+    of_split = {p: split_of(p.name.partition(".")[0]) for p in tables}
+    for wanted in (split or "train", None):
+        found = [p for p in tables if of_split[p] == wanted]
+        if len(found) == 1 and (wanted is not None or split in (None, "train")):
+            return found[0]
+    return None
 
 
 def find_layout(folder: Path, split: str | None = None) -> Layout:
@@ -118,7 +134,7 @@ def _has_images(folder: Path) -> bool:
 
 def _is_divided(folder: Path) -> bool:
     """Whether a folder holds classes or a table rather than the images of one class."""
-    if metadata_of(folder) or any(folder.glob("*.parquet")):
+    if metadata_of(folder) or any(folder.glob("*.parquet")) or table_beside(folder):
         return True
     return not direct_images(folder) and any(_has_images(sub) for sub in subfolders(folder))
 

@@ -40,6 +40,7 @@ class Listing:
         class_names: classes in index order where the source fixes them, else None.
         true_labels: N raw true labels, or None.
         trusted: N flags, or None.
+        groups: N names; images of equal ones belong together, e.g. of one patient. Or None.
         images: the images where they are at hand already decoded.
         mirror_safe: whether a mirrored image keeps its class; None where that is not known.
         skipped: files that were left out before, with the reason.
@@ -54,6 +55,7 @@ class Listing:
     class_names: list[str] | None = None
     true_labels: list[Label] | None = None
     trusted: list[bool] | None = None
+    groups: list[str] | None = None
     images: Images | None = None
     mirror_safe: bool | None = None
     skipped: list[Skipped] = field(default_factory=list)
@@ -73,5 +75,6 @@ class Listing:
             labels=_take(self.labels, rows),
             true_labels=_take(self.true_labels, rows),
             trusted=_take(self.trusted, rows),
+            groups=_take(self.groups, rows),
             images=_take_images(self.images, rows),
         )

@@ -6,12 +6,13 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from labelmend.data.assemble import Form, decode_listing
 from labelmend.data.decode import ProgressCallback
 from labelmend.data.image_set import MEMORY_LIMIT, Images, ImageSet, Skipped
 from labelmend.data.listing import Listing
+from labelmend.data.manifest import Columns
 from labelmend.data.readers import Request, find_reader
 from labelmend.data.splits import NO_SPLITS, held_out, standard_split
 from labelmend.errors import DataError, LabelmendWarning, UnlabelledError
@@ -34,15 +35,50 @@ class UnlabelledImages:
     skipped: list[Skipped]
 
 
-def read_listing(
-    source: Any, *, split: str | None = None, label_column: str = "label", root: str | Path | None = None
-) -> Listing:
+class Reading(TypedDict, total=False):
+    """How a source is read; all of it is optional.
+
+    Attributes:
+        label_column: column of a table that holds the given labels; by default ``label`` or a usual name.
+        image_column: column of a table that names the images; by default one of a usual name.
+        image_root: folder that the file names of a table are relative to; by default that of the table.
+        group_column: column of a table whose equal values keep images together (of one patient, camera).
+        skip_missing: leave out rows of a table whose file is missing, instead of refusing them.
+        root: folder of a named benchmark; by default ``$LABELMEND_DATA``.
+    """
+
+    label_column: str
+    image_column: str | None
+    image_root: str | Path | None
+    group_column: str | None
+    skip_missing: bool
+    root: str | Path | None
+
+
+def _request(
+    split: str | None, reading: Reading, labels: str | Path | None = None, *, labelled: bool = True
+) -> Request:
+    image_root = reading.get("image_root")
+    columns = Columns(
+        label=reading.get("label_column", "label"),
+        image=reading.get("image_column"),
+        group=reading.get("group_column"),
+        root=None if image_root is None else Path(image_root),
+        skip_missing=reading.get("skip_missing", False),
+        labelled=labelled,
+    )
+    if columns.root is not None and not columns.root.is_dir():
+        raise DataError(f"--image-root {columns.root} is not a folder")
+    return Request(split, columns, reading.get("root"), None if labels is None else Path(labels))
+
+
+def read_listing(source: Any, *, split: str | None = None, **reading: Unpack[Reading]) -> Listing:
     """List the images of any source without decoding them; see ``load`` for the arguments.
 
     Raises:
         DataError: If the source is of no known kind, is not there, or is faulty.
     """
-    return find_reader(source).read(source, Request(split, label_column, root))
+    return find_reader(source).read(source, _request(split, reading))
 
 
 def splits_of(source: Any, *, root: str | Path | None = None) -> list[str]:
@@ -58,14 +94,13 @@ def load(
     source: Any,
     *,
     split: str | None = None,
-    label_column: str = "label",
     labels: str | Path | None = None,
     image_size: int | None = None,
-    root: str | Path | None = None,
     limit: int | None = None,
     class_names: Sequence[str] | None = None,
     memory_limit: int = MEMORY_LIMIT,
     progress: ProgressCallback | None = None,
+    **reading: Unpack[Reading],
 ) -> ImageSet:
     """Read images and their given labels from anywhere.
 
@@ -74,15 +109,14 @@ def load(
             ``digits`` or that of a benchmark (names go before paths: write ``./digits`` for a folder);
             a pair (images, labels) of arrays; an ImageSet; a map-style torch data set.
         split: which split to read; by default ``train`` where there are splits.
-        label_column: column of a manifest that holds the given labels.
         labels: file whose labels replace those of the source, for all its images.
         image_size: side in pixels; by default taken from the data (``default_image_size``).
-        root: folder of a named benchmark; by default ``$LABELMEND_DATA``.
         limit: use the first images only.
         class_names: classes in index order; by default those of the source, sorted.
         memory_limit: bytes up to which decoded images are held in memory; above, they are decoded
             each time they are asked for.
         progress: called with (images done, images in all) while decoding.
+        **reading: see ``Reading``.
 
     Returns:
         The images: square, uint8, grey only if all files are stored as grey, RGB otherwise.
@@ -94,7 +128,7 @@ def load(
     Warns:
         LabelmendWarning: If a class has no image.
     """
-    request = Request(split, label_column, root, None if labels is None else Path(labels))
+    request = _request(split, reading, labels)
     form = Form(
         size=image_size,
         class_names=class_names,
@@ -110,11 +144,10 @@ def load_test(
     *,
     like: ImageSet,
     split: str | None = None,
-    label_column: str = "label",
-    root: str | Path | None = None,
     limit: int | None = None,
     memory_limit: int = MEMORY_LIMIT,
     progress: ProgressCallback | None = None,
+    **reading: Unpack[Reading],
 ) -> ImageSet:
     """Read a labelled test set in the form of a training set.
 
@@ -123,17 +156,18 @@ def load_test(
         like: the training set, whose class names, image size and channels are taken over.
         split: which split to read; by default the source's test split, else its validation split,
             else all of it.
-        label_column: as for ``load``.
-        root: as for ``load``.
         limit: as for ``load``.
         memory_limit: as for ``load``.
         progress: as for ``load``.
+        **reading: see ``Reading``.
 
     Raises:
         DataError: If a class is unknown to the training set, or the source is faulty.
     """
+    # Groups say what must not be divided; a test set is not divided any further.
+    reading = {**reading, "group_column": None}
     if split is None:
-        split = held_out(splits_of(source, root=root))
+        split = held_out(splits_of(source, root=reading.get("root")))
     _, height, width, channels = like.images.shape
     if height != width:
         raise DataError(f"{like.name}: images of {width} x {height} pixels; only squares can have a test set")
@@ -146,7 +180,7 @@ def load_test(
         memory_limit=memory_limit,
         progress=progress,
     )
-    return find_reader(source).load(source, Request(split, label_column, root), form)
+    return find_reader(source).load(source, _request(split, reading), form)
 
 
 def load_own_test(
@@ -154,10 +188,9 @@ def load_own_test(
     *,
     like: ImageSet,
     trained_on: str | None = None,
-    label_column: str = "label",
-    root: str | Path | None = None,
     memory_limit: int = MEMORY_LIMIT,
     progress: ProgressCallback | None = None,
+    **reading: Unpack[Reading],
 ) -> ImageSet | None:
     """The source's own test split (else its validation split), or None if it has neither with labels.
 
@@ -169,7 +202,7 @@ def load_own_test(
     """
     if trained_on == NO_SPLITS:
         return None
-    splits = splits_of(source, root=root)
+    splits = splits_of(source, root=reading.get("root"))
     taken = None if trained_on is None else standard_split(trained_on)
     for split in ("test", "val"):
         if split not in splits or split == taken:
@@ -179,10 +212,9 @@ def load_own_test(
                 source,
                 like=like,
                 split=split,
-                label_column=label_column,
-                root=root,
                 memory_limit=memory_limit,
                 progress=progress,
+                **reading,
             )
         except UnlabelledError as error:
             warnings.warn(
@@ -201,6 +233,7 @@ def load_unlabelled(
     channels: int,
     memory_limit: int = MEMORY_LIMIT,
     progress: ProgressCallback | None = None,
+    **reading: Unpack[Reading],
 ) -> UnlabelledImages:
     """Read images to classify; labels, where there are any, are not looked at.
 
@@ -212,11 +245,12 @@ def load_unlabelled(
         channels: 1 (grey) or 3 (RGB).
         memory_limit: as for ``load``.
         progress: as for ``load``.
+        **reading: see ``Reading``.
 
     Raises:
         DataError: If a file is not there, or no image can be read.
     """
-    listing = find_reader(source, labelled=False).read(source, Request(labelled=False))
+    listing = find_reader(source, labelled=False).read(source, _request(None, reading, labelled=False))
     form = Form(size=image_size, channels=channels, memory_limit=memory_limit, progress=progress)
     images, rows, skipped = decode_listing(listing, form)
     ids = [listing.ids[row] for row in rows]

@@ -1,18 +1,33 @@
-"""Read a table of text and numbers: CSV, TSV, JSON lines or Parquet."""
+"""Read a table of text and numbers: CSV, TSV, JSON, JSON lines or Parquet."""
 
 from __future__ import annotations
 
 import csv
+import gzip
+import io
 import json
+import re
+import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from labelmend.data.image_set import Skipped
+from labelmend.data.json_layouts import json_columns
 from labelmend.errors import DataError
 from labelmend.text import from_spreadsheet
 
-TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
+_TEXT_SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson")
+TABLE_SUFFIXES = (*_TEXT_SUFFIXES, ".parquet", *(f"{suffix}.gz" for suffix in _TEXT_SUFFIXES))
+_DELIMITERS = (",", ";", "\t", "|")
+_MOST_BYTES = 2**31
+_ENCODINGS = {
+    b"\xef\xbb\xbf": "utf-8-sig",
+    b"\xff\xfe\x00\x00": "utf-32",
+    b"\xff\xfe": "utf-16",
+    b"\xfe\xff": "utf-16",
+}
 
 
 @dataclass(frozen=True)
@@ -20,33 +35,56 @@ class Table:
     """Columns of equal length.
 
     Attributes:
-        path: the file it was read from.
+        path: the file it was read from, or what to call it in messages.
         columns: values by column name; CSV and TSV values are strings.
         num_rows: rows, without the header.
         class_names: by column, names of the integer classes where a Hugging Face schema gives them.
+        image_columns: columns that hold images by the schema.
+        folder: that file names are relative to; by default that of the file.
+        skipped: entries of the file that are no rows, e.g. images without an annotation.
+        notes: how the file was read, where that is a guess.
     """
 
     path: Path
     columns: dict[str, list[Any]]
     num_rows: int
-    class_names: dict[str, list[str]]
+    class_names: dict[str, list[str]] = field(default_factory=dict)
+    image_columns: tuple[str, ...] = ()
+    folder: Path | None = None
+    skipped: list[Skipped] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def find(self, name: str) -> str | None:
+        """The column of this name, in upper or lower case; None if there is none."""
+        if name in self.columns:
+            return name
+        wanted = name.strip().lower()
+        return next((column for column in self.columns if column.strip().lower() == wanted), None)
 
     def first_column(self, names: Sequence[str]) -> str | None:
         """The first of ``names`` that is a column."""
-        return next((name for name in names if name in self.columns), None)
+        return next((found for name in names if (found := self.find(name)) is not None), None)
 
     def require_column(self, name: str, flag: str = "") -> list[Any]:
         """A column, or a DataError that lists the columns there are."""
-        if name not in self.columns:
+        found = self.find(name)
+        if found is None:
             hint = f"; choose with {flag}" if flag else ""
             raise DataError(
                 f"{self.path}: there is no column {name!r}; it has {', '.join(self.columns) or 'none'}{hint}"
             )
-        return self.columns[name]
+        return self.columns[found]
+
+
+def table_kind(path: Path) -> str | None:
+    """The suffix that says what kind of table a file is, without ``.gz``; None if it is none."""
+    name = path.name.lower()
+    found = next((suffix for suffix in TABLE_SUFFIXES if name.endswith(suffix)), None)
+    return None if found is None else found.removesuffix(".gz")
 
 
 def read_table(path: Path, only: str | None = None) -> Table:
-    """Read a table by its suffix (``.csv``, ``.tsv``, ``.jsonl`` or ``.parquet``).
+    """Read a table by its suffix (one of ``TABLE_SUFFIXES``).
 
     Args:
         path: the file.
@@ -57,25 +95,73 @@ def read_table(path: Path, only: str | None = None) -> Table:
     """
     if not path.is_file():
         raise DataError(f"{path}: there is no such file")
-    suffix = path.suffix.lower()
-    if suffix in (".csv", ".tsv"):
-        return _read_delimited(path, "," if suffix == ".csv" else "\t")
-    if suffix == ".jsonl":
-        return _read_json_lines(path)
-    if suffix == ".parquet":
+    kind = table_kind(path)
+    if kind == ".parquet":
         return _read_parquet(path, only)
-    raise DataError(f"{path}: cannot read {suffix!r} as a table; give one of {', '.join(TABLE_SUFFIXES)}")
+    if kind is None:
+        raise DataError(
+            f"{path}: cannot read {path.suffix.lower()!r} as a table; give one of {', '.join(TABLE_SUFFIXES)}"
+        )
+    notes: list[str] = []
+    text = _decode(_read_bytes(path), path, notes)
+    if kind in (".csv", ".tsv"):
+        return _read_delimited(path, text, "," if kind == ".csv" else "\t", notes)
+    if kind == ".json":
+        return _read_json(path, text, notes)
+    return _read_json_lines(path, text, notes)
 
 
-def _read_delimited(path: Path, delimiter: str) -> Table:
+def _read_bytes(path: Path) -> bytes:
     try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.reader(stream, delimiter=delimiter)
-            header = next(reader, [])
-            rows = [row for row in reader if row]
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: not a readable {path.suffix} file ({error}); save it as UTF-8") from error
-    names = [name.strip() for name in header]
+        if path.suffix.lower() != ".gz":
+            return path.read_bytes()
+        with gzip.open(path) as stream:
+            data = stream.read(_MOST_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path}: cannot be read ({error})") from error
+    if len(data) > _MOST_BYTES:
+        raise DataError(f"{path}: holds more than {_MOST_BYTES:,} bytes; save the table as Parquet")
+    return data
+
+
+def _decode(data: bytes, path: Path, notes: list[str]) -> str:
+    """The text of a file; an encoding other than UTF-8 is guessed and noted."""
+    encoding = next((name for mark, name in _ENCODINGS.items() if data.startswith(mark)), "utf-8")
+    if encoding == "utf-8" and b"\0" in data[:1000]:
+        # Latin letters in UTF-16 have a zero in every second byte.
+        encoding = "utf-16-le" if data[:1000][1::2].count(0) > data[:1000][::2].count(0) else "utf-16-be"
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        if encoding != "utf-8":
+            raise DataError(f"{path}: not readable as {encoding} ({error}); save it as UTF-8") from error
+        notes.append(
+            f"{path.name} is not UTF-8 and is read as Windows-1252; if names look wrong, save it as UTF-8"
+        )
+        return data.decode("cp1252", errors="replace")
+    if not encoding.startswith("utf-8"):
+        notes.append(f"{path.name} is read as {encoding.upper()}")
+    return text
+
+
+def _read_delimited(path: Path, text: str, usual: str, notes: list[str]) -> Table:
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    counts = {delimiter: first.count(delimiter) for delimiter in _DELIMITERS}
+    delimiter = usual if counts[usual] else max(_DELIMITERS, key=lambda candidate: counts[candidate])
+    if delimiter != usual and counts[delimiter]:
+        notes.append(f"{path.name} is read with {delimiter!r} between its values")
+    reader = csv.reader(
+        io.StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=True
+    )
+    rows: list[list[str]] = []
+    try:
+        rows.extend(row for row in reader if row)
+    except csv.Error as error:
+        raise DataError(
+            f"{path}, row {max(len(rows), 1)}: not a readable {path.suffix} file ({error}); "
+            "a double quote is opened and not closed, or not doubled within a value"
+        ) from error
+    names = [name.strip() for name in rows.pop(0)] if rows else []
     if len(set(names)) != len(names):
         raise DataError(f"{path}: two columns of the header have the same name: {', '.join(names)}")
     for number, row in enumerate(rows, start=1):
@@ -84,25 +170,44 @@ def _read_delimited(path: Path, delimiter: str) -> Table:
                 f"{path}, row {number}: {len(row)} values, but the header has {len(names)} columns; "
                 "put values that hold the delimiter in double quotes"
             )
+        _refuse_swallowed(path, number, row, delimiter)
     columns = {name: [from_spreadsheet(row[i]) for row in rows] for i, name in enumerate(names)}
-    return Table(path, columns, len(rows), {})
+    return Table(path, columns, len(rows), notes=notes)
 
 
-def _read_json_lines(path: Path) -> Table:
+def _refuse_swallowed(path: Path, number: int, row: Sequence[str], delimiter: str) -> None:
+    """Refuse a value that holds what looks like further rows: a stray quote before it swallowed them."""
+    for value in row:
+        if "\n" in value and any(line.count(delimiter) == len(row) - 1 for line in value.split("\n")[1:]):
+            raise DataError(
+                f"{path}, row {number}: a double quote makes one value of several lines "
+                f"({' '.join(value[:60].split())} ...); remove or double the quote"
+            )
+
+
+def _read_json(path: Path, text: str, notes: list[str]) -> Table:
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: not valid JSON ({error})") from error
+    columns, skipped = json_columns(content, path)
+    return Table(path, columns, len(next(iter(columns.values()), [])), skipped=skipped, notes=notes)
+
+
+def _read_json_lines(path: Path, text: str, notes: list[str]) -> Table:
     records = []
-    with path.open(encoding="utf-8-sig") as stream:
-        for number, line in enumerate(stream, start=1):
-            if not line.strip():
-                continue
-            try:
-                record = json.loads(line)
-            except ValueError as error:
-                raise DataError(f"{path}, line {number}: not valid JSON ({error})") from error
-            if not isinstance(record, dict):
-                raise DataError(f"{path}, line {number}: each line must be one JSON object")
-            records.append(record)
+    for number, line in enumerate(re.split(r"\r?\n", text), start=1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{path}, line {number}: not valid JSON ({error})") from error
+        if not isinstance(record, dict):
+            raise DataError(f"{path}, line {number}: each line must be one JSON object")
+        records.append(record)
     names = list(dict.fromkeys(name for record in records for name in record))
-    return Table(path, {name: [r.get(name) for r in records] for name in names}, len(records), {})
+    return Table(path, {name: [r.get(name) for r in records] for name in names}, len(records), notes=notes)
 
 
 def _read_parquet(path: Path, only: str | None) -> Table:
@@ -110,21 +215,43 @@ def _read_parquet(path: Path, only: str | None) -> Table:
     import pyarrow.parquet
 
     try:
-        table = pyarrow.parquet.ParquetFile(path).read(None if only is None else [only])
-    except (pyarrow.ArrowException, OSError) as error:
+        file = pyarrow.parquet.ParquetFile(path)
+        wanted = None if only is None else [c for c in file.schema_arrow.names if c.lower() == only]
+        table = file.read(wanted)
+        columns = {name: table.column(name).to_pylist() for name in table.column_names}
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise DataError(f"{path}: not a readable Parquet file ({error})") from error
-    columns = {name: table.column(name).to_pylist() for name in table.column_names}
-    return Table(path, columns, table.num_rows, _schema_class_names(table.schema.metadata or {}))
+    features = _features(table.schema.metadata or {})
+    return Table(
+        path, columns, table.num_rows, _schema_class_names(features), _schema_images(features, table.schema)
+    )
 
 
-def _schema_class_names(metadata: dict[bytes, bytes]) -> dict[str, list[str]]:
-    """Class names by column in the ``huggingface`` key of a Parquet schema."""
+def _features(metadata: dict[bytes, bytes]) -> dict[str, Any]:
+    """What the ``huggingface`` key of a Parquet schema says of each column."""
     try:
         features = json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"]
-        return {
-            column: [str(name) for name in feature["names"]]
-            for column, feature in features.items()
-            if isinstance(feature, dict) and feature.get("names")
-        }
+        return {name: entry for name, entry in features.items() if isinstance(entry, dict)}
     except (ValueError, KeyError, TypeError, AttributeError):
         return {}
+
+
+def _schema_class_names(features: dict[str, Any]) -> dict[str, list[str]]:
+    return {
+        column: [str(name) for name in feature["names"]]
+        for column, feature in features.items()
+        if isinstance(feature.get("names"), list) and feature["names"]
+    }
+
+
+def _schema_images(features: dict[str, Any], schema: Any) -> tuple[str, ...]:
+    """Columns of type ``Image``; without a Hugging Face schema, those of its struct of bytes and path."""
+    import pyarrow.types
+
+    typed = [name for name in schema.names if features.get(name, {}).get("_type") == "Image"]
+    structs = [
+        entry.name
+        for entry in schema
+        if pyarrow.types.is_struct(entry.type) and entry.type.get_field_index("bytes") >= 0
+    ]
+    return tuple(typed or structs)

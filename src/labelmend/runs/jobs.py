@@ -79,19 +79,27 @@ def prepare(
         labels=_absolute(settings.data.labels),
         test=settings.data.test if no_test else _absolute(settings.data.test),
         root=_absolute(settings.data.root),
+        image_root=_absolute(settings.data.image_root),
     )
     if isinstance(data, str | Path):
         data = _absolute(str(data))
+    reading: sources.Reading = {
+        "label_column": wanted.label_column,
+        "image_column": wanted.image_column,
+        "image_root": wanted.image_root,
+        "group_column": wanted.group_column,
+        "skip_missing": wanted.skip_missing,
+        "root": wanted.root,
+    }
     train_set = sources.load(
         data,
         split=wanted.split,
-        label_column=wanted.label_column,
         labels=wanted.labels,
         image_size=wanted.image_size,
-        root=wanted.root,
         # Noise is a property of the whole training split: a part of it is taken afterwards.
         limit=wanted.limit if wanted.noise is None else None,
         progress=progress,
+        **reading,
     )
     record = None
     if wanted.noise is not None:
@@ -103,18 +111,16 @@ def prepare(
         test_set = sources.load_test(
             wanted.test if test is None else test,
             like=train_set,
-            label_column=wanted.label_column,
-            root=wanted.root,
             progress=progress,
+            **reading,
         )
     elif not no_test:
         test_set = sources.load_own_test(
             data,
             like=train_set,
             trained_on=wanted.split,
-            label_column=wanted.label_column,
-            root=wanted.root,
             progress=progress,
+            **reading,
         )
     source = data if isinstance(data, str) else None
     return Job(replace(settings, data=wanted), train_set, test_set, record, source, test is not None)

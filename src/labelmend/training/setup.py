@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -60,13 +62,36 @@ def resolve_lr(settings: TrainingSettings, batch_size: int) -> float:
     return LR_OF_125 * math.sqrt(batch_size / 125) if settings.lr is None else settings.lr
 
 
-def hold_out(count: int, share: float, generator: torch.Generator) -> Tensor:
-    """Which images choose the epoch instead of being trained on, bool (N,); at least one if ``share`` > 0."""
+def hold_out(
+    count: int, share: float, generator: torch.Generator, groups: Sequence[str] | None = None
+) -> Tensor:
+    """Which images choose the epoch instead of being trained on, bool (N,); at least one if ``share`` > 0.
+
+    Args:
+        count: N.
+        share: of the images to hold out; with groups, at most this share, and at least one group.
+        generator: of the choice.
+        groups: N names; images of equal ones are held out together or not at all.
+
+    Raises:
+        DataError: If all images are of one group.
+    """
     held = torch.zeros(count, dtype=torch.bool)
-    if share > 0:
-        number = max(1, round(share * count))
+    if share <= 0:
+        return held
+    number = max(1, round(share * count))
+    if groups is None:
         held[torch.randperm(count, generator=generator)[:number]] = True
-    return held
+        return held
+    names, codes = np.unique(np.asarray(groups, dtype=object).astype(str), return_inverse=True)
+    if len(names) < 2:
+        raise DataError("all images are of one group, so that none can be held out; leave --validation out")
+    sizes = np.bincount(codes)
+    chosen: list[int] = []
+    for group in torch.randperm(len(names), generator=generator).tolist():
+        if sizes[[*chosen, group]].sum() <= number:
+            chosen.append(group)
+    return torch.from_numpy(np.isin(codes, chosen or [int(sizes.argmin())]))
 
 
 @dataclass(frozen=True)

@@ -100,7 +100,9 @@ class Trainer:
         self.task = self._task(stream(seed, Purpose.METHOD))
         self.method = method(settings.method, self.task).to(self.setup.arithmetic.device)
         self.stages = Stages(self.method, self.setup, self.averages, training, self.generator)
-        self.held_out = hold_out(len(train_set), training.validation, stream(seed, Purpose.HELD_OUT))
+        self.held_out = hold_out(
+            len(train_set), training.validation, stream(seed, Purpose.HELD_OUT), train_set.groups
+        )
         kept_back = train_set.subset(self.held_out.nonzero()[:, 0].numpy()) if self.held_out.any() else None
         self.validation = Validation(kept_back, self.setup.normalisation, self.setup.arithmetic)
         self.evaluators = evaluators(train_set, test_set, self.setup, training.test_every)

@@ -14,7 +14,7 @@ from labelmend.data.benchmarks.base import FolderBenchmark
 from labelmend.data.class_folders import image_files, list_class_folders, subfolders
 from labelmend.data.image_set import MemoryImages
 from labelmend.data.listing import Listing
-from labelmend.data.manifest import list_tables
+from labelmend.data.manifest import Columns, list_tables
 from labelmend.data.restricted_pickle import load_pickled_arrays
 from labelmend.data.tables import read_table
 from labelmend.errors import DataError
@@ -125,7 +125,7 @@ class Cifar(FolderBenchmark):
     def _read_parquet(self, files: Sequence[Path]) -> Listing:
         tables = [read_table(file) for file in files]
         column = tables[0].first_column(self.label_columns) or self.label_columns[0]
-        listing = list_tables(tables, self.name, None, column)
+        listing = list_tables(tables, self.name, None, Columns(label=column))
         names = listing.class_names
         if names is None:
             names = [str(label) for label in range(self.num_classes)]

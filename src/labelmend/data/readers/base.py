@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,6 +12,7 @@ from labelmend.data.assemble import Form, assemble, class_names_of
 from labelmend.data.image_set import ImageSet
 from labelmend.data.label_file import replace_labels
 from labelmend.data.listing import Listing
+from labelmend.data.manifest import Columns
 
 
 @dataclass(frozen=True)
@@ -20,17 +21,20 @@ class Request:
 
     Attributes:
         split: which split; by default ``train`` where there are splits.
-        label_column: column of a table that holds the given labels.
+        columns: how the columns of a table are read.
         root: folder of a named data set; by default ``$LABELMEND_DATA``.
         labels: file whose labels replace those of the source, or None.
-        labelled: False to read the images alone, whatever labels there are.
     """
 
     split: str | None = None
-    label_column: str = "label"
+    columns: Columns = field(default_factory=Columns)
     root: str | Path | None = None
     labels: Path | None = None
-    labelled: bool = True
+
+    @property
+    def labelled(self) -> bool:
+        """Whether labels are read too, or the images alone."""
+        return self.columns.labelled
 
 
 class Reader(ABC):
@@ -80,4 +84,4 @@ def is_file_of(source: Any, suffixes: Sequence[str]) -> bool:
     if not isinstance(source, str | Path):
         return False
     path = Path(source)
-    return path.suffix.lower() in suffixes and path.is_file()
+    return path.name.lower().endswith(tuple(suffixes)) and path.is_file()

@@ -35,6 +35,7 @@ class ImageSetReader(Reader):
             class_names=names,
             true_labels=None if true is None else [names[label] for label in true],
             trusted=None if source.trusted is None else [bool(flag) for flag in source.trusted],
+            groups=source.groups,
             images=source.images,
             mirror_safe=source.mirror_safe,
             skipped=source.skipped,

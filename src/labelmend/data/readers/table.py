@@ -12,7 +12,7 @@ from labelmend.data.tables import TABLE_SUFFIXES, read_table
 
 
 class TableReader(Reader):
-    """Manifests: CSV, TSV, JSON lines or Parquet."""
+    """Manifests: CSV, TSV, JSON, JSON lines or Parquet."""
 
     suffixes = TABLE_SUFFIXES
     unlabelled = True
@@ -28,6 +28,4 @@ class TableReader(Reader):
     def read(self, source: Any, request: Request) -> Listing:
         """List the rows of one split; images alone are those of all splits."""
         path = Path(source)
-        return list_tables(
-            [read_table(path)], str(path), request.split, request.label_column, labelled=request.labelled
-        )
+        return list_tables([read_table(path)], str(path), request.split, request.columns)

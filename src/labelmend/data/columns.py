@@ -1,0 +1,154 @@
+"""Which column of a table is what."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from labelmend.data.labels import is_empty, one_hot_indices, read_label
+from labelmend.data.listing import Label
+from labelmend.data.locate import Locator
+from labelmend.data.tables import Table
+from labelmend.errors import DataError, UnlabelledError
+
+IMAGE_COLUMNS = (
+    "file_name",
+    "path",
+    "image",
+    "img",
+    "filename",
+    "file",
+    "filepath",
+    "file_path",
+    "image_path",
+)
+_MORE_IMAGE_COLUMNS = (
+    "img_path",
+    "image_file",
+    "image_name",
+    "fname",
+    "image_id",
+    "img_id",
+    "name",
+    "url",
+    "image_url",
+    "id",
+)
+_LABEL_COLUMNS = (
+    "labels",
+    "class",
+    "class_name",
+    "classname",
+    "category",
+    "category_name",
+    "target",
+    "choice",
+)
+_MORE_LABEL_COLUMNS = (
+    "y",
+    "label_name",
+    "class_label",
+    "noisy_label",
+    "given_label",
+    "class_id",
+    "category_id",
+)
+_KEPT_COLUMNS = ("id", "split", "trusted", "true_label", "width", "height", "index", "")
+_LOOKED_AT = 20
+
+
+def image_column(table: Table, wanted: str | None, locator: Locator) -> str:
+    """The column of images: the one asked for, one of the schema, or one of a usual name that leads to files.
+
+    Raises:
+        DataError: If there is none.
+    """
+    if wanted is not None:
+        table.require_column(wanted, "--image-column")
+        return table.find(wanted) or wanted
+    usual = (table.find(name) for name in (*IMAGE_COLUMNS, *_MORE_IMAGE_COLUMNS))
+    names = [*table.image_columns, *dict.fromkeys(name for name in usual if name is not None)]
+    if not names:
+        raise DataError(
+            f"{table.path}: there is no image column (one of {', '.join(IMAGE_COLUMNS)}); "
+            f"it has {', '.join(table.columns) or 'none'}; choose with --image-column"
+        )
+    return next((name for name in names if _leads_to_images(table.columns[name], locator)), names[0])
+
+
+def _leads_to_images(values: Sequence[Any], locator: Locator) -> bool:
+    for value in values[:_LOOKED_AT]:
+        if isinstance(value, str | int | Path):
+            try:
+                if locator.find(str(value), "")[0] is not None:
+                    return True
+            except DataError:
+                return True
+        elif value is not None and not isinstance(value, float):
+            return True
+    return False
+
+
+def label_column(table: Table, wanted: str) -> str | None:
+    """The column of given labels: of the name asked for, of the schema, or of a usual name; None if none.
+
+    Raises:
+        DataError: If the schema has several columns of classes.
+    """
+    found = table.find(wanted)
+    if found is not None or wanted != "label":
+        return found
+    if len(table.class_names) > 1:
+        raise DataError(
+            f"{table.path}: there is no column 'label', but several of classes: "
+            f"{', '.join(table.class_names)}; choose with --label-column"
+        )
+    return next(iter(table.class_names), None) or table.first_column((*_LABEL_COLUMNS, *_MORE_LABEL_COLUMNS))
+
+
+def one_hot_labels(table: Table, rows: Sequence[int], other: Collection[str]) -> list[Label] | None:
+    """Labels in one-hot columns, one for each class; None where the columns are no such.
+
+    Args:
+        table: without a column of labels.
+        rows: to read.
+        other: columns that hold something else.
+
+    Raises:
+        DataError: If a row marks no class, or several.
+    """
+    taken = {name.lower() for name in (*other, *_KEPT_COLUMNS)}
+    names = [name for name in table.columns if name.lower() not in taken]
+    if len(names) < 2 or not rows:
+        return None
+    try:
+        matrix = np.asarray([[float(table.columns[name][row]) for name in names] for row in rows])
+    except (TypeError, ValueError):
+        return None
+    if not np.isin(matrix, (0, 1)).all():
+        return None
+    return [names[index] for index in one_hot_indices(matrix, str(table.path))]
+
+
+def read_labels(table: Table, column: str, rows: Sequence[int]) -> list[Label]:
+    """Raw labels of some rows.
+
+    Raises:
+        UnlabelledError: If all of them are empty, or the -1 of a data set without labels.
+        DataError: If one is empty.
+    """
+    values = table.columns[column]
+    if rows and all(is_empty(values[row]) or str(values[row]).strip() in ("-1", "-1.0") for row in rows):
+        raise UnlabelledError(f"{table.path}: all labels in column {column!r} are empty or -1")
+    return [read_label(values[row], f"{table.path}, row {row + 1}, column {column!r}") for row in rows]
+
+
+def missing_labels(table: Table, wanted: str) -> UnlabelledError:
+    """The error that a table has no labels."""
+    return UnlabelledError(
+        f"{table.path}: there is no column {wanted!r}; it has {', '.join(table.columns) or 'none'}; "
+        "choose with --label-column"
+    )

@@ -1,0 +1,132 @@
+"""Tables in one JSON document: records, columns, and the exports of annotation tools."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from labelmend.data.image_set import Skipped
+from labelmend.errors import DataError
+
+Columns = dict[str, list[Any]]
+_IMAGE_KEYS = ("image", "img", "url", "file", "file_name", "filename", "path")
+
+
+def json_columns(content: Any, path: Path) -> tuple[Columns, list[Skipped]]:
+    """Columns of a JSON document.
+
+    Knows a list of objects; an object of columns; an object of file names and labels, or a list of such
+    pairs; COCO (images, annotations, categories); and the JSON export of Label Studio.
+
+    Returns:
+        Columns of equal length, and images without a label.
+
+    Raises:
+        DataError: If it is none of these.
+    """
+    if isinstance(content, Mapping):
+        return _of_object(content, path)
+    if isinstance(content, list) and all(isinstance(entry, Mapping) for entry in content):
+        if content and all(isinstance(entry.get("data"), Mapping) for entry in content):
+            return _label_studio(content)
+        return _records(content), []
+    if _are_pairs(content):
+        return {"file_name": [pair[0] for pair in content], "label": [pair[1] for pair in content]}, []
+    raise DataError(
+        f"{path}: not a table; expected a list of objects such as "
+        '[{"file_name": "a.png", "label": "cat"}], COCO, or an export of Label Studio'
+    )
+
+
+def _are_pairs(content: Any) -> bool:
+    return isinstance(content, list) and all(
+        isinstance(entry, list) and len(entry) == 2 and isinstance(entry[0], str) for entry in content
+    )
+
+
+def _records(records: Sequence[Mapping[str, Any]]) -> Columns:
+    names = list(dict.fromkeys(name for record in records for name in record))
+    return {name: [record.get(name) for record in records] for name in names}
+
+
+def _of_object(content: Mapping[str, Any], path: Path) -> tuple[Columns, list[Skipped]]:
+    if isinstance(content.get("images"), list) and isinstance(content.get("annotations"), list):
+        return _coco(content, path)
+    for key in ("labels", "data", "records", "rows"):
+        if len(content) == 1 and isinstance(content.get(key), list):
+            return json_columns(content[key], path)
+    if content and all(isinstance(column, list) for column in content.values()):
+        columns = {str(name): list(column) for name, column in content.items()}
+    elif content and all(isinstance(column, Mapping) for column in content.values()):
+        columns = {str(name): list(column.values()) for name, column in content.items()}
+    elif content and all(isinstance(label, str | int | float) for label in content.values()):
+        return {"file_name": list(content), "label": list(content.values())}, []
+    else:
+        raise DataError(
+            f"{path}: not a table; it has the keys {', '.join(map(str, list(content)[:8])) or 'none'}"
+        )
+    lengths = {len(column) for column in columns.values()}
+    if len(lengths) > 1:
+        raise DataError(f"{path}: its columns have different lengths: {', '.join(map(str, sorted(lengths)))}")
+    return columns, []
+
+
+def _coco(content: Mapping[str, Any], path: Path) -> tuple[Columns, list[Skipped]]:
+    """COCO with one category for each image; several boxes of one category are one label."""
+    names = {entry.get("id"): entry.get("name") for entry in content.get("categories") or ()}
+    found: dict[Any, set[Any]] = {}
+    for entry in content["annotations"]:
+        found.setdefault(entry.get("image_id"), set()).add(entry.get("category_id"))
+    files, labels, skipped = [], [], []
+    for image in content["images"]:
+        file, categories = str(image.get("file_name")), found.get(image.get("id"), set())
+        if len(categories) > 1:
+            shown = ", ".join(sorted(str(names.get(category, category)) for category in categories))
+            raise DataError(
+                f"{path}: {file} is annotated with {len(categories)} categories ({shown}); "
+                "labelmend needs one label for each image"
+            )
+        if not categories:
+            skipped.append(Skipped(file, "without an annotation"))
+            continue
+        (category,) = categories
+        if names and category not in names:
+            raise DataError(f"{path}: {file} has category {category!r}, which 'categories' does not list")
+        files.append(file)
+        labels.append(names.get(category, category))
+    return {"file_name": files, "label": labels}, skipped
+
+
+def _label_studio(tasks: Sequence[Mapping[str, Any]]) -> tuple[Columns, list[Skipped]]:
+    """Tasks whose annotations choose one class; those without, or with several, are left out."""
+    files, labels, skipped = [], [], []
+    for number, task in enumerate(tasks, start=1):
+        texts = {key: value for key, value in task["data"].items() if isinstance(value, str)}
+        file = next((texts[key] for key in _IMAGE_KEYS if key in texts), next(iter(texts.values()), ""))
+        choices = _choices(task)
+        if len(choices) == 1:
+            files.append(file)
+            labels.append(choices.pop())
+        else:
+            reason = (
+                f"annotated as {' and as '.join(sorted(choices))}" if choices else "without an annotation"
+            )
+            skipped.append(Skipped(file or f"task {number}", reason))
+    return {"file_name": files, "label": labels}, skipped
+
+
+def _choices(task: Mapping[str, Any]) -> set[str]:
+    annotations = task.get("annotations") or task.get("completions") or ()
+    results = (
+        result
+        for annotation in annotations
+        if isinstance(annotation, Mapping) and not annotation.get("was_cancelled")
+        for result in annotation.get("result") or ()
+    )
+    return {
+        str(choice)
+        for result in results
+        if isinstance(result, Mapping) and isinstance(result.get("value"), Mapping)
+        for choice in result["value"].get("choices") or ()
+    }
