@@ -45,6 +45,17 @@ def test_with_no_part_abstained_it_is_cross_entropy():
         assert torch.allclose(abstention_loss(logits, labels, cost), expected, atol=1e-6)
 
 
+def test_an_infinite_cost_leaves_the_direction_of_cross_entropy_without_abstaining():
+    """The gradient over alpha, as alpha grows, is that of ``-log(1 - p_a)`` alone: it takes p_a to 0."""
+    logits = logits_of().double().requires_grad_()
+    labels, cost = torch.tensor([0, 1, 2, 0]), 1e9
+    (abstention_loss(logits, labels, cost).sum() / cost).backward()
+    p = logits.detach().softmax(1)
+    abstaining = p[:, -1:]
+    expected = torch.cat([-p[:, :-1] * abstaining / (1 - abstaining), abstaining], 1)
+    assert torch.allclose(logits.grad, expected, atol=1e-6)
+
+
 @pytest.mark.parametrize(("cost", "abstains"), [(0.0, True), (1e4, False)])
 def test_a_huge_cost_rules_abstaining_out_and_none_invites_it(cost, abstains):
     """Of a sample whose two labels contradict each other; without abstaining the best is one half."""
@@ -193,6 +204,7 @@ def test_learns_and_abstains_on_wrong_labels_more_often(noisy_digits, digits_tes
         assert wrong[abstained].mean() > np.mean(wrong)
 
 
-def test_a_whole_budget_of_learning_is_refused():
+@pytest.mark.parametrize("learn", [0.0, 1.0])
+def test_no_learning_and_a_whole_budget_of_it_are_refused(learn):
     with pytest.raises(SettingsError, match="--learn"):
-        DacSettings(learn=1.0)
+        DacSettings(learn=learn)

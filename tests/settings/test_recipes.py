@@ -193,6 +193,66 @@ RECIPES |= {
 }
 
 
+RECIPES |= {
+    "co_teaching-paper": published({"name": "co_teaching", "forget_rate": 0.2, "forget_ramp": 0.1}, CIFARN),
+    "volminnet-paper": published({"name": "volminnet", "volume_weight": 1e-4, "transition_lr": 0.1}, CIFARN),
+    "dac-paper": published(
+        {"name": "dac", "learn": 0.1, "retrain": 0.5},
+        {"lr": 0.1, "nesterov": True, "lr_milestones": [0.3, 0.6, 0.8], "lr_drop": 5.0},
+        epochs=400,
+        network="wrn28_10",
+    ),
+    "dividemix-paper": published(
+        {
+            "name": "dividemix",
+            "warmup": 0.0333,
+            "confidence_penalty": 0.0,
+            "p_threshold": 0.5,
+            "temperature": 0.5,
+            "mixup_alpha": 4.0,
+            "lambda_unlabelled": 25.0,
+            "ramp": 0.0533,
+            "prior_penalty": 1.0,
+        },
+        {"lr": 0.02},
+        epochs=300,
+        network="preact_resnet18",
+    ),
+    "elr-paper": published(
+        {"name": "elr", "elr_weight": 3.0, "elr_memory": 0.7},
+        {"lr": 0.02, "weight_decay": 1e-3, "lr_drop": 100.0, **THIRDS},
+        epochs=120,
+    ),
+    "elr_plus-paper": published(
+        {"name": "elr_plus", "elr_weight": 3.0, "elr_memory": 0.7, "mixup_alpha": 1.0},
+        {"lr": 0.02, "lr_milestones": [0.75], "ema_decay": 0.997},
+        epochs=200,
+        network="preact_resnet18",
+    ),
+    "sop-paper": published({"name": "sop", "lr_u": 10.0, "lr_v": 10.0}, {"lr": 0.02, **THIRDS}, epochs=120),
+    "promix-paper": changed(
+        published(
+            {
+                "name": "promix",
+                "warmup": 0.0167,
+                "confidence_penalty": 0.0,
+                "base_percent": 50.0,
+                "confidence": 0.99,
+                "expand": 0.5833,
+                "debias_loss": 0.8,
+                "debias_guess": 0.8,
+                "bias_memory": 0.9999,
+                "ramp": 0.0833,
+            },
+            {"lr": 0.05, "batch_size": 256, "lr_schedule": "cosine"},
+            epochs=600,
+            network="resnet18",
+        ),
+        augmentation={"cutout": 0.5, "jitter": 0.5},
+    ),
+}
+
+
 def test_every_recipe_is_here():
     assert set(recipe_names()) == RECIPES.keys()
     assert DEFAULT_RECIPE == "fast"

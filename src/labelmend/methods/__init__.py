@@ -2,10 +2,14 @@
 
 from labelmend.methods.anchor_hallucination import AnchorHallucination
 from labelmend.methods.base import Method
+from labelmend.methods.cleanlab import Cleanlab
 from labelmend.methods.co_teaching import CoTeaching
 from labelmend.methods.co_teaching_plus import CoTeachingPlus
 from labelmend.methods.cross_entropy import CrossEntropy
 from labelmend.methods.dac import Dac
+from labelmend.methods.dividemix import DivideMix
+from labelmend.methods.elr import Elr
+from labelmend.methods.elr_plus import ElrPlus
 from labelmend.methods.forward import Forward
 from labelmend.methods.gce import Gce
 from labelmend.methods.jocor import Jocor
@@ -13,7 +17,9 @@ from labelmend.methods.label_smoothing import LabelSmoothing
 from labelmend.methods.mend import Mend
 from labelmend.methods.mixup import Mixup
 from labelmend.methods.negative_label_smoothing import NegativeLabelSmoothing
+from labelmend.methods.promix import ProMix
 from labelmend.methods.sce import Sce
+from labelmend.methods.sop import Sop
 from labelmend.methods.volminnet import VolMinNet
 
 METHODS: dict[str, type[Method]] = {
@@ -33,5 +39,11 @@ METHODS: dict[str, type[Method]] = {
         Jocor,
         VolMinNet,
         Dac,
+        DivideMix,
+        Elr,
+        ElrPlus,
+        Sop,
+        ProMix,
+        Cleanlab,
     )
 }

@@ -266,6 +266,29 @@ def record_by_loss(probabilities: Tensor, given_labels: Tensor, trusted: Tensor)
     )
 
 
+def record_by_belief(
+    probabilities: Tensor, given_labels: Tensor, trusted: Tensor, belief: Tensor, threshold: float = 0.5
+) -> SampleRecord:
+    """Easy where a method believes the given label or it is trusted; nothing is corrected.
+
+    Args:
+        probabilities: (N, C), of the model; rows sum to 1.
+        given_labels: int64 (N,).
+        trusted: bool (N,); belief and label quality of these are 1.
+        belief: (N,) in [0, 1], how far the method believes each given label. Label quality is its mean with
+            the model's probability of that label, which tells apart what a method believes fully.
+        threshold: samples believed more than this are easy.
+    """
+    own = probabilities.gather(1, given_labels[:, None])[:, 0]
+    ones = torch.ones_like(own)
+    return SampleRecord.without_votes(
+        probabilities=probabilities,
+        easiness=torch.where(trusted, ones, belief),
+        easy=(belief > threshold) | trusted,
+        label_quality=torch.where(trusted, ones, (own + belief) / 2),
+    )
+
+
 def smooth(labels: Tensor, num_classes: int, label_smoothing: float) -> Tensor:
     """One-hot targets (B, C) with a share ``label_smoothing`` spread evenly over the classes."""
     onehot = functional.one_hot(labels, num_classes).float()

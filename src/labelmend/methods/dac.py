@@ -57,7 +57,11 @@ class DacSettings(MethodSettings):
     """Settings of DAC."""
 
     name: ClassVar[str] = "dac"
-    RANGES: ClassVar = {"learn": Range(0, 1, high_open=True), "retrain": Range(0, 1, high_open=True)}
+    # Without learning first, no average would set the first cost, and at no cost a network abstains on all.
+    RANGES: ClassVar = {
+        "learn": Range(0, 1, low_open=True, high_open=True),
+        "retrain": Range(0, 1, high_open=True),
+    }
 
     learn: float = 0.1
     """Share of the first stage without a reward for abstaining."""
