@@ -235,6 +235,12 @@ def test_what_a_file_needs_to_be_opened_is_said(tmp_path, monkeypatch):
     assert "pip install pillow-heif" in unreadable[0]
 
 
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.jpg")
+    _, unreadable = embed([tmp_path / "a.jpg"], Stub(), tmp_path / "cache")
+    assert unreadable[0].startswith("not a file")
+
+
 def test_no_image_at_all(tmp_path):
     found, unreadable = embed([b"broken"], Stub(), tmp_path / "cache")
     assert found.shape == (0, 1, 3)

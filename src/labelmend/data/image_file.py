@@ -43,12 +43,6 @@ def open_image(item: Encoded) -> Image.Image:
         item: a file, the bytes of one, a uint8 array (H, W, 1, 3 or 4), or an object with ``open()``.
     """
     if isinstance(item, Path):
-        # Opening a pipe waits for its other end, and a device may never end.
-        if item.exists() and not item.is_file():
-            raise OSError("not a file (a folder, pipe, socket or device)")
-        if item.suffix.lower() in HEIF_SUFFIXES:
-            _register_heif()
-
         _ready_for(item)
         return Image.open(item)
     if isinstance(item, bytes):
@@ -65,6 +59,9 @@ def image_bytes(path: Path) -> bytes:
 
 
 def _ready_for(path: Path) -> None:
+    # Opening a pipe waits for its other end, and a device may never end.
+    if path.exists() and not path.is_file():
+        raise OSError("not a file (a folder, pipe, socket or device)")
     if path.suffix.lower() in HEIF_SUFFIXES:
         _register_heif()
 
