@@ -44,3 +44,13 @@ def test_the_first_lines_say_what_was_decided_on_mirroring(capsys, tmp_path):
     with ProgressView(tmp_path) as view:
         view.on_start(info | {"mirroring": "mirroring is on, as set by --flip"})
     assert capsys.readouterr().out.splitlines()[1] == "mirroring is on, as set by --flip"
+
+
+def test_long_epochs_are_not_silent_without_a_terminal(capsys, tmp_path):
+    view = ProgressView(tmp_path)
+    now = 0.0
+    view.lines.clock = lambda: now
+    view.on_step(0.0)
+    now = 70.0
+    view.on_step(0.5)
+    assert capsys.readouterr().out == "training: 50%, about 70 s left\n"

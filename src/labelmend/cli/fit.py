@@ -11,7 +11,7 @@ from typing import Any
 from labelmend.cli.messages import plain_warnings, say
 from labelmend.cli.parsing import hyphenate, make_parser, parse
 from labelmend.cli.progress import ProgressView
-from labelmend.cli.reading import describe_job, reading_bar
+from labelmend.cli.reading import describe_job, image_bar
 from labelmend.cli.result import print_result
 from labelmend.errors import SettingsError
 from labelmend.methods import METHODS
@@ -157,7 +157,7 @@ def main(argv: Sequence[str]) -> None:
         folder = Path(arguments.out)
     run_folder.check_free(folder, arguments.overwrite)
     with plain_warnings():
-        with reading_bar() as progress:
+        with image_bar() as progress:
             job = jobs.prepare(settings, arguments.data, progress=progress)
         for line in describe_job(job):
             say(line)

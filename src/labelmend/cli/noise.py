@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from labelmend.cli.messages import say
-from labelmend.cli.reading import reading_bar
+from labelmend.cli.reading import image_bar
 from labelmend.data import load
 from labelmend.errors import DataError
 from labelmend.files import replacing, write_text
@@ -61,7 +61,7 @@ def noise(
         if path.exists() and not overwrite:
             raise DataError(f"{path}: is there already; give another --out, or --overwrite")
 
-    with reading_bar() as progress:
+    with image_bar() as progress:
         clean = load(source, split=split, label_column=label_column, root=root, progress=progress)
     noisy, record = apply(spec, clean, root, train=averaged_softmax)
     true = noisy.given_labels if noisy.true_labels is None else noisy.true_labels

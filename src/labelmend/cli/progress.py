@@ -18,6 +18,7 @@ from rich.progress import (
 from rich.text import Text
 
 from labelmend.cli.messages import make_console, plain
+from labelmend.cli.plain_progress import PlainProgress
 from labelmend.runs import folder as run_folder
 
 
@@ -109,6 +110,7 @@ class ProgressView:
             disable=not self.console.is_terminal,
         )
         self.task = self.progress.add_task("training", total=1.0, start=False)
+        self.lines = PlainProgress("training")
         self.keys: set[str] = set()
 
     def __enter__(self) -> ProgressView:
@@ -141,8 +143,11 @@ class ProgressView:
         self.progress.start_task(self.task)
 
     def on_step(self, share: float) -> None:
-        """Move the bar."""
-        self.progress.update(self.task, completed=share)
+        """Move the bar, or now and then print a line."""
+        if self.console.is_terminal:
+            self.progress.update(self.task, completed=share)
+        else:
+            self.lines.update(share, 1.0)
 
     def on_epoch(self, row: dict[str, Any]) -> None:
         """Print the line of an epoch, below a new header where it has new columns."""

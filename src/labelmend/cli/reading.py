@@ -6,9 +6,19 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 from labelmend.cli.messages import make_console
+from labelmend.cli.plain_progress import PlainProgress
 from labelmend.data.decode import ProgressCallback
 from labelmend.data.image_set import Skipped
 from labelmend.runs.jobs import Job
@@ -16,22 +26,41 @@ from labelmend.runs.jobs import Job
 _REASONS = 4
 
 
+class SpeedColumn(ProgressColumn):
+    """Images a second."""
+
+    def render(self, task: Task) -> Text:
+        """The speed of the last half minute."""
+        return Text("" if task.speed is None else f"{task.speed:,.0f}/s")
+
+
 @contextmanager
-def reading_bar() -> Iterator[ProgressCallback]:
-    """A bar that moves with the images read, gone when all are."""
+def image_bar(what: str = "reading images") -> Iterator[ProgressCallback]:
+    """A bar that moves with the images done, gone when all are; plain lines where there is no terminal."""
     console = make_console()
+    lines = PlainProgress(what.removesuffix(" images"), "images")
     with Progress(
-        TextColumn("reading images"),
+        TextColumn(what),
         BarColumn(bar_width=40),
         MofNCompleteColumn(),
+        SpeedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
         console=console,
         transient=True,
         disable=not console.is_terminal,
     ) as progress:
-        task = progress.add_task("reading", total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
+        task = progress.add_task(what, total=None)
+
+        def update(done: int, total: int) -> None:
+            if not console.is_terminal:
+                lines.update(done, total)
+            elif done == 0:
+                progress.reset(task, total=total)
+            else:
+                progress.update(task, completed=done, total=total)
+
+        yield update
 
 
 def describe_job(job: Job) -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from labelmend.cli.messages import plain_warnings, say
 from labelmend.cli.progress import ProgressView
-from labelmend.cli.reading import describe_job, reading_bar
+from labelmend.cli.reading import describe_job, image_bar
 from labelmend.cli.result import print_result
 from labelmend.runs import folder as run_folder
 from labelmend.runs import jobs
@@ -23,7 +23,7 @@ def resume(run: str) -> None:
         say(f"the run in {folder} is finished; labelmend show {folder} prints what it found")
         return
     with plain_warnings():
-        with reading_bar() as progress:
+        with image_bar() as progress:
             job = jobs.reload(folder, progress=progress)
         for line in describe_job(job):
             say(line)
