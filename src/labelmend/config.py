@@ -73,6 +73,11 @@ SHARE = Range(0, 1)
 SHARE_BELOW_1 = Range(0, 1, high_open=True)
 
 
+WIDTH, MOST_STAGES = Range(4, 8192, whole=True), 10
+LARGEST_WHOLE = 2**63 - 1
+"""Whole numbers beyond it fit into no tensor."""
+
+
 class Checked:
     """Base of settings whose numbers are checked on construction; None is always allowed."""
 
@@ -85,6 +90,8 @@ class Checked:
             value = getattr(self, name)
             if value is not None:
                 allowed.check(name, value)
+                if isinstance(value, int):
+                    Range(-LARGEST_WHOLE, LARGEST_WHOLE, whole=True).check(name, value)
 
 
 @dataclass
@@ -156,10 +163,10 @@ class NetworkSettings(Checked):
         """Validate the values."""
         super().__post_init__()
         require(
-            len(self.widths) > 0 and all(w >= 4 for w in self.widths),
+            0 < len(self.widths) <= MOST_STAGES and all(w in WIDTH for w in self.widths),
             "widths",
             self.widths,
-            "a list of widths of at least 4",
+            f"a list of up to {MOST_STAGES} widths {WIDTH}",
         )
 
 

@@ -38,9 +38,21 @@ def test_cells_are_the_product(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("rows: {}", "needs 'data' and 'rows'"),
+        ("rows: {}", "'data' is missing"),
         ("data: digits\nrows: {CE: {method: ce}}\nseed: 1", "unknown key 'seed'"),
-        ("data: [", "is not YAML"),
+        ("data: [", "is not valid YAML"),
+        ("data: digits\nrows: {}", "'rows' is {}"),
+        ("data: digits\nrows: [CE]", "'rows' is \\['CE'\\]: input should be a valid dictionary"),
+        ("data: digits\nrows: {CE: ce}", "'rows.CE' is 'ce': input should be a valid dictionary"),
+        ("data: [a]\nrows: {CE: {method: ce}}", "'data' is \\['a'\\]: input should be a valid string"),
+        ("data: digits\nseeds: 3\nrows: {CE: {method: ce}}", "'seeds' is 3: input should be a valid list"),
+        ("data: digits\nseeds: [true]\nrows: {CE: {method: ce}}", "'seeds.0' is True"),
+        ("data: digits\nseeds: [-1]\nrows: {CE: {method: ce}}", "--seed is -1"),
+        ("data: digits\nsettings: x\nrows: {CE: {method: ce}}", "'settings' is 'x'"),
+        ("data: digits\nrecipe: 5\nrows: {CE: {method: ce}}", "'recipe' is 5"),
+        ("data: digits\nrows: {CE: {method: [ce]}}", "--method is"),
+        ("data: digits\nrows: {1: {method: ce}}", "the key 1, but names of settings are text"),
+        (f"data: digits\nrows: {{{'n' * 300}: {{method: ce}}}}", "too long a name for a file"),
         ("data: digits\nrows: {CE: {method: ce, epocs: 1}}", "epocs"),
     ],
 )
@@ -48,5 +60,5 @@ def test_mistakes_are_named(tmp_path, text, message):
     (tmp_path / "bad.yaml").write_text(text)
     with pytest.raises(SettingsError, match=message):
         read_suite(tmp_path / "bad.yaml")
-    with pytest.raises(SettingsError, match="does not exist"):
+    with pytest.raises(SettingsError, match="there is no such file"):
         read_suite(tmp_path / "none.yaml")

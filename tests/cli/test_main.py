@@ -69,3 +69,32 @@ def test_help_does_not_import_torch():
 def test_errors_of_labelmend_are_settings_errors():
     with pytest.raises(SettingsError):
         cli.run_command(["nothing"])
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (PermissionError(13, "Permission denied", "/root/x"), "/root/x: Permission denied"),
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (OSError(36, "File name too long", "n" * 300), "File name too long"),
+        (MemoryError(), "not enough memory"),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"), "not enough"),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), "not enough memory"),
+    ],
+)
+def test_what_the_system_refuses_is_one_line_and_no_defect(error, words, capsys, monkeypatch):
+    def refused(argv):
+        raise error
+
+    monkeypatch.setattr(cli, "run_command", refused)
+    assert cli.main([]) == 2
+    printed = capsys.readouterr().err
+    assert words in printed
+    assert printed.count("\n") == 1
+    with pytest.raises(type(error)):
+        cli.main(["--debug"])
+
+
+def test_an_argument_with_a_nul_is_refused(capsys):
+    assert cli.main(["fit", "a\0b"]) == 2
+    assert "NUL" in capsys.readouterr().err

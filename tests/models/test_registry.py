@@ -7,6 +7,7 @@ from torch import nn
 
 from labelmend.config import NetworkSettings
 from labelmend.errors import SettingsError
+from labelmend.models import registry
 from labelmend.models.preprocessing import Preprocessing
 from labelmend.models.registry import (
     NETWORKS,
@@ -211,3 +212,13 @@ def test_only_fastnet_fits_itself_to_the_data():
             k for k, v in build(name).state_dict().items() if not torch.equal(network.state_dict()[k], v)
         ]
         assert changed == (["extractor.stem.weight"] if name == "fastnet" else [])
+
+
+def test_a_network_that_fits_in_no_memory_is_refused_before_it_is_built(monkeypatch):
+    description = describe_network(NetworkSettings(widths=[64, 128]), 32, 3, 10)
+    weights = sum(parameter.numel() for parameter in build_network(description).parameters())
+    asked = []
+    monkeypatch.setattr(registry, "fits_in_memory", lambda size: asked.append(size))
+    with pytest.raises(SettingsError, match=r"--network fastnet --widths \[64, 128\] .* has [\d,]+ weights"):
+        build_network(description)
+    assert 0.98 < asked[0] / (4 * 4 * weights) <= 1

@@ -1,5 +1,4 @@
 import dataclasses
-import json
 
 import numpy as np
 import pytest
@@ -119,13 +118,3 @@ def test_readme_names_every_file(tmp_path):
     run_folder.write_readme(tmp_path)
     text = (tmp_path / run_folder.README).read_text()
     assert all(name in text for name in run_folder.CONTENTS)
-
-
-def test_damaged_json_is_named(tmp_path):
-    with pytest.raises(RunError, match=r"a\.json is missing"):
-        run_folder.read_json(tmp_path / "a.json")
-    (tmp_path / "a.json").write_text("{")
-    with pytest.raises(RunError, match=r"a\.json is damaged"):
-        run_folder.read_json(tmp_path / "a.json")
-    (tmp_path / "a.json").write_text(json.dumps([1]))
-    assert run_folder.read_json(tmp_path / "a.json") == [1]

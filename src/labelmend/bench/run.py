@@ -11,18 +11,37 @@ from typing import Any
 from rich.console import Console
 
 from labelmend.bench.suite import Cell, read_suite
-from labelmend.bench.tables import render_suite, suite_tables, update_document
+from labelmend.bench.tables import Result, render_suite, suite_tables, update_document
 from labelmend.config import Settings
 from labelmend.errors import RunError
 from labelmend.files import write_json, write_text
 from labelmend.runs import folder as run_folder
 from labelmend.runs import jobs
+from labelmend.runs.records import Record, read_object, read_record
 from labelmend.runs.run import Run, load_run
 from labelmend.settings.retired import modernise
 from labelmend.settings.saving import to_dict
 from labelmend.text import printable
 
 RUNS = "runs"
+
+
+class Sections(Record):
+    """Settings as they were written."""
+
+    seed: int
+    method: dict[str, Any]
+    data: dict[str, Any]
+    network: dict[str, Any]
+    augmentation: dict[str, Any]
+    budget: dict[str, Any]
+    training: dict[str, Any]
+
+
+class RanResult(Result):
+    """The JSON file of a finished cell, as far as it tells what was run."""
+
+    settings: Sections
 
 
 @dataclass
@@ -108,7 +127,7 @@ def run_cell(cell: Cell, folder: Path, console: Console) -> dict[str, Any]:
     else:
         run = jobs.start(jobs.prepare(cell.settings, cell.data), folder, overwrite=True, listener=listener)
     noise = folder / run_folder.NOISE
-    record = run_folder.read_json(noise) if noise.is_file() else None
+    record = read_object(noise) if noise.is_file() else None
     return result_of(cell, run, record, run_folder.read_metrics(folder))
 
 
@@ -121,7 +140,7 @@ def check_same_settings(path: Path, cell: Cell) -> None:
     Raises:
         RunError: If the settings differ.
     """
-    ran, wanted = modernise(run_folder.read_json(path)["settings"], path), to_dict(cell.settings)
+    ran, wanted = modernise(read_record(path, RanResult)["settings"], path), to_dict(cell.settings)
     defaults = to_dict(Settings(type(cell.settings.method)()))
     for section, values in wanted.items():
         known = {**defaults[section], **ran[section]} if isinstance(values, dict) else ran[section]

@@ -9,13 +9,31 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import yaml
+from pydantic import BaseModel, ConfigDict, Field
 
 from labelmend.config import Settings
 from labelmend.errors import SettingsError
+from labelmend.schema import check_schema
 from labelmend.settings.loading import DEFAULT_RECIPE, resolve
+from labelmend.settings.yaml_files import read_mapping
 
-KEYS = ("title", "data", "recipe", "settings", "noises", "seeds", "rows")
+
+class SuiteFile(BaseModel):
+    """What the file of a suite holds; ``read_suite`` says what each key is."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    data: str
+    rows: dict[str, dict[str, Any] | None] = Field(min_length=1)
+    title: str | None = None
+    recipe: str = DEFAULT_RECIPE
+    settings: dict[str, Any] | None = None
+    noises: list[str | None] | None = None
+    seeds: list[int] | None = None
+
+
+LONGEST_NAME = 200
+"""Characters of a cell's file name; file systems take 255 bytes."""
 
 
 @dataclass(frozen=True)
@@ -70,22 +88,10 @@ def read_suite(path: Path) -> Suite:
     Raises:
         SettingsError: If the file is missing, is no such mapping, or a setting cannot be used.
     """
-    if not path.is_file():
-        raise SettingsError(f"{path} does not exist; name a YAML file of benchmark cells")
-    try:
-        content = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise SettingsError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict) or not isinstance(content.get("rows"), dict) or "data" not in content:
-        raise SettingsError(f"{path} needs 'data' and 'rows'; see benchmarks/suites for examples")
-    unknown = sorted(set(content) - set(KEYS))
-    if unknown:
-        raise SettingsError(f"{path} has an unknown key {unknown[0]!r}; known are {', '.join(KEYS)}")
-    recipe = content.get("recipe", DEFAULT_RECIPE)
-    shared = content.get("settings") or {}
-    grid = product(content["rows"].items(), content.get("noises") or [None], content.get("seeds") or [0])
+    found = check_schema(SuiteFile, read_mapping(path, "suite"), f"suite {path}", SettingsError)
+    grid = product(found.rows.items(), found.noises or [None], found.seeds or [0])
     cells = [
-        _cell(path.stem, row, own or {}, content["data"], noise, seed, recipe, shared)
+        _cell(path.stem, row, own or {}, found.data, noise, seed, found.recipe, found.settings or {})
         for (row, own), noise, seed in grid
     ]
     names = [cell.name for cell in cells]
@@ -94,7 +100,12 @@ def read_suite(path: Path) -> Suite:
         raise SettingsError(
             f"{path}: two cells are both called {twice}; give the rows clearly different names"
         )
-    return Suite(path.stem, content.get("title", path.stem), cells)
+    longest = max(names, key=len)
+    if len(longest) > LONGEST_NAME:
+        raise SettingsError(
+            f"{path}: the cell {longest} has too long a name for a file; shorten that of its row"
+        )
+    return Suite(path.stem, found.title or path.stem, cells)
 
 
 def _cell(
@@ -108,5 +119,6 @@ def _cell(
     shared: Mapping[str, Any],
 ) -> Cell:
     merged = {**shared, **own, "seed": seed} | ({"noise": noise} if noise else {})
-    settings = resolve(merged.pop("recipe", recipe), merged.pop("method", None), merged)
+    method = merged.pop("method", None)
+    settings = resolve(str(merged.pop("recipe", recipe)), None if method is None else str(method), merged)
     return Cell(suite, row, data, noise, seed, settings)

@@ -11,6 +11,7 @@ from typing import Any
 
 from labelmend.errors import RunError
 from labelmend.files import write_text
+from labelmend.runs.records import Record, read_record
 
 MARKER = re.compile(r"(<!-- table: (?P<name>[\w.-]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 ACCURACIES = {
@@ -20,16 +21,24 @@ ACCURACIES = {
 }
 
 
+class Result(Record):
+    """The JSON file of a finished cell, as far as tables are made of it."""
+
+    row: str
+    noise: str | None
+    summary: dict[str, Any]
+
+
 def read_results(folder: Path) -> list[dict[str, Any]]:
     """Records of the finished cells in a folder, by file name.
 
     Raises:
-        RunError: If there are none.
+        RunError: If there are none, or a file is no such record.
     """
     paths = sorted(folder.glob("*.json"))
     if not paths:
         raise RunError(f"{folder} holds no results; run labelmend bench first")
-    return [json.loads(path.read_text()) for path in paths]
+    return [read_record(path, Result) for path in paths]
 
 
 def mean_and_spread(values: Sequence[float]) -> str:

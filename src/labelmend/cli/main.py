@@ -78,6 +78,24 @@ def _show_any_text() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def _of_the_machine(error: Exception) -> str | None:
+    """What to say where the system, not labelmend, refused something; None for a defect.
+
+    A path that cannot be used is refused where it enters wherever that can be known before the work; this
+    is for what turns up on the way: no permission, a full disk, a name that a file system does not take.
+    """
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename is not None else error.strerror
+    # torch has no error of its own for memory of the processor.
+    no_memory = "can't allocate memory" in str(error) or "out of memory" in str(error)
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and no_memory):
+        return (
+            "this machine has not enough memory for this; lower --image-size, --batch-size or --limit, or "
+            "take a smaller --network"
+        )
+    return None
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code: 0, 2 for bad input, 130 when interrupted, 1 for a defect."""
     arguments = list(sys.argv[1:] if argv is None else argv)
@@ -85,6 +103,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = [argument for argument in arguments if argument != "--debug"]
     _show_any_text()
     try:
+        if any("\0" in argument for argument in arguments):
+            raise SettingsError("an argument holds a NUL character, which no path or value can")
         run_command(arguments)
     except LabelmendError as error:
         if debug:
@@ -100,6 +120,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if debug:
             raise
+        if (words := _of_the_machine(error)) is not None:
+            print(f"labelmend: error: {printable(words)}", file=sys.stderr)
+            return 2
         kind = type(error).__name__
         print(f"labelmend: unexpected {kind}: {printable(error)} (--debug shows where)", file=sys.stderr)
         return 1

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from labelmend.config import NetworkSettings
 from labelmend.errors import SettingsError
+from labelmend.memory import fits_in_memory, in_words
 from labelmend.models.classifier import Classifier, FeatureExtractor
 from labelmend.models.fastnet import FastNet, WhiteningStem
 from labelmend.models.preact_resnet import PreActResNet
@@ -24,6 +25,8 @@ from labelmend.models.resnet import CIFAR_STEM_UP_TO, ResNet
 from labelmend.models.wide_resnet import WideResNet
 
 AUTO = "auto"
+COPIES = 4
+"""Of the weights, while they are trained: themselves, gradients, momentum, average."""
 
 
 @dataclass(frozen=True)
@@ -170,9 +173,10 @@ def build_network(description: NetworkDescription, generator: torch.Generator | 
     """Build a network; its weights are drawn from ``generator``, or meant to be loaded where it is None.
 
     Raises:
-        SettingsError: If the network is not known.
+        SettingsError: If the network is not known, or could not be held in memory.
     """
     build = find_network(description.network).build
+    _check_memory(description)
     # torch's layers draw their first weights from the global generator, which is put back.
     with torch.random.fork_rng(devices=[]):
         extractor = build(description.image_size, description.channels, **description.options)
@@ -180,6 +184,21 @@ def build_network(description: NetworkDescription, generator: torch.Generator | 
     if generator is not None:
         _draw(network, generator)
     return network
+
+
+def _check_memory(description: NetworkDescription) -> None:
+    """Refuse a network that could not be held with its gradients, before anything is allocated."""
+    with torch.device("meta"), torch.random.fork_rng(devices=[]):
+        build = find_network(description.network).build
+        extractor = build(description.image_size, description.channels, **description.options)
+    weights = sum(parameter.numel() for parameter in extractor.parameters())
+    weights += extractor.feature_dim * description.num_outputs
+    if not fits_in_memory(COPIES * 4 * weights):
+        options = "".join(f" --{name} {value}" for name, value in description.options.items())
+        raise SettingsError(
+            f"--network {description.network}{options} has {weights:,} weights; training takes "
+            f"{in_words(COPIES * 4 * weights)}, more than this machine's memory"
+        )
 
 
 def redraw(module: nn.Module, generator: torch.Generator) -> None:

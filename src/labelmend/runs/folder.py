@@ -13,6 +13,7 @@ from typing import Any
 from labelmend.data.image_set import ImageSet, Skipped
 from labelmend.errors import RunError
 from labelmend.files import replacing, write_json, write_text
+from labelmend.runs.records import DataRecord, parse_object, read_record
 from labelmend.text import spreadsheet_safe
 from labelmend.training.state import CHECKPOINT, METRICS
 
@@ -161,7 +162,7 @@ def check_same_data(folder: Path, image_set: ImageSet) -> None:
     Raises:
         RunError: If ids, labels or their order have changed.
     """
-    recorded = read_json(folder / DATA)
+    recorded = read_record(folder / DATA, DataRecord)
     if fingerprint(image_set) == recorded["fingerprint"]:
         return
     if len(image_set) != recorded["images"]:
@@ -196,20 +197,6 @@ def remove_checkpoint(folder: Path) -> None:
     (folder / CHECKPOINT).unlink(missing_ok=True)
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file of a run.
-
-    Raises:
-        RunError: If it is missing or damaged.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RunError(f"{path} is missing; {path.parent} is not a complete run folder") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise RunError(f"{path} is damaged: {error}") from None
-
-
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
     """Metrics of every epoch so far.
 
@@ -219,7 +206,5 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
     path = folder / METRICS
     if not path.is_file():
         raise RunError(f"{path} is missing; labelmend resume {folder} writes it")
-    try:
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    except ValueError as error:
-        raise RunError(f"{path} is damaged: {error}") from None
+    lines = path.read_bytes().splitlines()
+    return [parse_object(line, f"{path}, line {number}") for number, line in enumerate(lines, start=1)]

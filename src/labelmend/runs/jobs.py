@@ -16,6 +16,7 @@ from labelmend.files import write_json, write_text
 from labelmend.noise.record import NoiseRecord
 from labelmend.noise.spec import apply as apply_noise
 from labelmend.runs import folder as run_folder
+from labelmend.runs.records import DataRecord, read_record
 from labelmend.runs.run import Run
 from labelmend.settings.loading import load
 from labelmend.settings.saving import save
@@ -170,7 +171,7 @@ def reload(
     """
     folder = Path(folder)
     run_folder.require_run(folder)
-    recorded = run_folder.read_json(folder / run_folder.DATA)
+    recorded = read_record(folder / run_folder.DATA, DataRecord)
     if data is None and recorded["source"] is None:
         raise RunError(
             f"the images of {folder} were in memory; give them: labelmend.resume(folder, data=...)"

@@ -10,11 +10,13 @@ import numpy as np
 
 from labelmend.config import Settings
 from labelmend.data import sources
+from labelmend.errors import RunError
 from labelmend.methods import METHODS
 from labelmend.models.classifier import Classifier
 from labelmend.models.ensemble import Ensemble
 from labelmend.models.registry import NetworkDescription, build_network
 from labelmend.runs import folder as run_folder
+from labelmend.runs.records import ADVICE, SummaryRecord, read_model, read_record
 from labelmend.settings.loading import load
 from labelmend.tensors import load_tensors
 from labelmend.training.predict import predict_probabilities
@@ -91,15 +93,22 @@ def load_run(folder: str | Path) -> Run:
     """
     folder = Path(folder)
     run_folder.require_finished(folder)
-    description = run_folder.read_json(folder / run_folder.MODEL_INFO)
+    description = read_model(folder / run_folder.MODEL_INFO)
     network = _build_model(description)
     weights, _ = load_tensors(folder / run_folder.MODEL)
-    network.load_state_dict(weights)
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        raise RunError(
+            f"{folder / run_folder.MODEL} holds other weights than {run_folder.MODEL_INFO} describes "
+            f"({reason}); {ADVICE}"
+        ) from None
     network.eval()
     return Run(
         Verdicts.load(folder),
         load(folder / run_folder.SETTINGS),
-        run_folder.read_json(folder / run_folder.SUMMARY),
+        read_record(folder / run_folder.SUMMARY, SummaryRecord),
         network,
         description,
         folder,

@@ -7,13 +7,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from labelmend.config import BudgetSettings, NetworkSettings, Settings
 from labelmend.errors import SettingsError
 from labelmend.models.registry import missing_options
 from labelmend.settings.names import SECTIONS, check_value, closest, find_leaf, leaves, method_settings
 from labelmend.settings.retired import modernise
+from labelmend.settings.yaml_files import parse_mapping, read_mapping
 
 DEFAULT_RECIPE = "fast"
 DEFAULT_METHOD = "mend"
@@ -38,27 +37,27 @@ def read_recipe(recipe: str | Path) -> dict[str, Any]:
     """
     names = recipe_names()
     if str(recipe) in names:
-        text = (resources.files("labelmend") / "recipes" / f"{recipe}.yaml").read_text(encoding="utf-8")
-    elif Path(recipe).is_file():
-        text = Path(recipe).read_text(encoding="utf-8")
-    else:
+        content = (resources.files("labelmend") / "recipes" / f"{recipe}.yaml").read_bytes()
+        return parse_mapping(content, f"recipe {recipe}")
+    if not Path(recipe).is_file():
         raise SettingsError(
             f"--recipe is {str(recipe)!r}, but must be one of {', '.join(names)}, or the path of a YAML file"
             f"{closest(str(recipe), names)}"
         )
-    try:
-        values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise SettingsError(f"recipe {recipe} is not valid YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(values, dict):
-        raise SettingsError(f"recipe {recipe} must be a mapping such as 'budget: {{epochs: 10}}'")
-    return values
+    return read_mapping(Path(recipe), "recipe")
 
 
 def method_of(recipe: Mapping[str, Any]) -> str | None:
-    """The method a recipe names, or None."""
+    """The method a recipe names, or None.
+
+    Raises:
+        SettingsError: If it names it by something that is no text.
+    """
     section = recipe.get("method")
-    return section.get("name") if isinstance(section, Mapping) else section
+    name = section.get("name") if isinstance(section, Mapping) else section
+    if name is not None and not isinstance(name, str):
+        raise SettingsError(f"the method of the settings is {name!r}, but must be the name of one")
+    return name
 
 
 def _flatten(values: Mapping[str, Any], method: str) -> dict[str, Any]:
@@ -148,4 +147,6 @@ def load(path: Path) -> Settings:
     Raises:
         SettingsError: If the file is missing, not YAML, or holds an unknown or wrong setting.
     """
-    return resolve(modernise(read_recipe(Path(path)), path))
+    values = read_mapping(Path(path), "settings")
+    method_of(values)
+    return resolve(modernise(values, path))

@@ -26,6 +26,7 @@ from labelmend.config import (
 from labelmend.errors import SettingsError
 from labelmend.methods import METHODS
 from labelmend.settings.retired import refuse_retired
+from labelmend.text import printable
 
 METAVARS = {
     "a whole number": "N",
@@ -173,14 +174,21 @@ def _value_parser(method: str) -> ArgumentParser:
     return parser
 
 
+def shown(value: Any) -> str:
+    """A value as an error shows it; of a long one its ends."""
+    return printable(repr(value), 200)
+
+
 def check_value(leaf: Leaf, value: Any, method: str) -> Any:
     """The value as the type of the setting.
 
     Raises:
         SettingsError: If it has another type; the message names the flag.
     """
+    if value is None and type(None) not in typing.get_args(leaf.type):
+        raise SettingsError(f"{leaf.flag} is empty, but must be {leaf.expected}")
     try:
         namespace = _value_parser(method).parse_object({leaf.name: value}, defaults=False)
     except argparse.ArgumentError:
-        raise SettingsError(f"{leaf.flag} is {value!r}, but must be {leaf.expected}") from None
+        raise SettingsError(f"{leaf.flag} is {shown(value)}, but must be {leaf.expected}") from None
     return namespace[leaf.name]

@@ -1,0 +1,154 @@
+"""What the JSON files of a run folder hold, checked when they are read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from labelmend.errors import RunError, SettingsError
+from labelmend.models.registry import find_network
+from labelmend.schema import check_schema
+from labelmend.settings.loading import resolve
+
+LARGEST = 2**28
+"""Bytes; ten million class names or epochs."""
+ADVICE = "take it from a copy of the run, or train anew"
+
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Record(BaseModel):
+    """A file of a run; what a later version writes beside is let be."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+
+class DataRecord(Record):
+    """``data.json``: where the images came from."""
+
+    source: str | None
+    test_in_memory: bool
+    images: Count
+    fingerprint: str
+
+
+class ModelRecord(Record):
+    """``model.json``: all that is needed to build the network again and to feed it."""
+
+    network: Annotated[str, Field(max_length=100)]
+    image_size: Annotated[int, Field(ge=1, le=4096)]
+    channels: Literal[1, 3]
+    num_classes: Annotated[int, Field(ge=2, lt=2**31)]
+    num_outputs: Annotated[int, Field(ge=2, lt=2**31)] | None = None
+    options: dict[str, Any] | None = None
+    classes: list[str]
+    mean: list[Finite]
+    std: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]]
+    flip_average: bool
+    members: Annotated[int, Field(ge=1, le=64)] = 1
+
+    @model_validator(mode="after")
+    def _agrees(self) -> ModelRecord:
+        if len(set(self.classes)) != self.num_classes or len(self.classes) != self.num_classes:
+            raise ValueError(f"{len(set(self.classes))} names of {self.num_classes} classes")
+        if not len(self.mean) == len(self.std) == self.channels:
+            raise ValueError(f"means and deviations are not of {self.channels} channels")
+        if self.num_outputs is not None and self.num_outputs < self.num_classes:
+            raise ValueError(f"{self.num_outputs} outputs for {self.num_classes} classes")
+        return self
+
+
+class VerdictCounts(Record):
+    """Images of each verdict."""
+
+    easy: Count
+    hard_clean: Count
+    hard_corrected: Count
+    uncertain: Count
+
+
+class SummaryRecord(Record):
+    """``summary.json``: what ``labelmend show`` prints."""
+
+    epochs: Finite
+    flops: Finite
+    seconds: Finite
+    suggestions: Count
+    estimated_noise_rate: Annotated[float, Field(ge=0, le=1)]
+    test_accuracy_last: Finite | None = None
+    test_accuracy_mean_of_last_10: Finite | None = None
+    test_accuracy_best: Finite | None = None
+
+    @model_validator(mode="after")
+    def _accuracies_come_together(self) -> SummaryRecord:
+        given = [
+            name
+            for name in type(self).model_fields
+            if name.startswith("test_accuracy_") and getattr(self, name) is not None
+        ]
+        if len(given) not in (0, 3):
+            raise ValueError(f"of the test accuracies there is only {given[0]}")
+        return self
+
+
+def read_model(path: Path) -> dict[str, Any]:
+    """The description of a run's model.
+
+    Raises:
+        RunError: If the file is missing or damaged, or describes no network that this version has.
+    """
+    values = read_object(path)
+    check_schema(ModelRecord, values, str(path), RunError, ADVICE)
+    try:
+        # Older versions wrote options beside the rest.
+        options = values.get("options")
+        flat = values if options is None else options
+        names = find_network(values["network"]).options
+        missing = [name for name in names if name not in flat]
+        unknown = [] if options is None else [name for name in options if name not in names]
+        if missing or unknown:
+            raise SettingsError(f"the options of {values['network']} are {', '.join(names) or 'none'}")
+        resolve(overrides={"network": values["network"], **{name: flat[name] for name in names}})
+    except SettingsError as error:
+        raise RunError(f"{path}: {error}; {ADVICE}") from None
+    return values
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object that a file of a run holds.
+
+    Raises:
+        RunError: If the file is missing, damaged, or holds anything else.
+    """
+    # A pipe or device is no file: reading it would wait.
+    if not path.is_file():
+        raise RunError(f"{path} is missing; {path.parent} is not a complete run folder")
+    if path.stat().st_size > LARGEST:
+        raise RunError(f"{path} has more than {LARGEST:,} bytes; no run writes so much; {ADVICE}")
+    return parse_object(path.read_bytes(), str(path))
+
+
+def parse_object(content: bytes, name: str) -> dict[str, Any]:
+    """As ``read_object``, from the bytes of the file."""
+    try:
+        values = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise RunError(f"{name} is damaged ({' '.join(str(error).split())}); {ADVICE}") from None
+    if not isinstance(values, dict):
+        raise RunError(f"{name} is damaged (it holds no JSON object); {ADVICE}")
+    return values
+
+
+def read_record(path: Path, model: type[Record]) -> dict[str, Any]:
+    """The JSON object of a file that is such a record.
+
+    Raises:
+        RunError: If it is missing, damaged or none.
+    """
+    values = read_object(path)
+    check_schema(model, values, str(path), RunError, ADVICE)
+    return values
