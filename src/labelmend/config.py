@@ -149,13 +149,19 @@ class NetworkSettings(Checked):
 
     network: str = "auto"
     """Name of the backbone; ``auto`` is ``fastnet`` up to 64 px and ``resnet18`` above. Others are
-    ``resnet34``, ``resnet50`` and, up to 64 px, ``preact_resnet18`` and ``wrn28_10``."""
+    ``resnet34``, ``resnet50`` and, up to 64 px, ``preact_resnet18`` and ``wrn28_10``. Trained on ImageNet
+    (``labelmend[photos]``) are ``efficientnet_lite0``, and any classifier ``timm:NAME`` or
+    ``torchvision:NAME``, whose weights are fetched once."""
     widths: list[int] = field(default_factory=lambda: [64, 256, 256])
     """Channels of each stage of ``fastnet``; each stage halves the side."""
     depth: int = 2
     """3 x 3 convolutions in each stage of ``fastnet``; a third and later ones are residual."""
     activation: Literal["relu", "gelu"] = "relu"
     """Of ``fastnet``, all but its last, which is always a ReLU."""
+    pretrained: bool = True
+    """Start from published weights, where the network has any; off, from random ones."""
+    weights: str | None = None
+    """A file of weights to start from instead: safetensors, or a state dictionary as ``.pt`` or ``.pth``."""
 
     RANGES: ClassVar[Mapping[str, Range]] = {"depth": Range(1, 8, whole=True)}
 

@@ -1,4 +1,5 @@
 import hashlib
+from copy import deepcopy
 from dataclasses import fields, replace
 
 import pytest
@@ -6,7 +7,7 @@ import torch
 from torch import nn
 
 from labelmend.config import NetworkSettings
-from labelmend.errors import SettingsError
+from labelmend.errors import LabelmendWarning, SettingsError
 from labelmend.models import registry
 from labelmend.models.preprocessing import Preprocessing
 from labelmend.models.registry import (
@@ -15,6 +16,8 @@ from labelmend.models.registry import (
     build_network,
     describe_network,
     missing_options,
+    obtain_network,
+    preprocessing_of,
     redraw,
 )
 
@@ -112,8 +115,11 @@ def test_options_are_settings():
     assert missing_options("auto") == []
 
 
-def test_no_network_has_preprocessing_of_its_own_yet():
-    assert all(network.preprocessing() == Preprocessing(None, None, None) for network in NETWORKS.values())
+def test_only_networks_of_libraries_have_preprocessing_of_their_own():
+    own = {name for name in NETWORKS if preprocessing_of(name) != Preprocessing(None, None, None)}
+    assert own == {"efficientnet_lite0"}
+    assert preprocessing_of("auto") == Preprocessing()
+    assert preprocessing_of("timm:test_vit").size == 160
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -222,3 +228,63 @@ def test_a_network_that_fits_in_no_memory_is_refused_before_it_is_built(monkeypa
     with pytest.raises(SettingsError, match=r"--network fastnet --widths \[64, 128\] .* has [\d,]+ weights"):
         build_network(description)
     assert 0.98 < asked[0] / (4 * 4 * weights) <= 1
+
+
+TIMM = "timm:test_efficientnet"
+
+
+def test_networks_of_libraries_are_described_and_built_by_name():
+    plain = NetworkSettings(TIMM, pretrained=False)
+    description = describe_network(plain, 64, 1, 3, num_outputs=4)
+    assert NetworkDescription.from_dict(description.to_dict()) == description
+    assert description.options == {"pretrained": False, "weights": None}
+    assert set(missing_options(TIMM)) == {"widths", "depth", "activation"}
+    first, second, other = (build_network(description, seeded(seed)) for seed in (3, 3, 4))
+    assert equal(first.state_dict(), second.state_dict())
+    assert not equal(first.extractor.state_dict(), other.extractor.state_dict())
+    assert not equal(first.classifier.state_dict(), other.classifier.state_dict())
+    assert first(torch.zeros(2, 1, 64, 64)).shape == (2, 4)
+
+
+def test_a_saved_network_is_built_again_without_its_first_weights(tmp_path, monkeypatch):
+    description = describe_network(NetworkSettings(TIMM, weights=str(tmp_path / "gone.pt")), 64, 3, 3)
+    assert build_network(description).num_outputs == 3
+    with pytest.raises(SettingsError, match=r"gone\.pt does not exist"):
+        build_network(description, seeded(0))
+    monkeypatch.setattr("labelmend.models.pretrained.get", lambda *_: pytest.fail("fetched"))
+    assert build_network(replace(description, options={"pretrained": True, "weights": None})).num_outputs == 3
+
+
+@pytest.mark.parametrize("pretrained", [True, False])
+def test_a_network_of_a_library_is_redrawn_as_it_first_was(pretrained):
+    description = describe_network(NetworkSettings("efficientnet_lite0", pretrained=pretrained), 32, 3, 3)
+    network, other = build_network(description, seeded(0)), build_network(description, seeded(1))
+    assert equal(network.extractor.state_dict(), other.extractor.state_dict()) == pretrained
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.zero_()
+    copied = deepcopy(other).to(memory_format=torch.channels_last)
+    redraw(copied, seeded(0))
+    assert equal(copied.state_dict(), network.state_dict())
+
+
+def test_weights_need_a_network_of_a_library():
+    with pytest.raises(SettingsError, match=r"--weights is 'f\.pt', but --network fastnet .*timm:NAME"):
+        describe_network(NetworkSettings("fastnet", weights="f.pt"), 32, 3, 2)
+    with pytest.raises(SettingsError, match=r"--weights f\.pt is of which network"):
+        describe_network(NetworkSettings(weights="f.pt"), 32, 3, 2)
+    with pytest.raises(SettingsError, match=r"--widths is \[8\], but --network timm:test_vit"):
+        describe_network(NetworkSettings("timm:test_vit", widths=[8]), 160, 3, 2)
+
+
+def test_first_weights_are_obtained_for_networks_of_libraries_alone(tmp_path, monkeypatch):
+    for name in ("auto", "fastnet"):
+        assert obtain_network(NetworkSettings(name)) == NetworkSettings(name)
+    fresh = NetworkSettings("timm:test_vit", pretrained=False)
+    assert obtain_network(fresh) == replace(fresh, network="timm:test_vit.r160_in1k")
+    with pytest.raises(SettingsError, match=r"no\.pt does not exist"):
+        obtain_network(NetworkSettings(TIMM, weights=str(tmp_path / "no.pt")))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.warns(LabelmendWarning, match="going on with efficientnet_lite0"):
+        assert obtain_network(NetworkSettings(TIMM)).network == "efficientnet_lite0"

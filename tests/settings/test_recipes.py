@@ -5,6 +5,7 @@ import pytest
 from labelmend.settings.loading import DEFAULT_METHOD, DEFAULT_RECIPE, read_recipe, recipe_names, resolve
 from labelmend.settings.saving import to_dict
 
+OF_LIBRARIES = {"pretrained": True, "weights": None}
 DATA = {
     "labels": None,
     "noise": None,
@@ -44,7 +45,13 @@ RECIPES = {
             "mixup_alpha": 0.2,
         },
         "data": DATA,
-        "network": {"network": "auto", "widths": [64, 256, 256], "depth": 2, "activation": "gelu"},
+        "network": {
+            "network": "auto",
+            "widths": [64, 256, 256],
+            "depth": 2,
+            "activation": "gelu",
+            **OF_LIBRARIES,
+        },
         "augmentation": {"crop": None, "padding": "reflect", "flip": None, "cutout": 0.3, "jitter": 0.5},
         "budget": {"epochs": 40.0, "flops": None, "minutes": None},
         "training": {
@@ -93,7 +100,13 @@ RECIPES = {
         },
         "data": DATA,
         # The widths are of fastnet, and a ResNet has none.
-        "network": {"network": "resnet34", "widths": [64, 256, 256], "depth": 2, "activation": "relu"},
+        "network": {
+            "network": "resnet34",
+            "widths": [64, 256, 256],
+            "depth": 2,
+            "activation": "relu",
+            **OF_LIBRARIES,
+        },
         "augmentation": {"crop": 4, "padding": "zero", "flip": True, "cutout": 0.0, "jitter": 0.0},
         "budget": {"epochs": 300.0, "flops": None, "minutes": None},
         "training": {

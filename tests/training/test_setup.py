@@ -7,9 +7,17 @@ import torch
 from labelmend.config import AugmentationSettings, NetworkSettings, Settings, TrainingSettings
 from labelmend.errors import DataError
 from labelmend.methods import METHODS
+from labelmend.models.preprocessing import Preprocessing
+from labelmend.models.pretrained import load_backbone
 from labelmend.training import setup
 from labelmend.training.mirroring import Mirroring
-from labelmend.training.setup import describe, hold_out, resolve_augmentation, set_up
+from labelmend.training.setup import (
+    describe,
+    hold_out,
+    resolve_augmentation,
+    resolve_normalisation,
+    set_up,
+)
 from labelmend.training.views import Normalisation
 
 
@@ -44,6 +52,25 @@ def test_views_follow_the_images():
     assert resolve(32, jitter=0.4, padding="zero").jitter == 0.4
     assert resolve(32, padding="zero").padding == "zero"
     assert resolve(32).padding == "reflect"
+
+
+def test_pixels_are_normalised_as_the_network_wants_or_else_by_their_own_statistics():
+    pixels = torch.tensor([[0, 255], [51, 51]], dtype=torch.uint8).view(1, 2, 2, 1)
+    assert resolve_normalisation(Preprocessing(), pixels) == Normalisation.of(pixels)
+    wanted = Preprocessing(mean=(0.2, 0.4, 0.6), std=(0.1, 0.2, 0.6))
+    colours = resolve_normalisation(wanted, pixels.expand(-1, -1, -1, 3))
+    assert colours.mean == pytest.approx((51, 102, 153))
+    assert colours.std == pytest.approx((25.5, 51, 153))
+    grey = resolve_normalisation(wanted, pixels)
+    assert (grey.mean, grey.std) == (pytest.approx((102,)), pytest.approx((76.5,)))
+
+
+def test_a_network_of_a_library_gets_the_pixels_it_was_made_for(noisy_digits):
+    wanted = replace(settings(), network=NetworkSettings("efficientnet_lite0"))
+    found = set_up(wanted, noisy_digits, METHODS["ce"], generator(), ("float32", "contiguous"))
+    assert found.normalisation == Normalisation((127.5,), (127.5,))
+    extractor = found.networks[0].extractor
+    assert extractor.fingerprint == load_backbone("efficientnet_lite0").fingerprint
 
 
 def test_held_out_images_are_a_random_share_of_at_least_one():

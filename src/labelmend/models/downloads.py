@@ -76,13 +76,13 @@ class HubWeights:
     def _located(self) -> tuple[str, float | None]:
         """Name of the file and its size in MB; asked once, while the hub's own download asks six times."""
         from huggingface_hub import get_hf_file_metadata, hf_hub_url
-        from huggingface_hub.errors import RemoteEntryNotFoundError
+        from huggingface_hub.errors import EntryNotFoundError
 
         for name in HUB_FILES:
             try:
                 url = hf_hub_url(self._id, name, revision=self._revision)
                 size = get_hf_file_metadata(url, timeout=10).size
-            except RemoteEntryNotFoundError:
+            except EntryNotFoundError:
                 continue
             return name, None if size is None else size / 1e6
         raise FileNotFoundError(f"{self.repository} has neither {' nor '.join(HUB_FILES)}")

@@ -105,14 +105,17 @@ class Timm:
     """
 
     def __init__(self, model: str) -> None:
-        timm = _library("timm", f"timm:{model}")
+        self.name = f"timm:{model}"
+        timm = self._timm
         architecture, tag = timm.models.split_model_name_tag(model)
-        known = timm.list_models(pretrained=bool(tag)) if timm.is_model(model) else timm.list_models()
-        if not timm.is_model(model) or (tag and model not in known):
-            raise _unknown("timm", model, known)
-        config = timm.get_pretrained_cfg(model)
-        self._timm, self._architecture, self._config = timm, architecture, config
-        self.name = f"timm:{architecture}.{config.tag}" if config and config.tag else f"timm:{architecture}"
+        if not timm.is_model(model):
+            raise _unknown("timm", model, timm.list_models())
+        known = timm.models.get_arch_pretrained_cfgs(architecture)
+        if tag and model not in known:
+            raise _unknown("timm", model, list(known))
+        config = timm.get_pretrained_cfg(model) or timm.models.PretrainedCfg()
+        self._config = config
+        self.name = f"timm:{architecture}.{config.tag}" if config.tag else f"timm:{architecture}"
         self.preprocessing = _of_timm(self.name, timm.data.resolve_data_config(pretrained_cfg=vars(config)))
         self.published: Published | None = None
         if config.hf_hub_id:
@@ -120,6 +123,11 @@ class Timm:
         elif config.url:
             url, name = (config.url, None) if isinstance(config.url, str) else config.url
             self.published = UrlWeights(url, config.license, name=name)
+
+    # A property, as modules cannot be copied and networks are.
+    @property
+    def _timm(self) -> Any:
+        return _library("timm", self.name)
 
     def build(self) -> Headless:
         """The network with random weights, from PyTorch's global generator."""
@@ -172,7 +180,7 @@ class Torchvision:
     _ARGUMENTS: ClassVar[dict[str, Any]] = {"transform_input": True, "aux_logits": False}
 
     def __init__(self, model: str) -> None:
-        self._models = _library("torchvision.models", f"torchvision:{model}")
+        self.name = f"torchvision:{model}"
         self._model, _, tag = model.partition(".")
         known = self._models.list_models(module=self._models)
         if self._model not in known:
@@ -193,6 +201,10 @@ class Torchvision:
         )
         megabytes = self._weights.meta.get("_file_size")
         self.published: Published | None = UrlWeights(self._weights.url, megabytes=megabytes)
+
+    @property
+    def _models(self) -> Any:
+        return _library("torchvision.models", self.name)
 
     def build(self) -> Headless:
         """The network with random weights, from PyTorch's global generator."""
@@ -231,12 +243,15 @@ class PackagedLite0:
     name = OFFLINE_BACKBONE
 
     def __init__(self) -> None:
-        self._timm = _library("timm", self.name)
         config = self._timm.get_pretrained_cfg("tf_efficientnet_lite0")
         self.preprocessing = _of_timm(
             self.name, self._timm.data.resolve_data_config(pretrained_cfg=vars(config))
         )
         self.published: Published | None = InPackage()
+
+    @property
+    def _timm(self) -> Any:
+        return _library("timm", self.name)
 
     def build(self) -> Headless:
         """The network with random weights, from PyTorch's global generator."""

@@ -1,14 +1,16 @@
 """Networks by name: how each is built, which options it has and how its images are prepared.
 
-A new network is a file with its feature extractor and one line in ``NETWORKS``.
+A new network is a file with its feature extractor and one line in ``NETWORKS``. Those of timm and
+torchvision have none: their names say where they come from.
 """
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,14 +21,17 @@ from labelmend.errors import SettingsError
 from labelmend.memory import fits_in_memory, in_words
 from labelmend.models.classifier import Classifier, FeatureExtractor
 from labelmend.models.fastnet import FastNet, WhiteningStem
+from labelmend.models.libraries import OFFLINE_BACKBONE, PREFIXES, find_architecture
 from labelmend.models.preact_resnet import PreActResNet
 from labelmend.models.preprocessing import Preprocessing
+from labelmend.models.pretrained import Backbone, obtain
 from labelmend.models.resnet import CIFAR_STEM_UP_TO, ResNet
 from labelmend.models.wide_resnet import WideResNet
 
 AUTO = "auto"
 COPIES = 4
 """Of the weights, while they are trained: themselves, gradients, momentum, average."""
+OF_LIBRARIES = tuple(f"{library}:NAME" for library in PREFIXES)
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,7 @@ class Network:
     Attributes:
         build: the feature extractor, from the side of the images, their channels and the options by name.
         options: its own settings, fields of ``NetworkSettings``.
-        preprocessing: of its images.
+        preprocessing: of its images, when it is called.
         max_size: largest side in pixels of the images that it is made for, or None.
     """
 
@@ -46,6 +51,14 @@ class Network:
     max_size: int | None = None
 
 
+def _of_library(name: str) -> Network:
+    def build(image_size: int, _channels: int, pretrained: bool, weights: str | None) -> Backbone:
+        file = None if weights is None else Path(weights)
+        return Backbone(name, pretrained=pretrained, weights=file, image_size=image_size)
+
+    return Network(build, ("pretrained", "weights"), lambda: find_architecture(name).preprocessing)
+
+
 NETWORKS: dict[str, Network] = {
     "fastnet": Network(FastNet, options=("widths", "depth", "activation")),
     "resnet18": Network(partial(ResNet, blocks=(2, 2, 2, 2), bottleneck=False)),
@@ -53,6 +66,7 @@ NETWORKS: dict[str, Network] = {
     "resnet50": Network(partial(ResNet, blocks=(3, 4, 6, 3), bottleneck=True)),
     "preact_resnet18": Network(lambda _size, channels: PreActResNet(channels), max_size=CIFAR_STEM_UP_TO),
     "wrn28_10": Network(lambda _size, channels: WideResNet(channels, 28, 10), max_size=CIFAR_STEM_UP_TO),
+    OFFLINE_BACKBONE: _of_library(OFFLINE_BACKBONE),
 }
 
 
@@ -61,7 +75,7 @@ class NetworkDescription:
     """All that is needed to build a network again, as JSON-able values.
 
     Attributes:
-        network: a key of ``NETWORKS``.
+        network: a key of ``NETWORKS``, or a network of a library.
         image_size: side of the square images in pixels.
         channels: 1 or 3.
         num_classes: C.
@@ -102,11 +116,37 @@ def find_network(name: str) -> Network:
     Raises:
         SettingsError: If there is none; the message has the names and the closest match.
     """
+    if name.partition(":")[0] in PREFIXES and ":" in name:
+        return _of_library(name)
     if name not in NETWORKS:
         near = difflib.get_close_matches(name, [AUTO, *NETWORKS], n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise SettingsError(f"--network is {name!r}, but must be one of auto, {', '.join(NETWORKS)}{hint}")
+        known = ", ".join([AUTO, *NETWORKS, *OF_LIBRARIES])
+        raise SettingsError(f"--network is {name!r}, but must be one of {known}{hint}")
     return NETWORKS[name]
+
+
+def obtain_network(settings: NetworkSettings) -> NetworkSettings:
+    """See to it that the first weights of a network of a library are on this machine.
+
+    Returns:
+        The settings with the network's full name, or with the offline default where its weights cannot be
+        fetched (``pretrained.obtain``); of other networks as they are.
+
+    Raises:
+        SettingsError: If there is no such network, or the weights that are asked for.
+    """
+    if settings.network == AUTO or "weights" not in find_network(settings.network).options:
+        return settings
+    weights = None if settings.weights is None else Path(settings.weights)
+    return replace(
+        settings, network=obtain(settings.network, weights=weights, pretrained=settings.pretrained)
+    )
+
+
+def preprocessing_of(network: str) -> Preprocessing:
+    """How images are prepared for a network; nothing is asked of them for ``auto``."""
+    return Preprocessing() if network == AUTO else find_network(network).preprocessing()
 
 
 def missing_options(network: str) -> list[str]:
@@ -141,6 +181,8 @@ def describe_network(
     _check_options(settings)
     if name == AUTO:
         name = "fastnet" if image_size <= CIFAR_STEM_UP_TO else "resnet18"
+        if settings.weights is not None:
+            raise SettingsError(f"--weights {settings.weights} is of which network? name it with --network")
     network = find_network(name)
     if network.max_size is not None and image_size > network.max_size:
         raise SettingsError(
@@ -162,7 +204,8 @@ def _check_options(settings: NetworkSettings) -> None:
     for option in missing_options(settings.network):
         value = getattr(settings, option)
         if value != getattr(defaults, option):
-            owners = " or ".join(name for name, network in NETWORKS.items() if option in network.options)
+            named = [name for name, network in NETWORKS.items() if option in network.options]
+            owners = " or ".join([*named, *(OF_LIBRARIES if OFFLINE_BACKBONE in named else ())])
             raise SettingsError(
                 f"--{option} is {value!r}, but --network {settings.network} has no such option; leave it "
                 f"out, or take --network {owners}"
@@ -217,19 +260,26 @@ def redraw(module: nn.Module, generator: torch.Generator) -> None:
 
 
 def _draw(module: nn.Module, generator: torch.Generator) -> None:
-    """He-normal convolutions, LeCun-uniform linear layers, batch norms as they are first."""
-    for layer in module.modules():
-        if isinstance(layer, nn.Conv2d):
-            _fill(layer.weight, _he_normal(layer.weight.shape, generator))
-            if layer.bias is not None:
-                _fill(layer.bias, torch.zeros(layer.bias.shape))
-        elif isinstance(layer, nn.Linear):
-            for parameter in layer.parameters():
-                _fill(parameter, _uniform(parameter.shape, layer.in_features**-0.5, generator))
-        elif isinstance(layer, nn.BatchNorm2d):
-            layer.reset_parameters()
-        elif next(layer.parameters(recurse=False), None) is not None:
-            raise TypeError(f"there is no rule for the first weights of {type(layer).__name__}")
+    """He-normal convolutions, LeCun-uniform linear layers, batch norms as they are first.
+
+    The first weights of a network of a library are those that its own library draws, or published ones.
+    """
+    if isinstance(module, Backbone):
+        module.draw(generator)
+        return
+    if isinstance(module, nn.Conv2d):
+        _fill(module.weight, _he_normal(module.weight.shape, generator))
+        if module.bias is not None:
+            _fill(module.bias, torch.zeros(module.bias.shape))
+    elif isinstance(module, nn.Linear):
+        for parameter in module.parameters():
+            _fill(parameter, _uniform(parameter.shape, module.in_features**-0.5, generator))
+    elif isinstance(module, nn.BatchNorm2d):
+        module.reset_parameters()
+    elif next(module.parameters(recurse=False), None) is not None:
+        raise TypeError(f"there is no rule for the first weights of {type(module).__name__}")
+    for child in module.children():
+        _draw(child, generator)
 
 
 # Numbers are drawn into a contiguous tensor of the generator's device, then copied: torch draws others

@@ -99,9 +99,9 @@ def fit_weights(path: Path, module: nn.Module, heads: tuple[str, ...], name: str
             state = unpack(state, wrapper) or state
     left_out = [key for key in state if key.startswith(tuple(f"{head}." for head in heads))]
     if left_out:
-        outputs = len(state[left_out[-1]])
+        shape = tuple(state[left_out[0]].shape)
         warnings.warn(
-            f"{path}: the head ({left_out[0]}, {outputs} outputs) is left out; labelmend makes its own",
+            f"{path}: the head ({left_out[0]}, {shape}) is left out; labelmend makes its own",
             LabelmendWarning,
             stacklevel=2,
         )

@@ -13,6 +13,7 @@ from labelmend.data.decode import ProgressCallback
 from labelmend.data.image_set import ImageSet
 from labelmend.errors import RunError
 from labelmend.files import write_json, write_text
+from labelmend.models.registry import obtain_network, preprocessing_of
 from labelmend.noise.record import NoiseRecord
 from labelmend.noise.spec import apply as apply_noise
 from labelmend.runs import folder as run_folder
@@ -82,6 +83,7 @@ def prepare(
         root=_absolute(settings.data.root),
         image_root=_absolute(settings.data.image_root),
     )
+    network = obtain_network(replace(settings.network, weights=_absolute(settings.network.weights)))
     if isinstance(data, str | Path):
         data = _absolute(str(data))
     reading: sources.Reading = {
@@ -96,7 +98,7 @@ def prepare(
         data,
         split=wanted.split,
         labels=wanted.labels,
-        image_size=wanted.image_size,
+        image_size=wanted.image_size or preprocessing_of(network.network).size,
         # Noise is a property of the whole training split: a part of it is taken afterwards.
         limit=wanted.limit if wanted.noise is None else None,
         progress=progress,
@@ -124,7 +126,8 @@ def prepare(
             **reading,
         )
     source = data if isinstance(data, str) else None
-    return Job(replace(settings, data=wanted), train_set, test_set, record, source, test is not None)
+    settled = replace(settings, data=wanted, network=network)
+    return Job(settled, train_set, test_set, record, source, test is not None)
 
 
 def start(
@@ -183,6 +186,11 @@ def reload(
     settings = load(folder / run_folder.SETTINGS)
     job = prepare(settings, recorded["source"] if data is None else data, test, progress=progress)
     run_folder.check_same_data(folder, job.train_set)
+    if job.settings.network != settings.network:
+        raise RunError(
+            f"the weights of {settings.network.network} that {folder} started from cannot be fetched again; "
+            "connect this machine, or start the run anew with labelmend fit"
+        )
     return job
 
 

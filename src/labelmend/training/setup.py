@@ -16,7 +16,14 @@ from labelmend.data.image_set import ImageSet
 from labelmend.errors import DataError
 from labelmend.methods.base import Method
 from labelmend.models.classifier import Classifier
-from labelmend.models.registry import NetworkDescription, build_network, describe_network, redraw
+from labelmend.models.preprocessing import Preprocessing
+from labelmend.models.registry import (
+    NetworkDescription,
+    build_network,
+    describe_network,
+    preprocessing_of,
+    redraw,
+)
 from labelmend.training.arithmetic import Arithmetic, find_device
 from labelmend.training.machine import machine
 from labelmend.training.mirroring import Mirroring, decide_mirroring
@@ -60,6 +67,21 @@ def resolve_batch_size(settings: TrainingSettings, count: int, image_size: int) 
 def resolve_lr(settings: TrainingSettings, batch_size: int) -> float:
     """Peak learning rate: as set, or growing with the root of the batch size."""
     return LR_OF_125 * math.sqrt(batch_size / 125) if settings.lr is None else settings.lr
+
+
+def resolve_normalisation(preprocessing: Preprocessing, pixels: Tensor) -> Normalisation:
+    """Mean and deviation that a network was made for, or else those of the images.
+
+    Args:
+        preprocessing: of the network; where the images are grey, its colours are averaged.
+        pixels: some training images, uint8 (M, H, W, channels).
+    """
+    if preprocessing.mean is None or preprocessing.std is None:
+        return Normalisation.of(pixels)
+    mean, std = (255 * torch.tensor([preprocessing.mean, preprocessing.std], dtype=torch.float64)).unbind()
+    if pixels.shape[3] == 1:
+        mean, std = mean.mean(0, keepdim=True), std.mean(0, keepdim=True)
+    return Normalisation(tuple(mean.tolist()), tuple(std.tolist()))
 
 
 def hold_out(
@@ -159,7 +181,7 @@ def set_up(
     enough = max(100, int(STATISTICS_IMAGES * area_factor(image_size)))
     some = torch.randperm(count, generator=generator)[:enough]
     pixels = train_set.images.gather(some)
-    normalisation = Normalisation.of(pixels)
+    normalisation = resolve_normalisation(preprocessing_of(settings.network.network), pixels)
     sample = normalisation(pixels)
     outputs = method.num_outputs(train_set.num_classes)
     description = describe_network(settings.network, image_size, channels, train_set.num_classes, outputs)
