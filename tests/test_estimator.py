@@ -129,3 +129,10 @@ def test_cleanlab_can_train_it():
     learner = classification.CleanLearning(make(epochs=2, method="ce"), cv_n_folds=2)
     learner.fit(images, labels)
     assert learner.predict(images).shape == (48,)
+
+
+def test_one_picture_is_one_prediction(fitted):
+    images, _ = stripes(6)
+    every = fitted.predict_proba(images)
+    np.testing.assert_allclose(fitted.predict_proba(images[4]), every[4:5], atol=1e-6)
+    assert fitted.predict(images[4]).tolist() == fitted.predict(images)[4:5].tolist()

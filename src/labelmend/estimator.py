@@ -16,6 +16,7 @@ from labelmend import api
 from labelmend.data import sources
 from labelmend.data.arrays import image_pixels
 from labelmend.errors import SettingsError
+from labelmend.runs.run import most_probable
 from labelmend.settings.loading import DEFAULT_RECIPE
 from labelmend.training.listener import Listener, Silent
 
@@ -129,14 +130,18 @@ class NoisyLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         return {"seed": int(seed), **further, **named}
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Class probabilities of images, shape (N, C); rows sum to 1."""
+        """Class probabilities, shape (N, C); rows sum to 1, and are NaN for images that cannot be read.
+
+        Args:
+            X: images as in ``fit``, one picture, or anything else that ``Run.predict_proba`` takes.
+        """
         check_is_fitted(self)
-        return self.run_.predict_proba(image_pixels(X, "X"))
+        return self.run_.predict_proba(X)
 
     def predict(self, X: Any) -> np.ndarray:
-        """The most probable class of each image, shape (N,)."""
+        """The most probable class of each image, shape (N,); None for images that cannot be read."""
         probabilities = self.predict_proba(X)
-        return np.asarray(self.classes_[probabilities.argmax(1)])
+        return most_probable(self.classes_, probabilities)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Accuracy on the labels given, in [0, 1].

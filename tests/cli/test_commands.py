@@ -1,4 +1,5 @@
 import csv
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -81,9 +82,37 @@ def test_predict_writes_a_csv_and_names_unreadable_files(run, photos, tmp_path, 
     assert main(["predict", str(run), str(photos), "--out", str(out)]) == 0
     with out.open() as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 40
-    assert list(rows[0]) == ["image", "class", "probability"]
+    assert len(rows) == 41
+    assert list(rows[0]) == ["image", "class", "probability", "reason"]
+    broken = [row for row in rows if row["reason"]]
+    assert [Path(row["image"]).name for row in broken] == ["broken.png"]
+    assert (broken[0]["class"], broken[0]["probability"]) == ("", "")
     assert "broken.png is skipped" in capsys.readouterr().err
+
+
+def test_predict_has_one_line_for_each_image_in_order(run, photos, capsys):
+    bright, broken = str(photos / "[b]light" / "0.png"), str(photos / "dark" / "broken.png")
+    assert main(["predict", str(run), bright, broken, bright, str(photos / "dark")]) == 0
+    rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert [row[0] for row in rows[:3]] == [bright, broken, bright]
+    assert rows[1][1:] == ["-", "not an image in a known format"]
+    assert rows[0] == rows[2]
+    assert len(rows) == 3 + 20
+
+
+def test_predict_replaces_nothing_that_it_reads(run, photos, tmp_path, capsys):
+    table = tmp_path / "files.csv"
+    table.write_text("file_name\n")
+    for out, words in (
+        (str(photos / "dark" / "1.png"), "must end in .csv"),
+        ("", "must end in .csv"),
+        ("-", "must end in .csv"),
+        (str(tmp_path / "none" / "x.csv"), "there is no folder"),
+        (str(table), "is what is to be read"),
+    ):
+        assert main(["predict", str(run), str(table), "--out", out]) == 2
+        assert words in capsys.readouterr().err
+    assert table.read_text() == "file_name\n"
 
 
 def test_predict_of_nothing_is_one_line(run, capsys):

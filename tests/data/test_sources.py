@@ -14,12 +14,14 @@ def test_folder_file_and_list(tmp_path, save_image, red):
     b = save_image(tmp_path / "in/deep/b.png", 2, size=30)
     (tmp_path / "in/broken.jpg").write_bytes(b"x")
     found = load_unlabelled(tmp_path / "in", image_size=8, channels=3)
-    assert found.ids == found.paths == [str(a), str(b)]
+    broken = tmp_path / "in/broken.jpg"
+    assert found.ids == found.paths == [str(a), str(broken), str(b)]
+    assert found.rows == [0, 2]
     assert red(found.images) == [1, 2]
     assert [s.path for s in found.skipped] == [str(tmp_path / "in/broken.jpg")]
     assert load_unlabelled(str(b), image_size=16, channels=1).images.shape == (1, 16, 16, 1)
     both = load_unlabelled([str(b), tmp_path / "in"], image_size=8, channels=3)
-    assert both.ids == [str(b), str(a)]  # each file once
+    assert both.ids == [str(b), str(a), str(broken)]  # what is named, then what else the folder has
 
 
 def test_arrays_and_array_files(tmp_path):

@@ -20,6 +20,7 @@ COMMANDS = {
     "noise": "add noise to the labels of a clean data set, for experiments",
     "data": "check and describe a data set",
     "bench": "run a list of benchmark cells and write the tables",
+    "doctor": "print what a bug report needs to say of this machine",
 }
 
 HELP = """\

@@ -13,6 +13,7 @@ from labelmend.data.decode import ProgressCallback
 from labelmend.data.image_set import MEMORY_LIMIT, Images, ImageSet, Skipped
 from labelmend.data.listing import Listing
 from labelmend.data.manifest import Columns
+from labelmend.data.pictures import as_pictures
 from labelmend.data.readers import Request, find_reader
 from labelmend.data.splits import NO_SPLITS, held_out, standard_split
 from labelmend.errors import DataError, LabelmendWarning, UnlabelledError
@@ -20,19 +21,26 @@ from labelmend.errors import DataError, LabelmendWarning, UnlabelledError
 
 @dataclass(frozen=True)
 class UnlabelledImages:
-    """N images without labels.
+    """N images without labels, of which M could be read.
 
     Attributes:
-        images: the pixels.
-        ids: N unique strings.
+        images: the pixels of the M readable ones.
+        rows: their places among all, rising.
+        ids: N strings; of files their paths.
         paths: N file paths as given ("" where an image has none).
-        skipped: images that could not be read.
+        skipped: what could not be read or was left out, and why; entries of images that have a row name it
+            by its path or id.
     """
 
     images: Images
+    rows: list[int]
     ids: list[str]
     paths: list[str]
     skipped: list[Skipped]
+
+    def __len__(self) -> int:
+        """Number of images, unreadable ones included."""
+        return len(self.ids)
 
 
 class Reading(TypedDict, total=False):
@@ -239,8 +247,9 @@ def load_unlabelled(
 
     Args:
         source: an image file, a folder (searched at any depth), a list of those, a manifest, an
-            ``.npz`` or ``.npy`` file, or an array of images. Ids and paths of files are their paths
-            as given.
+            ``.npz`` or ``.npy`` file, a picture in memory (PIL image, array or tensor), a list of those,
+            or an array of N images (``is_picture`` tells one from several). Ids and paths of files are
+            their paths as given.
         image_size: side in pixels.
         channels: 1 (grey) or 3 (RGB).
         memory_limit: as for ``load``.
@@ -250,8 +259,8 @@ def load_unlabelled(
     Raises:
         DataError: If a file is not there, or no image can be read.
     """
+    source = as_pictures(source, channels)
     listing = find_reader(source, labelled=False).read(source, _request(None, reading, labelled=False))
     form = Form(size=image_size, channels=channels, memory_limit=memory_limit, progress=progress)
     images, rows, skipped = decode_listing(listing, form)
-    ids = [listing.ids[row] for row in rows]
-    return UnlabelledImages(images, ids, [listing.paths[row] for row in rows], [*listing.skipped, *skipped])
+    return UnlabelledImages(images, rows, listing.ids, listing.paths, [*listing.skipped, *skipped])

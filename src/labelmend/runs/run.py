@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 
 from labelmend.config import Settings
 from labelmend.data import sources
-from labelmend.errors import RunError
+from labelmend.errors import LabelmendWarning, RunError, SettingsError
 from labelmend.methods import METHODS
 from labelmend.models.classifier import Classifier
 from labelmend.models.ensemble import Ensemble
@@ -19,6 +20,7 @@ from labelmend.runs import folder as run_folder
 from labelmend.runs.records import ADVICE, SummaryRecord, read_model, read_record
 from labelmend.settings.loading import load
 from labelmend.tensors import load_tensors
+from labelmend.training.arithmetic import find_device
 from labelmend.training.predict import predict_probabilities
 from labelmend.verdicts.verdicts import Verdicts
 
@@ -50,31 +52,55 @@ class Run:
         return list(self.description["classes"])
 
     def predict_proba(self, images: Any) -> np.ndarray:
-        """Class probabilities.
+        """Class probabilities, one row for each image that is given, in order.
 
         Args:
-            images: an image file, a folder of images, a list of those, a table of files, an ``.npz`` or
-                ``.npy`` file, an array of N images, or what ``read`` returned.
+            images: an image file, a folder of images, a picture in memory (PIL image, array (H, W),
+                (H, W, C) or (C, H, W)), a list of those, a table of files, an ``.npz`` or ``.npy`` file, an
+                array of N images, or what ``read`` returned.
 
         Returns:
-            float array of shape (N, C); rows sum to 1.
+            float array of shape (N, C); rows sum to 1, and are NaN for images that cannot be read.
 
         Raises:
-            DataError: If the images cannot be read.
+            DataError: If a file is not there, or no image can be read.
+
+        Warns:
+            LabelmendWarning: If some cannot be read; says why.
         """
-        return predict_probabilities(
+        found = self.read(images)
+        if found is not images and len(found.rows) < len(found):
+            first = found.skipped[-1]
+            warnings.warn(
+                f"{len(found) - len(found.rows)} of {len(found)} images cannot be read, and have no "
+                f"prediction, e.g. {first.path}: {first.reason}",
+                LabelmendWarning,
+                stacklevel=2,
+            )
+        probabilities = np.full((len(found), len(self.classes)), np.nan, dtype=np.float32)
+        probabilities[found.rows] = predict_probabilities(
             self.network,
             self.description,
-            self.read(images).images,
+            found.images,
             METHODS[self.settings.method.name].probabilities,
-            device=self.settings.training.device,
+            device=self._device(),
         )
+        return probabilities
+
+    def _device(self) -> str:
+        """The device of the run, or what there is on a machine that has none such."""
+        try:
+            find_device(self.settings.training.device)
+        except SettingsError:
+            return "auto"
+        return self.settings.training.device
 
     def predict(self, images: Any) -> np.ndarray:
-        """Names of the most probable classes, shape (N,); ``images`` as in ``predict_proba``."""
-        names: np.ndarray = np.asarray(self.classes, dtype=object)
-        predicted: np.ndarray = names[self.predict_proba(images).argmax(1)]
-        return predicted
+        """Names of the most probable classes, shape (N,); None for images that cannot be read.
+
+        ``images`` as in ``predict_proba``.
+        """
+        return most_probable(np.asarray(self.classes, dtype=object), self.predict_proba(images))
 
     def read(self, images: Any) -> sources.UnlabelledImages:
         """Read images in the size and channels of the network; ``images`` as in ``predict_proba``."""
@@ -83,6 +109,16 @@ class Run:
         return sources.load_unlabelled(
             images, image_size=self.description["image_size"], channels=self.description["channels"]
         )
+
+
+def most_probable(classes: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """The class of the largest probability in each row of (N, C); None where the row is NaN."""
+    unknown = np.isnan(probabilities).any(axis=1)
+    found: np.ndarray = classes[np.where(unknown[:, None], 0, probabilities).argmax(1)]
+    if unknown.any():
+        found = found.astype(object)
+        found[unknown] = None
+    return found
 
 
 def load_run(folder: str | Path) -> Run:

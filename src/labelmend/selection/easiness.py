@@ -77,7 +77,9 @@ def loss_mixture(
     """
     bad = int((~torch.isfinite(losses)).sum())
     if bad:
-        raise RunError(f"{bad} of {losses.numel()} losses are not finite: training diverged; lower --lr")
+        raise RunError(
+            f"{bad} of {losses.numel()} losses are not finite: training diverged; lower --lr, or take back what else was set for the losses"
+        )
     scaled = min_max(losses.detach().double().cpu())
     fallback = (1 - scaled).to(device=losses.device, dtype=torch.float32)
     if scaled.numel() < 2 or not bool(scaled.any()):

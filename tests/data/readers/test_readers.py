@@ -17,6 +17,7 @@ from labelmend.data.readers.named import NamedReader
 from labelmend.data.readers.npy import NpyReader
 from labelmend.data.readers.npz import NpzReader
 from labelmend.data.readers.pair import PairReader
+from labelmend.data.readers.pictures import PicturesReader
 from labelmend.data.readers.table import TableReader
 from labelmend.data.readers.torch_dataset import TorchDatasetReader
 from labelmend.errors import DataError
@@ -41,6 +42,7 @@ UNLABELLED = {
     "image": FilesReader,
     "list": FilesReader,
     "array": ArrayReader,
+    "pictures": PicturesReader,
 }
 
 
@@ -63,6 +65,7 @@ def sources(tmp_path, save_image):
         "image": tmp_path / "images.csv/a/1.png",
         "list": [str(tmp_path / "images.csv/a/1.png"), tmp_path],
         "array": X,
+        "pictures": [X[0], tmp_path / "images.csv/a/1.png"],
     }
 
 

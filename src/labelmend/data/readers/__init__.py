@@ -15,6 +15,7 @@ from labelmend.data.readers.named import NamedReader
 from labelmend.data.readers.npy import NpyReader
 from labelmend.data.readers.npz import NpzReader
 from labelmend.data.readers.pair import PairReader
+from labelmend.data.readers.pictures import PicturesReader
 from labelmend.data.readers.table import TableReader
 from labelmend.data.readers.torch_dataset import TorchDatasetReader
 from labelmend.errors import DataError
@@ -29,6 +30,7 @@ READERS: tuple[Reader, ...] = (
     PairReader(),
     TorchDatasetReader(),
     FilesReader(),
+    PicturesReader(),
     ArrayReader(),
 )
 """All readers. The first that matches a source reads it: names go before paths (``./digits`` is a folder),

@@ -24,7 +24,7 @@ class FilesReader(Reader):
         return all(isinstance(part, str | Path) for part in _parts(source))
 
     def read(self, source: Any, request: Request) -> Listing:
-        """List each file once; its id is its path as given.
+        """List each file as often as it is named, and once if a folder alone has it; ids are paths as given.
 
         Raises:
             DataError: If a file or folder is not there.
@@ -37,17 +37,18 @@ def _parts(source: Any) -> Sequence[Any]:
 
 
 def _list_files(parts: Sequence[Path]) -> Listing:
-    files: dict[str, Path] = {}
+    files: list[Path] = []
     left_out: list[Skipped] = []
     for part in parts:
         if not part.exists():
             raise DataError(f"{part}: there is no such file or folder")
         if not part.is_dir():
-            files.setdefault(str(part), part)
+            files.append(part)
             continue
         walk = ImageWalk(part)
-        files.update((str(file), file) for file in walk.files(part) if str(file) not in files)
+        known = set(files)
+        files += [file for file in walk.files(part) if file not in known]
         left_out += [Skipped(str(part / entry.path), entry.reason) for entry in walk.left_out]
-    names = list(files)
+    names = list(map(str, files))
     name = str(parts[0]) if len(parts) == 1 else f"{len(parts)} files and folders"
-    return Listing(name=name, ids=names, paths=list(names), items=list(files.values()), skipped=left_out)
+    return Listing(name=name, ids=names, paths=list(names), items=files, skipped=left_out)

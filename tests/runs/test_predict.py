@@ -1,0 +1,67 @@
+"""One prediction for each picture, whatever it is handed over as."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import labelmend
+from labelmend.errors import LabelmendWarning
+from labelmend.runs.run import most_probable
+
+FAST = {"epochs": 1, "batch_size": 8, "widths": [8], "depth": 1, "precision": "float32"}
+
+
+@pytest.fixture(scope="module")
+def colours():
+    pixels = np.random.default_rng(0).integers(0, 100, (24, 8, 8, 3), dtype=np.uint8)
+    pixels[::2] += 150
+    return pixels
+
+
+@pytest.fixture(scope="module")
+def run(colours):
+    return labelmend.fit((colours, ["light", "dark"] * 12), memory_format="contiguous", **FAST)
+
+
+def test_each_form_of_a_picture_has_the_same_prediction(run, colours):
+    first = colours[0]
+    expected = run.predict_proba(colours)[0]
+    channels_first = first.transpose(2, 0, 1)
+    forms = [
+        first,
+        channels_first,
+        torch.from_numpy(channels_first.copy()),
+        Image.fromarray(first),
+        first[None],
+    ]
+    for form in forms:
+        np.testing.assert_allclose(run.predict_proba(form), expected[None], atol=1e-6)
+        assert run.predict(form).shape == (1,)
+    np.testing.assert_allclose(run.predict_proba(forms[:4]), [expected] * 4, atol=1e-6)
+
+
+def test_an_unreadable_file_has_a_row_of_its_own(run, colours, tmp_path):
+    for i in range(3):
+        Image.fromarray(colours[i]).save(tmp_path / f"{i}.png")
+    (tmp_path / "1.png").write_text("no image")
+    files = [tmp_path / f"{i}.png" for i in range(3)]
+    with pytest.warns(LabelmendWarning, match=r"1 of 3 images cannot be read.*1\.png: not an image"):
+        probabilities = run.predict_proba(files)
+    assert np.isnan(probabilities).any(1).tolist() == [False, True, False]
+    np.testing.assert_allclose(probabilities[[0, 2]], run.predict_proba(colours[[0, 2]]), atol=1e-6)
+    with pytest.warns(LabelmendWarning):
+        predicted = run.predict(files)
+    assert predicted[1] is None
+    assert predicted[0] in run.classes
+
+
+def test_the_most_probable_class_by_hand():
+    rows = np.array([[0.2, 0.8], [np.nan, np.nan], [0.6, 0.4]])
+    assert most_probable(np.array(["a", "b"], object), rows).tolist() == ["b", None, "a"]
+    assert most_probable(np.array([5, 7]), rows).tolist() == [7, None, 5]
+    whole = most_probable(np.array([5, 7]), rows[[0, 2]])
+    assert whole.tolist() == [7, 5]
+    assert whole.dtype.kind == "i"
