@@ -35,5 +35,7 @@ def test_results_are_of_the_settings_that_their_suite_asks_for(file):
     assert sorted(found) == sorted((RESULTS / suite.name).glob("*.json"))
     for path in found:
         check_same_settings(path, paths[path])
+    if not found:  # not run yet
+        return
     rendered = f"# {suite.title}\n\n{render_suite(RESULTS / suite.name)}"
     assert (RESULTS / f"{suite.name}.md").read_text(encoding="utf-8") == rendered

@@ -1,0 +1,81 @@
+"""The suites of the paper's tables are set up as they would be run, and every row takes its first step."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from labelmend.bench.suite import read_suite
+from labelmend.data.image_set import ImageSet, MemoryImages
+from labelmend.methods import METHODS
+from labelmend.noise.spec import parse as parse_noise
+from labelmend.settings.loading import resolve
+from labelmend.training.trainer import Trainer
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+SUITES = sorted((BENCHMARKS / "suites" / "paper").glob("*.yaml"))
+SCALED = sorted((BENCHMARKS / "suites").glob("methods-*.yaml"))
+TUNING = yaml.safe_load((BENCHMARKS / "tuning.yaml").read_text(encoding="utf-8"))
+CELLS = {
+    f"{suite.name}: {cell.row}": cell
+    for suite in map(read_suite, SUITES)
+    for cell in suite.cells
+    # Cells of a row differ in noise and seed alone.
+    if cell.seed == suite.cells[0].seed and cell.noise == suite.cells[0].noise
+}
+CLASSES = {"cifar10": 10, "cifar100": 100}
+
+
+def few_images(classes):
+    """Two random images of each class."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(2 * classes) % classes
+    pixels = rng.integers(0, 256, (len(labels), 32, 32, 3), dtype=np.uint8)
+    names = [str(i) for i in range(classes)]
+    ids = [str(i) for i in range(len(labels))]
+    return ImageSet(MemoryImages(torch.from_numpy(pixels)), labels, names, ids, [""] * len(labels))
+
+
+@pytest.mark.parametrize("file", SUITES, ids=lambda path: path.stem)
+def test_data_noises_and_seeds_can_be_had(file):
+    suite = read_suite(file)
+    assert {cell.data for cell in suite.cells} <= CLASSES.keys()
+    assert all(parse_noise(cell.noise) for cell in suite.cells)
+    assert len({cell.seed for cell in suite.cells}) in (3, 5)
+    assert all(cell.settings.budget.epochs >= 100 for cell in suite.cells)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CELLS)
+def test_every_row_takes_its_first_step(name):
+    cell = CELLS[name]
+    settings = cell.settings
+    small = replace(settings.training, batch_size=4, precision="float32", memory_format="contiguous")
+    run = Trainer(replace(settings, training=small), few_images(CLASSES[cell.data]))
+    network = run.setup.networks[0]
+    before = network.classifier.weight.detach().clone()
+    step = run.method.start_epoch(run.progress())[0]
+    run.stages.train_mode()
+    loss = run.train_step(step, run.train_set.images.gather(step.index), run.progress(0, 1))
+    assert loss.isfinite()
+    assert not torch.equal(network.classifier.weight, before)
+
+
+@pytest.mark.parametrize("file", SCALED, ids=lambda path: path.stem)
+def test_rows_of_the_scaled_suites_share_all_but_the_method(file):
+    cells = read_suite(file).cells
+    assert {cell.settings.method.name for cell in cells} <= METHODS.keys()
+    shared = [replace(cell.settings, method=None, data=None, seed=0) for cell in cells]
+    assert all(settings == shared[0] for settings in shared)
+    assert (cells[0].settings.budget.flops, cells[0].settings.data.limit) == (4.9e13, 10000)
+
+
+@pytest.mark.parametrize("method", TUNING)
+def test_the_search_of_each_method_is_eight_settings_that_can_be_had(method):
+    found = [resolve("fast", method, changes) for changes in TUNING[method]]
+    assert len(found) == 8
+    assert TUNING[method][0] == {}
+    assert all(found[i] not in found[:i] for i in range(8))
