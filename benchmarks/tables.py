@@ -93,6 +93,21 @@ def throughput() -> str:
     return markdown([*head, "warm-up, of bare", "after it, of bare"], rows)
 
 
+def dividemix_speed() -> str:
+    """Images a second of DivideMix's step beside a plain loop of its pseudocode."""
+    rows = [
+        [
+            processor(record),
+            f"{record['precision']} {record['memory_format']}",
+            *(f"{speed:.1f}" for speed in record["images_per_second"].values()),
+            f"{record['times_plain']:.1f}",
+        ]
+        for record in read_all("dividemix_speed")
+    ]
+    head = ["processor", "precision and layout", "plain loop", "labelmend", "times as many"]
+    return markdown(head, rows)
+
+
 def step_profile() -> str:
     """Share of a step in each kind of operation."""
     columns, cells = [], []
@@ -216,6 +231,7 @@ def hallucinator_run() -> str:
 TABLES: dict[str, Callable[[], str]] = {
     "claims": claims,
     "throughput": throughput,
+    "dividemix_speed": dividemix_speed,
     "step_profile": step_profile,
     "network_choices": network_choices,
     "hallucinator_terms": hallucinator_terms,
