@@ -26,7 +26,8 @@ import torch
 from torch import Tensor
 
 from labelmend.correction.loose import loose_votes
-from labelmend.correction.nearest import TILE_COLUMNS, TILE_ROWS, match_anchors
+from labelmend.correction.nearest import match_anchors
+from labelmend.correction.search import TILE_COLUMNS, TILE_ROWS
 from labelmend.correction.voting import valid_anchors, validity_threshold, vote
 from labelmend.training.machine import processor_name
 
@@ -90,10 +91,10 @@ def measure(size: argparse.Namespace) -> dict[str, Any]:
     hard = hard_features(size)
     blocks = TimedBlocks(size, hard)
     before = peak_bytes()
-    match_anchors([next(iter(blocks))], hard)  # so that no one-time set-up is timed
+    match_anchors([next(iter(blocks))], hard, BLOCK)  # so that no one-time set-up is timed
     blocks = TimedBlocks(size, hard)
     start = time.perf_counter()
-    matches = match_anchors(blocks, hard)
+    matches = match_anchors(blocks, hard, size.anchors)
     searched = time.perf_counter()
     valid = valid_anchors(matches.similarity, 0.5, "quantile")
     votes = vote(matches.nearest, matches.similarity, matches.labels, valid, size.hard, size.classes, 5)
@@ -116,7 +117,8 @@ def measure(size: argparse.Namespace) -> dict[str, Any]:
 
 def measure_loose(size: argparse.Namespace, hard: Tensor, similarity: Tensor) -> dict[str, float]:
     blocks, start = TimedBlocks(size, hard), time.perf_counter()
-    loose_votes(blocks, hard, validity_threshold(similarity, 0.5, "quantile"), size.classes, 5)
+    threshold = validity_threshold(similarity, 0.5, "quantile")
+    loose_votes(blocks, hard, threshold, size.classes, 5, size.anchors)
     seconds = time.perf_counter() - start - blocks.product_seconds - blocks.making_seconds
     return {"voting_seconds": seconds, "ratio": seconds / blocks.product_seconds}
 

@@ -33,7 +33,7 @@ def test_equals_sorting_all_similarities(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "TILE_ROWS", 4)
         patch.setattr(module, "TILE_COLUMNS", 5)
-        votes = loose_votes(blocks, s_h, threshold, 3, max_votes)
+        votes = loose_votes(blocks, s_h, threshold, 3, max_votes, anchors)
     for h in range(hard):
         cosines = cosine_similarity(s_a, s_h[h][None], dim=1)
         near = [a for a in cosines.argsort(descending=True).tolist() if cosines[a] > threshold][:max_votes]
@@ -50,11 +50,11 @@ def test_loose_corrects_what_strict_does_not() -> None:
     hard = torch.tensor([[1.0, 0.0], [1.0, 0.2], [0.0, 1.0]])
     anchors = torch.tensor([[1.0, -0.1], [1.0, -0.05]])
     blocks = [(anchors, torch.tensor([1, 1]), torch.tensor([0, 1]))]
-    matches = match_anchors(blocks, hard)
+    matches = match_anchors(blocks, hard, 2)
     valid = valid_anchors(matches.similarity, 0.9)
     strict = vote(matches.nearest, matches.similarity, matches.labels, valid, 3, 2, 5)
     assert strict.label.tolist() == [1, -1, -1]
-    assert loose_votes(blocks, hard, 0.9, 2, 5).label.tolist() == [1, 1, -1]
+    assert loose_votes(blocks, hard, 0.9, 2, 5, 2).label.tolist() == [1, 1, -1]
 
 
 def test_only_valid_anchors_vote() -> None:
@@ -63,9 +63,9 @@ def test_only_valid_anchors_vote() -> None:
     anchors, hard = torch.rand(60, 5, generator=generator), torch.rand(20, 5, generator=generator)
     labels = torch.randint(4, (60,), generator=generator)
     blocks = [(anchors, labels, labels)]
-    similarity = match_anchors(blocks, hard).similarity
+    similarity = match_anchors(blocks, hard, 60).similarity
     valid = valid_anchors(similarity, 0.5, "quantile")
-    votes = loose_votes(blocks, hard, validity_threshold(similarity, 0.5, "quantile"), 4, 3)
+    votes = loose_votes(blocks, hard, validity_threshold(similarity, 0.5, "quantile"), 4, 3, 60)
     voters = votes.top[votes.top >= 0]
     assert len(voters) > 0
     assert bool(valid[voters].all())

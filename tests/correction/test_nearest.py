@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import cosine_similarity
 
-from labelmend.correction import nearest as module
+from labelmend.correction import search as module
 from labelmend.correction.nearest import match_anchors, nearest_hard
 
 
@@ -69,7 +69,7 @@ def test_blocks_are_joined_in_order() -> None:
     anchors, hard = torch.rand(50, 8, generator=generator), torch.rand(20, 8, generator=generator)
     labels, source = torch.arange(50) % 3, torch.arange(50) + 100
     blocks = ((anchors[i : i + 12], labels[i : i + 12], source[i : i + 12]) for i in range(0, 50, 12))
-    matches = match_anchors(blocks, hard)
+    matches = match_anchors(blocks, hard, 50)
     nearest, similarity = nearest_hard(anchors, hard)
     assert torch.equal(matches.nearest, nearest)
     assert torch.allclose(matches.similarity, similarity)
@@ -78,7 +78,7 @@ def test_blocks_are_joined_in_order() -> None:
 
 
 def test_no_blocks() -> None:
-    matches = match_anchors([], torch.rand(4, 3))
+    matches = match_anchors([], torch.rand(4, 3), 0)
     assert matches.nearest.shape == matches.similarity.shape == matches.labels.shape == (0,)
 
 

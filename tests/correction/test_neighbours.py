@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from torch.nn.functional import cosine_similarity
 
 from labelmend.correction import neighbours as module
+from labelmend.correction import search
 from labelmend.correction.neighbours import neighbour_shares
 
 
@@ -18,7 +19,8 @@ def test_equals_sorting_all_similarities(count: int, neighbours: int, block: int
     labels = torch.randint(3, (count,), generator=generator)
     easy = torch.rand(count, generator=generator) < 0.6
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "BLOCK", block)
+        patch.setattr(module, "ROWS", block)
+        patch.setattr(search, "BLOCK", block)
         shares = neighbour_shares(features, easy, labels, 3, neighbours)
     centred = features - features.mean(0)
     for i in range(count):

@@ -38,6 +38,7 @@ class Corrections:
 
 def correct(
     anchors: Callable[[], Iterable[AnchorBlock]],
+    num_anchors: int,
     features: Tensor,
     easy: Tensor,
     given_labels: Tensor,
@@ -54,6 +55,7 @@ def correct(
 
     Args:
         anchors: makes the anchors, the same at each call, some at a time; their sources count easy samples.
+        num_anchors: of them in all.
         features: (N, d), of all samples, measured from where the anchors are.
         easy: bool (N,), the easy set.
         given_labels: int64 (N,).
@@ -67,7 +69,7 @@ def correct(
     """
     hard, members = (~easy).nonzero()[:, 0], easy.nonzero()[:, 0]
     hard_features = features[hard].to(device)
-    matches = match_anchors(anchors(), hard_features)
+    matches = match_anchors(anchors(), hard_features, num_anchors)
     threshold = validity_threshold(matches.similarity, lambda_conf, "quantile")
     valid = matches.similarity > threshold
     if surrounding == "strict":
@@ -81,7 +83,7 @@ def correct(
             max_votes,
         )
     else:
-        votes = loose_votes(anchors(), hard_features, threshold, num_classes, max_votes)
+        votes = loose_votes(anchors(), hard_features, threshold, num_classes, max_votes, num_anchors)
 
     def over_all(of_hard: Tensor, elsewhere: float = 0) -> Tensor:
         found = torch.full((len(easy), *of_hard.shape[1:]), elsewhere, dtype=of_hard.dtype)

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from labelmend.correction.nearest import TILE_COLUMNS, TILE_ROWS
+from labelmend.correction.search import TILE_COLUMNS, TILE_ROWS, index_search, takes_index
 from labelmend.correction.voting import Votes, tally
 from labelmend.hallucination.anchors import AnchorBlock
+
+# Numbers of anchors that are held at a time where an index is made of them (1 GB).
+INDEXED = 2**28
 
 
 @torch.no_grad()
 def loose_votes(
-    blocks: Iterable[AnchorBlock], hard: Tensor, threshold: float, num_classes: int, max_votes: int
+    blocks: Iterable[AnchorBlock],
+    hard: Tensor,
+    threshold: float,
+    num_classes: int,
+    max_votes: int,
+    number: int,
 ) -> Votes:
     """Majority vote of section 3.3 in the loose reading of "surrounding".
 
@@ -28,6 +36,8 @@ def loose_votes(
         threshold: cosine strictly above which an anchor votes, from ``validity_threshold``.
         num_classes: C.
         max_votes: K.
+        number: of all anchors. Where they and the hard samples are very many, each hard sample looks for
+            anchors in an index of them, which misses some (``make_search``).
 
     Returns:
         The outcome; anchors are counted in the order of the blocks.
@@ -36,14 +46,15 @@ def loose_votes(
     best = torch.full((len(hard), max_votes), threshold, device=hard.device)
     voters = torch.full((len(hard), max_votes), -1, dtype=torch.int64, device=hard.device)
     labels, seen = [torch.empty(0, dtype=torch.int64, device=hard.device)], 0
-    for features, block_labels, _ in blocks:
+    indexed = takes_index(number, len(hard), hard.device)
+    for features, block_labels in _joined(blocks, INDEXED // hard.shape[1] if indexed else 0):
         labels.append(block_labels.to(hard.device))
-        for rows in torch.split(features, TILE_ROWS):
-            anchors = functional.normalize(rows.to(hard.device).float(), dim=1)
-            for top in range(0, len(hard), TILE_COLUMNS):
-                part = slice(top, top + TILE_COLUMNS)
-                _merge(unit[part] @ anchors.T, seen, best[part], voters[part])
-            seen += len(rows)
+        if indexed:
+            found = index_search(functional.normalize(features.float(), dim=1))(unit, max_votes)
+            _merge(*found, seen, best, voters)
+        else:
+            _merge_tiles(features, unit, seen, best, voters)
+        seen += len(features)
     filled = voters >= 0
     ballots = filled.nonzero()[:, 0]
     anchors = voters[filled]
@@ -52,12 +63,42 @@ def loose_votes(
     )
 
 
-def _merge(similarity: Tensor, offset: int, best: Tensor, voters: Tensor) -> None:
-    """Take new similarities (h, a) into the running best ones (h, K) and their anchors, in place."""
-    # Few hard samples meet a better anchor once some blocks have passed: only those are sorted.
-    rows = (similarity.amax(dim=1) > best[:, -1]).nonzero()[:, 0]
-    values, index = similarity[rows].topk(min(best.shape[1], similarity.shape[1]), dim=1)
-    values, order = torch.cat((best[rows], values), dim=1).sort(dim=1, descending=True, stable=True)
-    joined = torch.cat((voters[rows], index + offset), dim=1).gather(1, order)
-    best[rows] = values[:, : best.shape[1]]
-    voters[rows] = joined[:, : best.shape[1]]
+def _joined(blocks: Iterable[AnchorBlock], least: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Features and labels of blocks that are joined until they have ``least`` anchors."""
+    features, labels, count = [], [], 0
+    for block_features, block_labels, _ in blocks:
+        features.append(block_features)
+        labels.append(block_labels)
+        count += len(block_labels)
+        if count >= least:
+            yield torch.cat(features), torch.cat(labels)
+            features, labels, count = [], [], 0
+    if features:
+        yield torch.cat(features), torch.cat(labels)
+
+
+def _merge_tiles(features: Tensor, unit: Tensor, seen: int, best: Tensor, voters: Tensor) -> None:
+    """Merge the similarities of some anchors, of which ``seen`` came before, to all hard samples."""
+    for start in range(0, len(features), TILE_ROWS):
+        rows = features[start : start + TILE_ROWS].to(unit.device).float()
+        anchors = functional.normalize(rows, dim=1)
+        for top in range(0, len(unit), TILE_COLUMNS):
+            part = slice(top, top + TILE_COLUMNS)
+            similarity = unit[part] @ anchors.T
+            # Few hard samples meet a better anchor once some blocks have passed: only those are sorted.
+            hit = (similarity.amax(dim=1) > best[part, -1]).nonzero()[:, 0]
+            values, index = similarity[hit].topk(min(best.shape[1], len(anchors)), dim=1)
+            merged = best[part][hit], voters[part][hit]
+            _merge(values, index, seen + start, *merged)
+            best[part][hit], voters[part][hit] = merged
+
+
+def _merge(values: Tensor, index: Tensor, offset: int, best: Tensor, voters: Tensor) -> None:
+    """Take new similarities (h, k) into the running best ones (h, K) and their anchors, in place.
+
+    Of equal ones those found before stay in front.
+    """
+    joined, order = torch.cat((best, values), dim=1).sort(dim=1, descending=True, stable=True)
+    kept = order[:, : best.shape[1]]
+    voters.copy_(torch.cat((voters, index + offset), dim=1).gather(1, kept))
+    best.copy_(joined[:, : best.shape[1]])

@@ -9,10 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from labelmend.correction.search import Search, make_search
 from labelmend.hallucination.anchors import AnchorBlock
-
-# A tile of the similarity matrix that stays in a processor's cache between product and maximum.
-TILE_ROWS, TILE_COLUMNS = 512, 4096
 
 
 @dataclass(frozen=True)
@@ -44,49 +42,41 @@ def nearest_hard(anchors: Tensor, hard: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         Indices int64 (A,) and cosine similarities float32 (A,); -1 and -1 when H is 0.
     """
-    unit = functional.normalize(hard.float(), dim=1)
-    return _search(anchors, unit, _tile_buffer(hard))
+    return _nearest(anchors, make_search(_unit(hard), len(anchors)), hard)
 
 
-def match_anchors(blocks: Iterable[AnchorBlock], hard: Tensor) -> Matches:
+def match_anchors(blocks: Iterable[AnchorBlock], hard: Tensor, number: int) -> Matches:
     """Nearest hard sample of each anchor (section 3.3), for anchors that come in blocks.
 
     Beside a block and a normalised copy of ``hard`` it holds one tile of the similarity matrix
-    (8 MB) and 28 bytes an anchor.
+    (8 MB), or an index of very many hard samples, and 28 bytes an anchor.
 
     Args:
         blocks: anchors, some at a time; they can be made as they are asked for.
         hard: (H, d), features of the hard samples.
+        number: of all anchors.
 
     Returns:
         The matches, anchors in the order of the blocks, on the device of ``hard``.
     """
-    unit, buffer = functional.normalize(hard.float(), dim=1), _tile_buffer(hard)
+    search = make_search(_unit(hard), number)
     none = torch.empty(0, dtype=torch.int64, device=hard.device)
     found = [(none, none.float(), none, none)]
     for features, labels, source in blocks:
-        nearest, similarity = _search(features, unit, buffer)
+        nearest, similarity = _nearest(features, search, hard)
         found.append((nearest, similarity, labels.to(hard.device), source.to(hard.device)))
     return Matches(*(torch.cat(parts) for parts in zip(*found, strict=True)))
 
 
-def _tile_buffer(like: Tensor) -> Tensor:
-    return torch.empty(TILE_ROWS * TILE_COLUMNS, dtype=torch.float32, device=like.device)
+def _unit(features: Tensor) -> Tensor:
+    return functional.normalize(features.float(), dim=1)
 
 
 @torch.no_grad()
-def _search(anchors: Tensor, unit_hard: Tensor, buffer: Tensor) -> tuple[Tensor, Tensor]:
-    """Running maximum over tiles of the product of normalised anchors and hard features."""
-    best = torch.full((len(anchors),), -1.0, device=unit_hard.device)
-    nearest = torch.full((len(anchors),), -1, dtype=torch.int64, device=unit_hard.device)
-    for top in range(0, len(anchors), TILE_ROWS):
-        rows = functional.normalize(anchors[top : top + TILE_ROWS].to(unit_hard.device).float(), dim=1)
-        row_best, row_nearest = best[top : top + TILE_ROWS], nearest[top : top + TILE_ROWS]
-        for left in range(0, len(unit_hard), TILE_COLUMNS):
-            columns = unit_hard[left : left + TILE_COLUMNS]
-            tile = buffer[: len(rows) * len(columns)].view(len(rows), len(columns))
-            value, index = torch.matmul(rows, columns.T, out=tile).max(dim=1)
-            better = (value > row_best) | (row_nearest < 0)
-            row_best.copy_(torch.where(better, value, row_best))
-            row_nearest.copy_(torch.where(better, index + left, row_nearest))
-    return nearest, best.clamp_(-1, 1)
+def _nearest(anchors: Tensor, search: Search, hard: Tensor) -> tuple[Tensor, Tensor]:
+    """Index and similarity of the nearest hard sample of each anchor."""
+    if not len(hard):
+        none = torch.full((len(anchors),), -1, device=hard.device)
+        return none, none.float()
+    similarity, nearest = search(_unit(anchors.to(hard.device)), 1)
+    return nearest[:, 0], similarity[:, 0].clamp(-1, 1)

@@ -6,8 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-# Numbers that are held at a time (64 MB): similarities, neighbours, shares.
-BLOCK = 2**24
+from labelmend.correction.search import make_search
+
+# Samples whose neighbours are held at a time.
+ROWS = 2**14
 
 
 @torch.no_grad()
@@ -30,21 +32,21 @@ def neighbour_shares(
     Returns:
         float32 (N, C), rows sum to 1; uniform where there is no other easy sample.
     """
-    features = features.float()
-    unit = functional.normalize(features - features.mean(0), dim=1)
-    reference = unit[easy].T.contiguous()
-    labels = given_labels[easy]
-    among_easy = easy.cumsum(0) - 1
-    count = len(labels)
-    kept = min(neighbours, count)
-    shares = torch.zeros(len(unit), num_classes, device=unit.device)
-    for rows in torch.arange(len(unit), device=unit.device).split(max(BLOCK // (count + kept + 1), 1)):
-        similarity = unit[rows] @ reference
-        own = easy[rows].nonzero()[:, 0]
-        similarity[own, among_easy[rows[own]]] = -torch.inf
-        value, index = similarity.topk(kept, dim=1)
-        found = value.isfinite().float()
+    unit = functional.normalize(features.float() - features.float().mean(0), dim=1)
+    labels, among_easy = given_labels[easy], easy.cumsum(0) - 1
+    kept = min(neighbours, len(labels))
+    shares = torch.full((len(unit), num_classes), 1 / num_classes, device=unit.device)
+    if not kept:
+        return shares
+    search = make_search(unit[easy], len(unit))
+    for rows in torch.arange(len(unit), device=unit.device).split(ROWS):
+        # One more than is needed: an easy sample finds itself, and is struck off.
+        similarity, index = search(unit[rows], min(kept + 1, len(labels)))
+        own = easy[rows, None] & (index == among_easy[rows, None])
+        similarity, order = similarity.masked_fill(own, -torch.inf).sort(dim=1, descending=True, stable=True)
+        found = similarity[:, :kept].isfinite().float()
         number = found.sum(1, keepdim=True)
-        votes = torch.zeros(len(rows), num_classes, device=unit.device).scatter_add_(1, labels[index], found)
+        voted = labels[index.gather(1, order[:, :kept])]
+        votes = torch.zeros(len(rows), num_classes, device=unit.device).scatter_add_(1, voted, found)
         shares[rows] = torch.where(number > 0, votes / number.clamp(min=1), 1 / num_classes)
     return shares

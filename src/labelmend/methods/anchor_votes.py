@@ -138,7 +138,7 @@ class AnchorVotes(nn.Module):
                 yield made - offset, of_anchors, source
 
         with task.meter.counting():
-            return self.vote(anchors, features - origin, easy, task.given_labels)
+            return self.vote(anchors, partners.numel(), features - origin, easy, task.given_labels)
 
     def anchor_maker(self) -> AnchorMaker:
         """What makes an anchor from a pair of features."""
