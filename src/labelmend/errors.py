@@ -27,6 +27,14 @@ class RunError(LabelmendError):
     """A run folder cannot be read, written or resumed."""
 
 
+class WriteError(RunError):
+    """The system refuses to write a file: a full disk, a read-only folder, a name that is too long."""
+
+
+class DivergedError(RunError):
+    """A loss or a weight is no longer a finite number."""
+
+
 class LabelmendWarning(UserWarning):
     """Something in the input that a person should know of, though the job goes on."""
 

@@ -1,32 +1,123 @@
-"""Whole files or nothing: written under a temporary name, then renamed."""
+"""Whole files or nothing: written under a temporary name, made durable, then renamed."""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
+from labelmend.errors import WriteError
+
+_PREFIX, _SUFFIX = ".labelmend-", ".tmp"
+_numbers = count()
+
+# What file systems say that cannot make a folder durable; they do it by themselves, or not at all.
+_NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)
+
+
+def _temporary(path: Path) -> Path:
+    """A name beside ``path`` of its own; short, because ``path`` may be as long as names can be."""
+    return path.with_name(f"{_PREFIX}{os.getpid()}-{next(_numbers)}{_SUFFIX}")
+
+
+def _synchronise(path: Path) -> None:
+    """Wait until a file is on the disk and not just on its way there."""
+    # Windows only synchronises what is open for writing.
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _synchronise_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk; a rename can be lost until then."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_FOLDER_SYNC:
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def reason(error: OSError) -> str:
+    """Why the system refused, without the path."""
+    return error.strerror or str(error)
+
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` that takes its place when the block ends without an error."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+def replacing(path: Path, previous: Path | None = None) -> Iterator[Path]:
+    """A temporary path beside ``path`` that takes its place when the block ends without an error.
+
+    The file is on the disk before it is renamed, and its name is before this returns: after a power cut there
+    is either the old file or the new one, whole.
+
+    Args:
+        path: the file to write.
+        previous: a name that the old file is kept under, if there is one.
+
+    Raises:
+        WriteError: If the system refuses; the old file is as it was, or has its name ``previous``.
+    """
+    temporary = _temporary(path)
     try:
         yield temporary
+        _synchronise(temporary)
+        if previous is not None and path.is_file():
+            os.replace(path, previous)
         os.replace(temporary, path)
+        _synchronise_folder(path.parent)
+    except OSError as error:
+        raise WriteError(f"{path} cannot be written: {reason(error)}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove temporary files of processes that were killed; only while no other process writes there."""
+    for path in folder.glob(f"{_PREFIX}*{_SUFFIX}"):
+        path.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 text file with Unix line ends."""
+    """Write a UTF-8 text file with Unix line ends; what has no UTF-8 form is written as an escape."""
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
+
+
+def append_line(path: Path, line: str) -> None:
+    """Add a line to a text file, without waiting for the disk.
+
+    Raises:
+        WriteError: If the system refuses.
+    """
+    try:
+        with path.open("a", encoding="utf-8", newline="\n") as file:
+            file.write(line + "\n")
+    except OSError as error:
+        raise WriteError(f"{path} cannot be written: {reason(error)}") from error
+
+
+def json_text(value: Any) -> str:
+    """A JSON document, indented, keys in the order given, letters as they are.
+
+    File names that are no UTF-8 have surrogates in Python; as escapes they come back from any JSON reader.
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    return re.sub("[\ud800-\udfff]", lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file, indented, keys in the order given."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    """Write a JSON file; see ``json_text``."""
+    write_text(path, json_text(value))

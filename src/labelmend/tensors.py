@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -15,17 +18,38 @@ from labelmend.errors import RunError
 from labelmend.files import replacing
 
 
-def save_tensors(path: Path, tensors: dict[str, Tensor], info: dict[str, Any]) -> None:
+def _digest(tensors: Mapping[str, Tensor], info: str) -> str:
+    """SHA-256 (hex) of the names, types, shapes and bytes of tensors on the CPU, and of a text."""
+    digest = hashlib.sha256(info.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"\n{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def save_tensors(
+    path: Path, tensors: dict[str, Tensor], info: dict[str, Any], previous: Path | None = None
+) -> None:
     """Write tensors and JSON-able values to one file, by way of a temporary name.
 
     Args:
         path: the file to write.
         tensors: any tensors; stored contiguously on the CPU.
-        info: JSON-able values, kept in the header.
+        info: JSON-able values, kept in the header beside a checksum of everything.
+        previous: a name that the old file is kept under, if there is one.
+
+    Raises:
+        WriteError: If the system refuses.
     """
     plain = {name: t.detach().to("cpu", copy=True).contiguous() for name, t in tensors.items()}
-    with replacing(path) as temporary:
-        save_file(plain, temporary, metadata={"info": json.dumps(info)})
+    text = json.dumps(info)
+    with replacing(path, previous) as temporary:
+        try:
+            # One entry: several would stand in another order each time.
+            save_file(plain, temporary, metadata={"info": json.dumps([info, _digest(plain, text)])})
+        except SafetensorError as error:
+            raise OSError(" ".join(str(error).split())) from error
         # safetensors writes files for their owner alone, whatever the user's mask says.
         mask = os.umask(0)
         os.umask(mask)
@@ -36,16 +60,29 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read what ``save_tensors`` wrote.
 
     Raises:
-        RunError: If the file is missing or damaged.
+        RunError: If the file is missing, or is not what was written: any change shows in its checksum, which
+            only files of older versions do not have.
     """
     if not path.is_file():
         raise RunError(f"{path} does not exist; there is nothing to go on from")
     try:
         with safe_open(path, "pt") as file:
-            info = json.loads((file.metadata() or {})["info"])
-            return {name: file.get_tensor(name) for name in file.keys()}, info  # noqa: SIM118
-    except (SafetensorError, KeyError, ValueError) as error:
-        raise RunError(f"{path} is damaged ({error}); start again with --overwrite") from error
+            header = json.loads((file.metadata() or {})["info"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        # Older versions wrote the values alone.
+        info, checksum = header if isinstance(header, list) else (header, None)
+        if not isinstance(info, dict):
+            raise ValueError("its header is of another kind")
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
+        raise RunError(f"{path} is damaged ({' '.join(str(error).split())})") from error
+    if checksum is not None and checksum != _digest(tensors, json.dumps(info)):
+        raise RunError(f"{path} is damaged (its checksum is not that of its content)")
+    return tensors, info
+
+
+def all_finite(tensors: Mapping[str, Tensor]) -> bool:
+    """Whether no tensor holds a NaN or an infinity."""
+    return all(bool(tensor.isfinite().all()) for tensor in tensors.values())
 
 
 def pack(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -1,11 +1,12 @@
 import json
 from dataclasses import replace
+import warnings
 
 import pytest
 import torch
 
 from labelmend.config import BudgetSettings, NetworkSettings, Settings, TrainingSettings
-from labelmend.errors import RunError
+from labelmend.errors import DivergedError, LabelmendWarning, RunError
 from labelmend.methods import METHODS, mend
 from labelmend.tensors import load_tensors, save_tensors
 from labelmend.training import state
@@ -122,7 +123,78 @@ def test_a_checkpoint_of_another_version_is_one_line(stopped, noisy_digits, tmp_
     assert "start the run anew" in str(caught.value)
 
 
-def test_a_damaged_checkpoint_is_told_from_an_old_one(stopped, noisy_digits, tmp_path):
-    (tmp_path / state.CHECKPOINT).write_bytes(b"no checkpoint")
-    with pytest.raises(RunError, match="is damaged"):
+@pytest.fixture
+def last_two(stopped, tmp_path):
+    """Names of the two states, with the epoch of each."""
+    info = {name: load_tensors(tmp_path / name)[1] for name in (state.CHECKPOINT, state.PREVIOUS)}
+    return {name: value["epoch"] for name, value in info.items()}
+
+
+def test_the_last_two_states_are_kept(last_two):
+    assert last_two == {state.CHECKPOINT: 3, state.PREVIOUS: 2}
+
+
+def flip(data):
+    data[len(data) // 2] ^= 1
+
+
+def zero_tail(data):
+    data[-4096:] = bytes(4096)
+
+
+def cut(data):
+    del data[len(data) // 2 :]
+
+
+def count(data):
+    place = data.index(b'\\"epoch\\": 3')
+    data[place + 11] = ord("4")
+
+
+def empty(data):
+    data.clear()
+
+
+@pytest.mark.parametrize("damage", [flip, zero_tail, cut, count, empty])
+def test_a_damaged_state_falls_back_to_the_one_before_with_one_line(last_two, noisy_digits, tmp_path, damage):
+    path = tmp_path / state.CHECKPOINT
+    data = bytearray(path.read_bytes())
+    before = bytes(data)
+    damage(data)
+    assert data != before
+    path.write_bytes(data)
+    with pytest.warns(LabelmendWarning, match=r"checkpoint\.safetensors is damaged .*one before it") as told:
+        again = Trainer(settings(), noisy_digits, folder=tmp_path, resume=True)
+    assert len(told) == 1
+    assert "\n" not in str(told[0].message)
+    assert again.epoch == 2
+    # The damaged one never takes the place of the whole one.
+    state.keep(again, again.run_epoch(), tmp_path)
+    assert load_tensors(tmp_path / state.PREVIOUS)[1]["epoch"] == 2
+    assert load_tensors(tmp_path / state.CHECKPOINT)[1]["epoch"] == 3
+
+
+def test_a_stop_between_the_two_renames_goes_on_from_the_one_before(last_two, noisy_digits, tmp_path):
+    (tmp_path / state.CHECKPOINT).unlink()
+    assert state.exists(tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", LabelmendWarning)
+        assert Trainer(settings(), noisy_digits, folder=tmp_path, resume=True).epoch == 2
+
+
+def test_two_damaged_states_are_one_line_that_says_how_to_go_on(stopped, noisy_digits, tmp_path):
+    for name in (state.CHECKPOINT, state.PREVIOUS):
+        (tmp_path / name).write_bytes(b"no checkpoint")
+    with pytest.raises(RunError, match=r"is damaged .*remove what is left .*labelmend resume"):
+        Trainer(settings(), noisy_digits, folder=tmp_path, resume=True)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("part", ["network0.", "average0."])
+def test_weights_that_are_no_numbers_are_refused(stopped, noisy_digits, tmp_path, part, value):
+    path = tmp_path / state.CHECKPOINT
+    tensors, info = load_tensors(path)
+    tensors[next(name for name in tensors if name.startswith(part))].view(-1)[0] = value
+    save_tensors(path, tensors, info)
+    with pytest.raises(DivergedError, match="no finite numbers"):
         Trainer(settings(), noisy_digits, folder=tmp_path, resume=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,9 +11,10 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from labelmend.errors import RunError
+from labelmend.errors import DivergedError, LabelmendWarning, RunError
+from labelmend.files import append_line, write_text
 from labelmend.methods.base import Method, Task
-from labelmend.tensors import load_tensors, pack, save_tensors, unpack
+from labelmend.tensors import all_finite, load_tensors, pack, save_tensors, unpack
 from labelmend.training.budget import Spent
 from labelmend.training.ema import WeightAverage
 from labelmend.training.mirroring import Mirroring
@@ -21,7 +23,8 @@ from labelmend.training.setup import Setup
 from labelmend.training.stages import Stages
 from labelmend.training.validation import Validation
 
-CHECKPOINT, METRICS = "checkpoint.safetensors", "metrics.jsonl"
+CHECKPOINT, PREVIOUS = "checkpoint.safetensors", "checkpoint.previous.safetensors"
+METRICS = "metrics.jsonl"
 
 
 class Resumable(Protocol):
@@ -106,6 +109,7 @@ def restore(trainer: Resumable, state: State) -> None:
 
     Raises:
         RunError: If it was written by another version of labelmend.
+        DivergedError: If a weight is no finite number.
     """
     tensors, info = state
     try:
@@ -125,8 +129,14 @@ def restore(trainer: Resumable, state: State) -> None:
         trainer.rows, trainer.spent = info["rows"], Spent(**info["spent"])
     except (KeyError, IndexError, TypeError, RuntimeError) as error:
         raise _of_another_version(error, trainer.folder) from error
+    weights = {name: tensor for name, tensor in tensors.items() if name.startswith(("network", "average"))}
+    if not all_finite(weights):
+        raise DivergedError(
+            f"the weights in {trainer.folder} are no finite numbers: training diverged; start anew with "
+            "labelmend fit and a lower --lr"
+        )
     assert trainer.folder is not None
-    (trainer.folder / METRICS).write_text("".join(json.dumps(row) + "\n" for row in trainer.rows))
+    write_metrics(trainer.rows, trainer.folder)
 
 
 def _of_another_version(error: Exception, folder: Path | None) -> RunError:
@@ -138,19 +148,58 @@ def _of_another_version(error: Exception, folder: Path | None) -> RunError:
 
 
 def keep(trainer: Resumable, row: dict[str, Any], folder: Path) -> None:
-    """Save the state after an epoch, and add its row to the file of metrics."""
+    """Save the state after an epoch, beside the one before it, and add its row to the file of metrics.
+
+    Raises:
+        WriteError: If the system refuses; the state before stays.
+    """
     # The checkpoint first: it holds all rows, and a resumed run writes the file of metrics anew.
-    save_tensors(folder / CHECKPOINT, *capture(trainer))
-    with (folder / METRICS).open("a") as file:
-        file.write(json.dumps(row) + "\n")
+    save_tensors(folder / CHECKPOINT, *capture(trainer), previous=folder / PREVIOUS)
+    append_line(folder / METRICS, json.dumps(row))
+
+
+def write_metrics(rows: list[dict[str, Any]], folder: Path) -> None:
+    """Write the file of metrics: one JSON object an epoch."""
+    write_text(folder / METRICS, "".join(json.dumps(row) + "\n" for row in rows))
+
+
+def exists(folder: Path) -> bool:
+    """Whether a folder holds the state of an unfinished run."""
+    return any((folder / name).is_file() for name in (CHECKPOINT, PREVIOUS))
+
+
+def remove(folder: Path) -> None:
+    """Remove the state of a run."""
+    for name in (CHECKPOINT, PREVIOUS):
+        (folder / name).unlink(missing_ok=True)
 
 
 def read(folder: Path | None) -> State:
-    """The saved state of an unfinished run.
+    """The saved state of an unfinished run, or the one before it where the last is damaged.
+
+    A damaged last one is removed, so that it never takes the place of the one before.
 
     Raises:
-        RunError: If there is no folder or no state, or it is damaged.
+        RunError: If there is no folder or no state, or all there is of it is damaged.
+
+    Warns:
+        LabelmendWarning: If the last state is damaged.
     """
     if folder is None:
         raise RunError("a run can only be resumed from its folder")
-    return load_tensors(folder / CHECKPOINT)
+    last, previous = folder / CHECKPOINT, folder / PREVIOUS
+    if not last.is_file() and previous.is_file():
+        return load_tensors(previous)
+    try:
+        return load_tensors(last)
+    except RunError as error:
+        try:
+            state = load_tensors(previous)
+        except RunError:
+            raise RunError(
+                f"{error}, and there is no whole one before it; remove what is left of them, and labelmend "
+                f"resume {folder} starts from the beginning"
+            ) from error
+        warnings.warn(f"{error}; going on from the one before it", LabelmendWarning, stacklevel=2)
+        last.unlink()
+        return state

@@ -15,12 +15,13 @@ from torch import Tensor
 from labelmend.config import Settings
 from labelmend.data.image_set import ImageSet
 from labelmend.data.loader import fetch
-from labelmend.errors import RunError
+from labelmend.errors import DivergedError, RunError
 from labelmend.methods import METHODS
 from labelmend.methods.base import Scores, Task
 from labelmend.methods.plan import Progress, Step
 from labelmend.models.classifier import Classifier
 from labelmend.models.ensemble import Ensemble
+from labelmend.tensors import all_finite
 from labelmend.training import state
 from labelmend.training.batch import TrainingBatch
 from labelmend.training.budget import Spent, share_spent
@@ -204,6 +205,11 @@ class Trainer:
         self.epoch, self.stage_epoch = self.epoch + 1, self.stage_epoch + 1
         seconds_before, epochs_before = self.spent.seconds, self.spent.epochs
         steps = self._trainable_steps(self.method.start_epoch(self.progress()))
+        if not steps:
+            raise RunError(
+                f"method {self.settings.method.name!r} has no step to take in epoch {self.epoch}: no image "
+                "is left to train on"
+            )
         self.spent.flops += self._counted()
         preparation = time.perf_counter() - started
         self.spent.seconds = seconds_before + preparation
@@ -255,7 +261,9 @@ class Trainer:
         """Stop where training has diverged."""
         for value in torch.stack(losses).tolist() if losses else []:
             if not math.isfinite(value):
-                raise RunError(f"the loss is {value} in epoch {self.epoch}: training diverged; lower --lr")
+                raise DivergedError(
+                    f"the loss is {value} in epoch {self.epoch}: training diverged; lower --lr"
+                )
 
     def train_step(self, step: Step, pixels: Tensor, progress: Progress) -> Tensor:
         """The updates of one step; returns the sum of their losses."""
@@ -323,6 +331,8 @@ class Trainer:
         self.spent.seconds += time.perf_counter() - started
         self.meter.close()
         model = self.method.final_model()
+        if not all_finite(model.state_dict()):
+            raise DivergedError("the weights are no finite numbers: training diverged; lower --lr")
         model.eval()
         arithmetic = self.setup.arithmetic
         summary = {
@@ -360,7 +370,9 @@ def train(
 
     Raises:
         SettingsError: If a setting cannot be used on this machine or data.
-        RunError: If there is no checkpoint to resume from, or it is damaged.
+        RunError: If there is no checkpoint to resume from, or it is damaged; if the method has no step.
+        DivergedError: If a loss or weight is no finite number.
+        WriteError: If the folder cannot be written.
     """
     with kept_memory():
         return Trainer(settings, train_set, test_set, folder, listener, resume).run()
