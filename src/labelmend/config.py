@@ -257,9 +257,9 @@ class TrainingSettings(Checked):
     ema_decay: float = 0.99
     """Decay a step of the weight average that scores and becomes the final model; 0 for none."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Arithmetic of the network; ``auto`` takes what the processor is built for, unless a trial is slow."""
+    """Arithmetic of the network; ``auto`` is bfloat16 where the processor computes in it, else float32."""
     memory_format: Literal["auto", "channels_last", "contiguous"] = "auto"
-    """Layout of the images in memory; ``auto`` is as for ``precision``."""
+    """Layout of the images in memory; ``auto`` is channels last."""
     device: str = "auto"
     """``auto``, ``cpu``, ``cuda`` or ``mps``."""
     flip_average: bool = True

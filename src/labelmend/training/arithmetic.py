@@ -11,6 +11,7 @@ from lightning_fabric.plugins.precision import MixedPrecision, Precision
 from torch import Tensor, nn
 
 from labelmend.errors import SettingsError
+from labelmend.training.machine import has_bfloat16
 
 ACCELERATORS = {"cuda": "gpu"}
 
@@ -89,3 +90,21 @@ def find_device(name: str) -> torch.device:
         return Fabric(accelerator=ACCELERATORS.get(name, name), devices=1).device
     except (RuntimeError, ValueError) as error:
         raise SettingsError(f"--device {name}: this machine has no such device; use --device auto") from error
+
+
+def choose_arithmetic(
+    device: torch.device, precision: str = "auto", memory_format: str = "auto"
+) -> Arithmetic:
+    """How to compute on a device: in bfloat16 where it computes in bfloat16 itself, channels last.
+
+    By what the device is and by nothing that is timed: a trial on a busy machine goes one way today and
+    another way tomorrow, and with it the results of the same seed. docs/LOG.md has the speeds.
+
+    Args:
+        device: where networks are trained.
+        precision: ``float32`` or ``bfloat16``; ``auto`` to choose.
+        memory_format: ``channels_last`` or ``contiguous``; ``auto`` to choose.
+    """
+    if precision == "auto":
+        precision = "bfloat16" if has_bfloat16(device) else "float32"
+    return Arithmetic(device, precision, "channels_last" if memory_format == "auto" else memory_format)

@@ -24,10 +24,10 @@ from labelmend.models.registry import (
     preprocessing_of,
     redraw,
 )
-from labelmend.training.arithmetic import Arithmetic, find_device
+from labelmend.training.arithmetic import Arithmetic, choose_arithmetic, find_device
 from labelmend.training.machine import machine
 from labelmend.training.mirroring import Mirroring, decide_mirroring
-from labelmend.training.probe import probe
+from labelmend.training.probe import images_per_second
 from labelmend.training.scoring import area_factor
 from labelmend.training.seeds import Purpose, stream
 from labelmend.training.views import Augmentation, Normalisation
@@ -125,7 +125,7 @@ class Setup:
         sample: float32 (M, channels, H, W), some normalised training images, which networks are fitted to.
         description: of each network.
         arithmetic: device, precision and memory format.
-        speeds: images a second of each arithmetic that was tried.
+        speed: about how many images a second it trains on; see ``training.probe``.
         augmentation: draws views.
         mirroring: what was decided on mirroring, and why.
         flip_average: whether predictions are averaged over each image and its mirror image.
@@ -138,7 +138,7 @@ class Setup:
     sample: Tensor
     description: NetworkDescription
     arithmetic: Arithmetic
-    speeds: dict[str, float]
+    speed: float
     augmentation: Augmentation
     mirroring: Mirroring
     flip_average: bool
@@ -192,13 +192,7 @@ def set_up(
 
     training = settings.training
     precision, memory_format = chosen or (training.precision, training.memory_format)
-    arithmetic, speeds = probe(
-        networks[0],
-        (channels, image_size, image_size),
-        find_device(training.device),
-        precision,
-        memory_format,
-    )
+    arithmetic = choose_arithmetic(find_device(training.device), precision, memory_format)
     for network in networks:
         arithmetic.place_module(network)
     batch_size = resolve_batch_size(training, count, image_size)
@@ -216,7 +210,7 @@ def set_up(
         sample=sample,
         description=description,
         arithmetic=arithmetic,
-        speeds=speeds,
+        speed=images_per_second(networks[0], (channels, image_size, image_size), arithmetic),
         augmentation=augmentation,
         mirroring=mirroring,
         flip_average=training.flip_average and augmentation.flip,
@@ -244,7 +238,7 @@ def describe(setup: Setup, train_set: ImageSet, members: int) -> dict[str, Any]:
         "precision": setup.arithmetic.precision,
         "memory_format": setup.arithmetic.memory_format,
         "device": str(setup.arithmetic.device),
-        "probed_images_per_second": setup.speeds,
+        "images_per_second": setup.speed,
         "parameters": sum(p.numel() for p in setup.networks[0].parameters()),
         "networks": len(setup.networks),
         "members": members,
