@@ -12,6 +12,7 @@ from PIL import Image
 import labelmend
 from labelmend.errors import DataError, RunError, SettingsError
 from labelmend.runs import folder as run_folder
+from labelmend.settings.saving import HEADER
 from labelmend.training.listener import Silent
 
 TINY = {
@@ -58,7 +59,11 @@ def run(folder, tmp_path_factory):
 
 def test_a_run_folder_explains_itself(run):
     names = {path.name for path in run.folder.iterdir()}
-    assert names == set(run_folder.CONTENTS) - {run_folder.NOISE, run_folder.CHECKPOINT}
+    assert names == set(run_folder.CONTENTS) - {
+        run_folder.NOISE,
+        run_folder.CHECKPOINT,
+        run_folder.PREVIOUS,
+    }
     assert (run.folder / run_folder.SKIPPED).read_text().count("\n") == 2
     rows = (run.folder / run_folder.METRICS).read_text().splitlines()
     assert [json.loads(row)["epoch"] for row in rows] == [1, 2, 3, 4]
@@ -224,6 +229,7 @@ def test_a_full_folder_is_refused_before_anything_is_read(run):
 
 def test_overwrite_replaces_a_run(folder, tmp_path):
     (tmp_path / "run").mkdir()
+    (tmp_path / "run" / run_folder.SETTINGS).write_text(HEADER)
     (tmp_path / "run" / run_folder.NOISE).write_text("old")
     run = labelmend.fit(folder, out=tmp_path / "run", overwrite=True, **TINY)
     assert not (run.folder / run_folder.NOISE).exists()

@@ -46,7 +46,7 @@ def fit(
     Raises:
         SettingsError: If a setting is unknown or has a value it cannot have.
         DataError: If the images or labels cannot be used.
-        RunError: If the folder is not empty.
+        RunError: If the folder is not empty, lies among the images, cannot be written, or is in use.
 
     Examples:
         >>> import labelmend
@@ -56,9 +56,12 @@ def fit(
     if isinstance(test, str | Path):
         settings["test"], test = str(test), None
     resolved = resolve(recipe, method, settings)
-    if out is not None:
-        run_folder.check_free(Path(out), overwrite)
-    return jobs.start(jobs.prepare(resolved, data, test), out, overwrite=overwrite, listener=listener)
+    if out is None:
+        return jobs.start(jobs.prepare(resolved, data, test), listener=listener)
+    folder = Path(out)
+    run_folder.check_apart(folder, (data, resolved.data.test))
+    with run_folder.claimed(folder, overwrite):
+        return jobs.start(jobs.prepare(resolved, data, test), folder, listener=listener)
 
 
 def resume(
@@ -76,9 +79,10 @@ def resume(
         The finished run, with the result of an uninterrupted one.
 
     Raises:
-        RunError: If the folder holds no run, or ids or labels have changed since it started.
+        RunError: If the folder holds no run or is in use, or the data has changed since it started.
     """
     folder = Path(folder)
     if run_folder.is_finished(folder):
         return load_run(folder)
-    return jobs.go_on(folder, jobs.reload(folder, data, test), listener)
+    with run_folder.held(folder):
+        return jobs.go_on(folder, jobs.reload(folder, data, test), listener)

@@ -3,11 +3,14 @@ from pathlib import Path
 
 import pytest
 
-from labelmend.bench.run import check_same_settings, run_bench
+from labelmend.bench import run as running
+from labelmend.bench.run import check_same_settings, run_bench, same_result
 from labelmend.bench.suite import read_suite
-from labelmend.errors import LabelmendWarning, RunError
+from labelmend.errors import LabelmendWarning, RunError, WriteError
 from labelmend.runs import jobs
+from labelmend.runs.lock import locked
 from labelmend.settings import retired
+from labelmend.settings.saving import to_dict
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 SUITE = """
@@ -103,19 +106,21 @@ def test_committed_results_are_of_the_settings_their_suite_asks_for(suite):
             check_same_settings(path, cell)
 
 
-def test_the_cell_in_hand_is_resumed(tmp_path, monkeypatch):
-    (tmp_path / "small.yaml").write_text(SUITE)
-    run_bench(tmp_path / "small.yaml", tmp_path / "whole")
+FIRST, SECOND = "CE__symmetric-0.3__seed0", "Anchors__symmetric-0.3__seed0"
 
-    from labelmend.bench import run as running
 
-    class Stop(Exception):
-        pass
+class Stop(BaseException):
+    pass
 
-    def stop_after_two(self, row):
-        if row["epoch"] == 2:
-            raise Stop
 
+def stop_after_two(self, row):
+    if row["epoch"] == 2:
+        raise Stop
+
+
+def stopped(tmp_path, monkeypatch, suite=SUITE):
+    """The first cell is stopped in its third epoch; returns what was begun from then on, by method."""
+    (tmp_path / "small.yaml").write_text(suite)
     monkeypatch.setattr(running.Recorder, "on_epoch", stop_after_two)
     with pytest.raises(Stop):
         run_bench(tmp_path / "small.yaml", tmp_path / "out")
@@ -125,6 +130,86 @@ def test_the_cell_in_hand_is_resumed(tmp_path, monkeypatch):
     monkeypatch.setattr(
         jobs, "start", lambda job, *a, **k: begun.append(job.settings.method.name) or start(job, *a, **k)
     )
+    return begun
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("lr: 0.2", "lr: 0.1"), ("epochs: 3", "epochs: 4"), ("limit: 400", "limit: 300"), ("0.3", "0.2")],
+)
+def test_a_cell_of_other_settings_is_not_resumed_but_begun_anew(tmp_path, monkeypatch, before, after):
+    suite = SUITE.replace("epochs: 3", "epochs: 3, lr: 0.2")
+    begun = stopped(tmp_path, monkeypatch, suite)
+    # Its run folder is where the cell that now goes by another name would have been.
+    (folder,) = (tmp_path / "out" / "runs" / "small").iterdir()
+    suite = suite.replace(before, after)
+    (tmp_path / "small.yaml").write_text(suite)
+    cell = read_suite(tmp_path / "small.yaml").cells[0]
+    folder.rename(folder.with_name(cell.name))
+    run_bench(tmp_path / "small.yaml", tmp_path / "out")
+    assert begun == ["ce", "anchor_hallucination"]
+    record = json.loads((tmp_path / "out" / "small" / f"{cell.name}.json").read_text())
+    assert same_result(record["settings"], to_dict(cell.settings))
+
+
+def test_one_failing_cell_is_named_and_does_not_stop_the_rest(tmp_path, monkeypatch, capsys):
+    suite = SUITE.replace("CE: {method: ce}", "Bad: {method: ce, lr: 1.0e+30}\n  Broken: {method: mixup}")
+    (tmp_path / "small.yaml").write_text(suite)
+    prepare = jobs.prepare
+
+    def broken(settings, *args, **kwargs):
+        if settings.method.name == "mixup":
+            raise ZeroDivisionError("oh")
+        return prepare(settings, *args, **kwargs)
+
+    monkeypatch.setattr(jobs, "prepare", broken)
+    with pytest.raises(RunError, match="2 of 3 cells failed: Bad__") as caught:
+        run_bench(tmp_path / "small.yaml", tmp_path / "out")
+    assert "diverged" in str(caught.value)
+    assert "Broken__symmetric-0.3__seed0: unexpected ZeroDivisionError: oh" in str(caught.value)
+    assert [path.stem for path in (tmp_path / "out" / "small").glob("*.json")] == [SECOND]
+    assert "Anchors" in (tmp_path / "out" / "small.md").read_text()
+    assert "Bad__symmetric-0.3__seed0: failed" in capsys.readouterr().out
+    monkeypatch.undo()
+    # What diverged is tried again from the beginning.
+    (tmp_path / "small.yaml").write_text(suite.replace("lr: 1.0e+30", "lr: 0.1"))
+    run_bench(tmp_path / "small.yaml", tmp_path / "out")
+    assert len(list((tmp_path / "out" / "small").glob("*.json"))) == 3
+
+
+def test_a_full_disk_stops_the_suite_and_names_the_cell(tmp_path, monkeypatch):
+    (tmp_path / "small.yaml").write_text(SUITE)
+    begun = []
+
+    def full(*_args, **_kwargs):
+        begun.append(1)
+        raise WriteError("a cannot be written: No space left on device")
+
+    monkeypatch.setattr(jobs, "start", full)
+    with pytest.raises(WriteError, match=f"{FIRST}: a cannot be written"):
+        run_bench(tmp_path / "small.yaml", tmp_path / "out")
+    assert begun == [1]
+
+
+def test_two_benches_on_one_folder(tmp_path):
+    (tmp_path / "small.yaml").write_text(SUITE)
+    (tmp_path / "out" / "small").mkdir(parents=True)
+    with locked(tmp_path / "out" / "small"), pytest.raises(RunError, match="another labelmend is at work"):
+        run_bench(tmp_path / "small.yaml", tmp_path / "out")
+    assert list((tmp_path / "out" / "small").iterdir()) == []
+
+
+def test_a_bench_among_its_images_is_refused(tmp_path):
+    (tmp_path / "small.yaml").write_text(SUITE.replace("data: digits", f"data: {tmp_path}"))
+    with pytest.raises(RunError, match="lies inside the data"):
+        run_bench(tmp_path / "small.yaml", tmp_path / "out")
+
+
+def test_the_cell_in_hand_is_resumed(tmp_path, monkeypatch):
+    (tmp_path / "small.yaml").write_text(SUITE)
+    run_bench(tmp_path / "small.yaml", tmp_path / "whole")
+
+    begun = stopped(tmp_path, monkeypatch)
     run_bench(tmp_path / "small.yaml", tmp_path / "out")
     assert begun == ["anchor_hallucination"]
     name = "CE__symmetric-0.3__seed0.json"

@@ -134,8 +134,8 @@ def test_ctrl_c_names_the_resume_command_and_it_works(photos, tmp_path, monkeypa
     folder = tmp_path / "run"
     start = jobs.start
 
-    def interrupted(job, out, *, overwrite, listener):
-        return start(job, out, overwrite=overwrite, listener=CtrlC())
+    def interrupted(job, out, *, listener):
+        return start(job, out, listener=CtrlC())
 
     monkeypatch.setattr(jobs, "start", interrupted)
     assert main(["fit", str(photos), "--out", str(folder), *FLAGS]) == 130

@@ -1,15 +1,23 @@
+import json
+import shutil
+
 import numpy as np
 import pytest
 import timm
+import torch
 from PIL import Image
 from safetensors.torch import save_file
 
 import labelmend
-from labelmend.errors import LabelmendWarning, RunError, SettingsError
+from labelmend.errors import LabelmendWarning, RunError, SettingsError, WriteError
+from labelmend.methods import METHODS
+from labelmend.methods.cross_entropy import CrossEntropy
 from labelmend.runs import folder as run_folder
 from labelmend.runs import jobs
+from labelmend.runs.records import read_object
 from labelmend.runs.run import load_run
 from labelmend.settings.loading import resolve
+from labelmend.training import arithmetic, state
 from labelmend.training.listener import Silent
 
 FULL = "timm:test_resnet.r160_in1k"
@@ -83,3 +91,180 @@ def test_a_run_is_not_gone_on_with_in_another_network(photos, tmp_path, monkeypa
     ):
         labelmend.resume(tmp_path / "run")
     assert not (tmp_path / "run" / run_folder.SUMMARY).exists()
+
+
+@pytest.mark.parametrize("epoch", [0, 1, 3])
+def test_a_stopped_run_resumes_to_the_same_bytes(stop, same_bytes, epoch):
+    folder = stop(epoch)
+    labelmend.resume(folder)
+    assert same_bytes(folder)
+    assert len((folder / run_folder.METRICS).read_text().splitlines()) == 4
+
+
+def test_damage_to_the_last_state_changes_nothing_of_the_result(stop, same_bytes):
+    folder = stop(3)
+    path = folder / state.CHECKPOINT
+    path.write_bytes(path.read_bytes()[:-1000] + bytes(1000))
+    with pytest.warns(LabelmendWarning, match="going on from the one before it"):
+        labelmend.resume(folder)
+    assert same_bytes(folder)
+
+
+def test_the_processor_is_asked_once_for_a_run(stop, same_bytes, monkeypatch, whole):
+    """Also for one that was stopped before its first state was saved, and goes on on another machine."""
+    folder = stop(0)
+    recorded = read_object(folder / run_folder.DATA)
+    assert recorded["precision"] == whole.description["precision"]
+    native = arithmetic.has_bfloat16(torch.device("cpu"))
+    monkeypatch.setattr(arithmetic, "has_bfloat16", lambda _device: not native)
+    run = labelmend.resume(folder)
+    assert run.description["precision"] == recorded["precision"]
+    assert run.settings.training.precision == "auto"
+    assert same_bytes(folder)
+
+
+def one_pixel(images):
+    images = images.copy()
+    images[7, 3, 3] ^= 1
+    return images
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (lambda f: {"images": one_pixel(f["images"])}, "other images"),
+        (lambda f: {"labels": np.roll(f["labels"], 1)}, "other given labels"),
+        (lambda f: {"trusted": ~f["trusted"]}, "other trusted flags"),
+        (lambda f: {name: f[name][:40] for name in f}, "it had 48 images, now 40"),
+        (lambda f: {"test_images": f["images"][:6], "test_labels": f["labels"][:6]}, "it had no test set"),
+    ],
+)
+def test_other_data_is_refused_with_what_has_changed(stop, source, tmp_path, change, found):
+    data = tmp_path / "data.npz"
+    shutil.copy(source, data)
+    folder = stop(1, data)
+    with np.load(data) as file:
+        before = dict(file)
+    if "test_images" in (changed := change(before)):
+        before = {f"train_{name}": value for name, value in before.items()}
+    np.savez(data, **before | changed)
+    with pytest.raises(RunError, match=rf"has changed \({found}.*labelmend fit"):
+        labelmend.resume(folder)
+
+
+@pytest.mark.parametrize("part", ["images", "labels"])
+def test_another_test_set_is_refused(stop, source, tmp_path, part):
+    test = tmp_path / "test.npz"
+    with np.load(source) as file:
+        arrays = {name: file[name][:12] for name in ("images", "labels")}
+    np.savez(test, **arrays)
+    folder = stop(1, test=str(test))
+    np.savez(test, **{**arrays, part: np.roll(arrays[part], 1, axis=0)})
+    with pytest.raises(RunError, match=r"other (images|given labels) of the test set"):
+        labelmend.resume(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        (run_folder.SETTINGS, "lr: 0.05", "lr: 0.07"),
+        (run_folder.SETTINGS, "seed: 0", "seed: 1"),
+        (run_folder.DATA, '"images": 48', '"images": 49'),
+    ],
+)
+def test_settings_that_changed_since_the_start_are_refused(stop, name, before, after):
+    folder = stop(1)
+    text = (folder / name).read_text()
+    assert before in text
+    (folder / name).write_text(text.replace(before, after))
+    with pytest.raises(RunError, match=rf"{name} is not what the run wrote"):
+        labelmend.resume(folder)
+
+
+def test_another_number_of_threads_is_said(stop, monkeypatch):
+    folder = stop(1)
+    recorded = read_object(folder / run_folder.DATA)["machine"]
+    assert set(recorded) == {"processor", "threads", "torch"}
+    found = jobs.machine()
+    monkeypatch.setattr(jobs, "machine", lambda: {**found, "threads": 7})
+    with pytest.warns(LabelmendWarning, match=r"threads was 1, now 7: its result can differ"):
+        labelmend.resume(folder)
+
+
+def test_a_run_of_an_older_version_cannot_be_resumed(stop):
+    folder = stop(1)
+    (folder / "SHA256SUMS").unlink()
+    recorded = read_object(folder / run_folder.DATA)
+    recorded["fingerprint"] = "x"
+    (folder / run_folder.DATA).write_text(json.dumps(recorded))
+    with pytest.raises(RunError, match="older version"):
+        labelmend.resume(folder)
+
+
+def test_a_full_disk_keeps_the_last_good_state_and_says_how_to_go_on(
+    source, tiny, tmp_path, monkeypatch, same_bytes
+):
+    out = tmp_path / "run"
+    saved = []
+    capture = state.capture
+
+    def full_after_two(trainer):
+        saved.append(1)
+        if len(saved) > 2:
+            raise WriteError("x cannot be written: No space left on device")
+        return capture(trainer)
+
+    monkeypatch.setattr(state, "capture", full_after_two)
+    with pytest.raises(WriteError, match=rf"No space left .*last good state.* labelmend resume {out}$"):
+        labelmend.fit(source, out=out, **tiny)
+    monkeypatch.undo()
+    labelmend.resume(out)
+    assert same_bytes(out)
+
+
+class NoSteps(CrossEntropy):
+    def start_epoch(self, progress):
+        return []
+
+
+@pytest.mark.parametrize("budget", [{"flops": 1e9}, {"minutes": 1.0}, {"epochs": 2.0}])
+def test_a_method_without_steps_ends(source, tiny, monkeypatch, budget):
+    monkeypatch.setitem(METHODS, "ce", NoSteps)
+    settings = {name: value for name, value in tiny.items() if name not in ("epochs", "warmup")}
+    with pytest.raises(RunError, match=r"'ce' has no step to take in epoch 1"):
+        labelmend.fit(source, method="ce", **settings, **budget)
+
+
+def test_a_model_whose_weights_are_no_numbers_is_not_kept(source, tiny, tmp_path, monkeypatch):
+    record = METHODS["mend"].record
+
+    def poisoned(self):
+        found = record(self)
+        next(self.final_model().parameters()).data.view(-1)[0] = float("nan")
+        return found
+
+    monkeypatch.setattr(METHODS["mend"], "record", poisoned)
+    with pytest.raises(RunError, match="weights are no finite numbers"):
+        labelmend.fit(source, out=tmp_path / "run", **tiny)
+    assert not run_folder.is_finished(tmp_path / "run")
+
+
+def test_two_runs_in_one_folder(source, tiny, stop):
+    folder = stop(1)
+    with run_folder.held(folder):
+        for begin in (
+            lambda: labelmend.resume(folder),
+            lambda: labelmend.fit(source, out=folder, overwrite=True, **tiny),
+        ):
+            with pytest.raises(RunError, match="another labelmend is at work"):
+                begin()
+    labelmend.resume(folder)
+
+
+def test_a_run_among_its_images_is_refused(source, tiny, tmp_path):
+    (tmp_path / "a").mkdir()
+    with pytest.raises(RunError, match="lies inside the data"):
+        labelmend.fit(tmp_path, out=tmp_path / "run", **tiny)
+    with pytest.raises(RunError, match="lies inside the data"):
+        labelmend.fit(source, out=tmp_path / "run", test=tmp_path, **tiny)
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]

@@ -70,6 +70,7 @@ def age(folder, rank_by="easiness"):
     for name in ("num_outputs", "members"):
         del description[name]
     path.write_text(json.dumps(description | options))
+    (folder / "SHA256SUMS").unlink()
     (folder / "settings.yaml").write_text(OLD_METHOD.format(rank_by=rank_by))
 
 

@@ -24,7 +24,16 @@ MODEL = {
     "parameters": 5,
 }
 SUMMARY = {"epochs": 2.0, "flops": 3, "seconds": 0.5, "suggestions": 0, "estimated_noise_rate": 0.1}
-DATA = {"source": None, "test_in_memory": False, "images": 3, "fingerprint": "x"}
+DATA = {
+    "source": None,
+    "test_in_memory": False,
+    "images": 3,
+    "train": {"ids": "x"},
+    "test": None,
+    "precision": "float32",
+    "memory_format": "contiguous",
+    "machine": {"threads": 1},
+}
 EVERYTHING = [..., None, "x", 7, -1, [], {}, True, math.nan, math.inf, 10**30]
 TAKEN = {
     "network": [],
@@ -40,7 +49,11 @@ TAKEN = {
     "source": [None, "x"],
     "test_in_memory": [True],
     "images": [7],
-    "fingerprint": ["x"],
+    "train": [{}],
+    "test": [None, {}],
+    "precision": [],
+    "memory_format": [],
+    "machine": [{}],
 }
 """What of everything each key takes; ... is a key that is not there."""
 

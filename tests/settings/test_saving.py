@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from labelmend.settings.loading import from_dict, load, recipe_names, resolve
-from labelmend.settings.saving import save, to_dict
+from labelmend.settings.saving import to_dict, to_yaml
 
 
 @pytest.mark.parametrize("recipe", recipe_names())
@@ -17,6 +17,6 @@ def test_recipes_resolve_and_round_trip(recipe):
 
 def test_saved_settings_are_a_recipe(tmp_path):
     settings = resolve("fast", "mixup", {"alpha": 0.3, "minutes": 2, "widths": [8, 16], "seed": 3})
-    save(settings, tmp_path / "settings.yaml")
+    (tmp_path / "settings.yaml").write_text(to_yaml(settings))
     assert load(tmp_path / "settings.yaml") == settings
     assert resolve(tmp_path / "settings.yaml") == settings

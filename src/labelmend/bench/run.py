@@ -13,12 +13,14 @@ from rich.console import Console
 from labelmend.bench.suite import Cell, read_suite
 from labelmend.bench.tables import Result, render_suite, suite_tables, update_document
 from labelmend.config import Settings
-from labelmend.errors import RunError
-from labelmend.files import write_json, write_text
+from labelmend.errors import DivergedError, LabelmendError, RunError, WriteError
+from labelmend.files import reason, write_json, write_text
 from labelmend.runs import folder as run_folder
 from labelmend.runs import jobs
+from labelmend.runs.lock import locked
 from labelmend.runs.records import Record, read_object, read_record
 from labelmend.runs.run import Run, load_run
+from labelmend.settings.loading import load
 from labelmend.settings.retired import modernise
 from labelmend.settings.saving import to_dict
 from labelmend.text import printable
@@ -114,21 +116,50 @@ def result_of(
 def run_cell(cell: Cell, folder: Path, console: Console) -> dict[str, Any]:
     """Run one cell to its end, or go on with it; returns its record.
 
+    A run in the folder that is of other settings or data is replaced: no result of it is lost.
+
     Args:
         cell: what to run.
         folder: its run folder, which may hold an unfinished run.
         console: where progress is printed.
     """
     listener = Recorder(f"{cell.suite}/{cell.name}", console)
-    if run_folder.is_finished(folder):
+    run_folder.check_apart(folder, (cell.data, cell.settings.data.test))
+    going = _is_of(cell, folder)
+    if going and run_folder.is_finished(folder):
         run = load_run(folder)
-    elif run_folder.is_unfinished(folder):
-        run = jobs.go_on(folder, jobs.reload(folder), listener)
+    elif going:
+        with run_folder.held(folder):
+            run = jobs.go_on(folder, jobs.reload(folder), listener)
     else:
-        run = jobs.start(jobs.prepare(cell.settings, cell.data), folder, overwrite=True, listener=listener)
+        with run_folder.claimed(folder, overwrite=True):
+            run = jobs.start(jobs.prepare(cell.settings, cell.data), folder, listener=listener)
     noise = folder / run_folder.NOISE
     record = read_object(noise) if noise.is_file() else None
     return result_of(cell, run, record, run_folder.read_metrics(folder))
+
+
+def _is_of(cell: Cell, folder: Path) -> bool:
+    """Whether a folder holds a run of a cell as the suite now asks for it."""
+    if not run_folder.is_run(folder):
+        return False
+    source = read_object(folder / run_folder.DATA).get("source")
+    ran = to_dict(load(folder / run_folder.SETTINGS))
+    return bool(source == jobs.absolute(cell.data)) and same_result(ran, to_dict(cell.settings))
+
+
+WHERE = ("labels", "test", "root")
+"""Settings of the data that say where they lie, which may differ from machine to machine."""
+
+
+def same_result(ran: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    """Whether two settings, as nested dictionaries, ask for the same result."""
+
+    def what(settings: dict[str, Any]) -> dict[str, Any]:
+        data = {name: value for name, value in settings["data"].items() if name not in WHERE}
+        return {**settings, "data": data}
+
+    return what(ran) == what(wanted)
 
 
 def check_same_settings(path: Path, cell: Cell) -> None:
@@ -142,10 +173,12 @@ def check_same_settings(path: Path, cell: Cell) -> None:
     """
     ran, wanted = modernise(read_record(path, RanResult)["settings"], path), to_dict(cell.settings)
     defaults = to_dict(Settings(type(cell.settings.method)()))
-    for section, values in wanted.items():
-        known = {**defaults[section], **ran[section]} if isinstance(values, dict) else ran[section]
-        if section != "data" and known != values:
-            raise RunError(f"{path} was run with other settings; remove it, or give the row another name")
+    known = {
+        section: {**defaults[section], **ran[section]} if isinstance(values, dict) else ran[section]
+        for section, values in wanted.items()
+    }
+    if not same_result(known, wanted):
+        raise RunError(f"{path} was run with other settings; remove it, or give the row another name")
 
 
 def run_bench(file: Path, out: Path, document: Path | None = None) -> None:
@@ -159,31 +192,57 @@ def run_bench(file: Path, out: Path, document: Path | None = None) -> None:
 
     Raises:
         SettingsError: If the suite cannot be read.
-        RunError: If a result in ``out`` was run with other settings.
-        DataError: If the data cannot be read.
+        RunError: If another process is at work on the suite in ``out``; once all other cells are finished, if
+            one failed or its result in ``out`` was run with other settings.
+        WriteError: If ``out`` cannot be written.
     """
     suite, console = read_suite(file), Console(soft_wrap=True, markup=False, highlight=False, emoji=False)
     if document is not None and not document.is_file():
         raise RunError(f"--document {document} does not exist; name a Markdown file with table markers")
     results = out / suite.name
-    results.mkdir(parents=True, exist_ok=True)
-    for cell in suite.cells:
-        path = results / f"{cell.name}.json"
-        if path.is_file():
-            check_same_settings(path, cell)
-            console.print(printable(f"{suite.name}/{cell.name}: done before"))
-            continue
-        folder = out / RUNS / suite.name / cell.name
-        folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WriteError(f"--out {out} cannot be used: {reason(error)}; give another folder") from error
+    failed: dict[str, Exception] = {}
+    with locked(results):
+        for cell in suite.cells:
+            try:
+                _finish_cell(cell, results, out / RUNS / suite.name / cell.name, console)
+            except WriteError as error:
+                # Nor could any other cell be written.
+                raise WriteError(f"{cell.name}: {error}") from error
+            except Exception as error:
+                kind = "" if isinstance(error, LabelmendError) else f"unexpected {type(error).__name__}: "
+                failed[f"{cell.name}: {kind}{error}"] = error
+                console.print(printable(f"{suite.name}/{cell.name}: failed: {kind}{error}"))
+        if any(results.glob("*.json")):
+            table = render_suite(results)
+            write_text(out / f"{suite.name}.md", f"# {suite.title}\n\n{table}")
+            for line in ("", suite.title, "", *table.splitlines()):
+                console.print(printable(line))
+            if document is not None:
+                update_document(document, suite_tables(out))
+    if failed:
+        first = next(iter(failed.values()))
+        raise RunError(f"{len(failed)} of {len(suite.cells)} cells failed: {'; '.join(failed)}") from first
+
+
+def _finish_cell(cell: Cell, results: Path, folder: Path, console: Console) -> None:
+    """Run a cell unless its result is there; leave its result and remove its run."""
+    name, path = f"{cell.suite}/{cell.name}", results / f"{cell.name}.json"
+    if path.is_file():
+        check_same_settings(path, cell)
+        console.print(printable(f"{name}: done before"))
+        return
+    try:
         record = run_cell(cell, folder, console)
-        write_json(path, record)
+    except DivergedError:
+        # It would diverge again from where it is: the next try is from the beginning.
         shutil.rmtree(folder)
-        accuracy = record["summary"].get("test_accuracy_last")
-        said = "" if accuracy is None else f", last epoch {accuracy:.2%}"
-        console.print(printable(f"{suite.name}/{cell.name}: {record['summary']['seconds']:.0f} s{said}"))
-    table = render_suite(results)
-    write_text(out / f"{suite.name}.md", f"# {suite.title}\n\n{table}")
-    for line in ("", suite.title, "", *table.splitlines()):
-        console.print(printable(line))
-    if document is not None:
-        update_document(document, suite_tables(out))
+        raise
+    write_json(path, record)
+    shutil.rmtree(folder)
+    accuracy = record["summary"].get("test_accuracy_last")
+    said = "" if accuracy is None else f", last epoch {accuracy:.2%}"
+    console.print(printable(f"{name}: {record['summary']['seconds']:.0f} s{said}"))

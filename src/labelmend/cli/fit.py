@@ -155,12 +155,12 @@ def main(argv: Sequence[str]) -> None:
         folder = run_folder.next_folder(Path("runs"), arguments.data, arguments.method)
     else:
         folder = Path(arguments.out)
-    run_folder.check_free(folder, arguments.overwrite)
-    with plain_warnings():
+    run_folder.check_apart(folder, (arguments.data, settings.data.test))
+    with run_folder.claimed(folder, arguments.overwrite), plain_warnings():
         with image_bar() as progress:
             job = jobs.prepare(settings, arguments.data, progress=progress)
         for line in describe_job(job):
             say(line)
         with ProgressView(folder) as view:
-            run = jobs.start(job, folder, overwrite=arguments.overwrite, listener=view)
+            run = jobs.start(job, folder, listener=view)
     print_result(run)

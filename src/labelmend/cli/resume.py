@@ -22,7 +22,7 @@ def resume(run: str) -> None:
     if run_folder.is_finished(folder):
         say(f"the run in {folder} is finished; labelmend show {folder} prints what it found")
         return
-    with plain_warnings():
+    with run_folder.held(folder), plain_warnings():
         with image_bar() as progress:
             job = jobs.reload(folder, progress=progress)
         for line in describe_job(job):

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import csv
-import hashlib
-import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from labelmend.data.image_set import ImageSet, Skipped
-from labelmend.errors import RunError
-from labelmend.files import replacing, write_json, write_text
-from labelmend.runs.records import DataRecord, parse_object, read_record
+from labelmend.data import is_named
+from labelmend.data.image_set import Skipped
+from labelmend.errors import RunError, WriteError
+from labelmend.files import reason, remove_leftovers, replacing, write_text
+from labelmend.runs.checksums import SUMS
+from labelmend.runs.lock import LOCK, locked
+from labelmend.runs.records import parse_object
+from labelmend.settings.saving import HEADER
 from labelmend.text import spreadsheet_safe
-from labelmend.training.state import CHECKPOINT, METRICS
+from labelmend.training.state import CHECKPOINT, METRICS, PREVIOUS
 
 SETTINGS, DATA, NOISE, SKIPPED = "settings.yaml", "data.json", "noise.json", "skipped.csv"
 SUMMARY, README = "summary.json", "README.txt"
@@ -31,15 +34,18 @@ CONTENTS = {
     SUMMARY: "counts, estimated noise rate, test accuracy where it is known, times, processor",
     METRICS: "one JSON object an epoch: losses, counts, rates",
     SETTINGS: "every setting of the run; labelmend fit DATA --recipe settings.yaml runs it again",
-    DATA: "where the images came from, and a fingerprint of ids and labels",
+    DATA: "where the images came from, checksums of all that the run depends on, and how it computes",
     NOISE: "the noise that was added to the labels: name, seed, realised rate, hash (only with --noise)",
     SKIPPED: "files that were left out, and why (only where there were any)",
+    SUMS: "checksums of the files; sha256sum --check SHA256SUMS says which are as they were written",
     CHECKPOINT: "state of an unfinished run; gone once it is finished",
+    PREVIOUS: "the state an epoch earlier, in case the last one is damaged",
 }
 """Each file of a run folder and what it is."""
 
+_MARK = "A labelmend run."
 _README = """\
-A labelmend run.
+{mark}
 
 {files}
 
@@ -58,15 +64,32 @@ Commands
 """
 
 
+def is_ours(folder: Path) -> bool:
+    """Whether a folder was made by labelmend, so that a new run may replace what is in it."""
+    for name, start in ((README, _MARK), (SETTINGS, HEADER)):
+        with suppress(OSError), (folder / name).open(encoding="utf-8", errors="replace") as file:
+            if file.read(len(start)) == start:
+                return True
+    return False
+
+
 def check_free(folder: Path, overwrite: bool) -> None:
     """Make sure that a run may be written to a folder.
 
     Raises:
-        RunError: If the path is a file, or a folder that is not empty, unless ``overwrite`` is set.
+        RunError: If the path is a file, or the folder holds anything but a run, or a run and ``overwrite``
+            is not set.
     """
     if folder.exists() and not folder.is_dir():
         raise RunError(f"--out {folder} is a file; give the name of a folder")
-    if overwrite or not folder.is_dir() or not any(folder.iterdir()):
+    if not folder.is_dir() or all(path.name == LOCK for path in folder.iterdir()):
+        return
+    if not is_ours(folder):
+        raise RunError(
+            f"--out {folder} is not empty, and what is in it is no run; nothing is replaced there: give "
+            "another folder"
+        )
+    if overwrite or not is_run(folder):
         return
     if is_unfinished(folder):
         raise RunError(
@@ -78,10 +101,88 @@ def check_free(folder: Path, overwrite: bool) -> None:
     )
 
 
+def check_apart(folder: Path, sources: Iterable[Any]) -> None:
+    """Make sure that a run is not written among the images it is about, nor over them.
+
+    Raises:
+        RunError: If the folder is a source, lies inside one, or holds one.
+    """
+    out = folder.resolve()
+    for source in sources:
+        if not isinstance(source, str | Path) or is_named(source) or not Path(source).exists():
+            continue
+        path = Path(source).resolve()
+        if path == out or path in out.parents:
+            raise RunError(
+                f"--out {folder} lies inside the data {source}, where it would be taken for images; give a "
+                "folder outside with --out"
+            )
+        if out in path.parents:
+            raise RunError(f"--out {folder} holds the data {source}; give another folder with --out")
+
+
+@contextmanager
+def claimed(folder: Path, overwrite: bool = False) -> Iterator[None]:
+    """Make and hold a folder for a new run, before any work is done for it.
+
+    Whatever would stop the run from being written stops it here. A folder in which no run was begun is
+    removed again.
+
+    Raises:
+        RunError: If the folder may not be used (see ``check_free``), or another process is at work in it.
+        WriteError: If the system does not let it be written.
+    """
+    made: list[Path] = []
+    try:
+        try:
+            made += [path for path in (folder, *folder.parents) if not path.exists()]
+            check_free(folder, overwrite)
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise WriteError(
+                f"--out {folder} cannot be used: {reason(error)}; give another folder"
+            ) from error
+        with locked(folder):
+            check_free(folder, overwrite)
+            remove_leftovers(folder)
+            fresh = not is_ours(folder)
+            if fresh:
+                # A few bytes now show a full disk, and whose folder it is.
+                _write_readme(folder)
+            try:
+                yield
+            finally:
+                if fresh and not is_run(folder):
+                    _empty(folder)
+    finally:
+        for path in made:
+            with suppress(OSError):
+                path.rmdir()
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold the folder of a run that goes on.
+
+    Raises:
+        RunError: If it holds no run, or another process is at work in it.
+    """
+    require_run(folder)
+    with locked(folder):
+        remove_leftovers(folder)
+        yield
+
+
 def create(folder: Path) -> None:
-    """Make an empty run folder; of an old run only the files of ``CONTENTS`` are removed."""
+    """Begin a run in a folder; of an old run only the files of ``CONTENTS`` are removed."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in CONTENTS:
+    _empty(folder)
+    _write_readme(folder)
+
+
+def _empty(folder: Path) -> None:
+    """Remove what is of a run; the file last that says whose folder it is."""
+    for name in (*(name for name in CONTENTS if name != README), README):
         (folder / name).unlink(missing_ok=True)
 
 
@@ -132,46 +233,6 @@ def require_finished(folder: Path) -> None:
         raise RunError(f"the run in {folder} is not finished; labelmend resume {folder} goes on with it")
 
 
-def fingerprint(image_set: ImageSet) -> str:
-    """SHA-256 of class names, ids and given labels, in order.
-
-    It changes when an image is added, removed, renamed or relabelled, or when the order changes.
-    """
-    digest = hashlib.sha256(json.dumps([image_set.class_names, image_set.ids]).encode())
-    digest.update(image_set.given_labels.astype("<i8").tobytes())
-    return digest.hexdigest()
-
-
-def write_data(folder: Path, image_set: ImageSet, source: str | None, test_in_memory: bool) -> None:
-    """Write ``data.json``; the source is None where the training images came from memory."""
-    write_json(
-        folder / DATA,
-        {
-            "source": source,
-            "test_in_memory": test_in_memory,
-            "images": len(image_set),
-            "classes": image_set.class_names,
-            "fingerprint": fingerprint(image_set),
-        },
-    )
-
-
-def check_same_data(folder: Path, image_set: ImageSet) -> None:
-    """Refuse to go on with other images or labels than a run started with.
-
-    Raises:
-        RunError: If ids, labels or their order have changed.
-    """
-    recorded = read_record(folder / DATA, DataRecord)
-    if fingerprint(image_set) == recorded["fingerprint"]:
-        return
-    if len(image_set) != recorded["images"]:
-        found = f"it had {recorded['images']} images, now {len(image_set)}"
-    else:
-        found = "names, labels or order are not what they were"
-    raise RunError(f"the data of {folder} has changed ({found}); start a new run with labelmend fit")
-
-
 def write_skipped(folder: Path, skipped: Iterable[Skipped]) -> None:
     """Write ``skipped.csv`` if any file was left out."""
     rows = [(spreadsheet_safe(entry.path), spreadsheet_safe(entry.reason)) for entry in skipped]
@@ -185,16 +246,10 @@ def write_skipped(folder: Path, skipped: Iterable[Skipped]) -> None:
             writer.writerows(rows)
 
 
-def write_readme(folder: Path) -> None:
-    """Write ``README.txt``."""
+def _write_readme(folder: Path) -> None:
     width = max(map(len, CONTENTS))
     files = "\n".join(f"{name:<{width}}  {text}" for name, text in CONTENTS.items())
-    write_text(folder / README, _README.format(files=files, folder=folder))
-
-
-def remove_checkpoint(folder: Path) -> None:
-    """Remove the state of an unfinished run."""
-    (folder / CHECKPOINT).unlink(missing_ok=True)
+    write_text(folder / README, _README.format(mark=_MARK, files=files, folder=folder))
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,25 +14,35 @@ from labelmend.config import Settings
 from labelmend.data import is_named, sources
 from labelmend.data.decode import ProgressCallback
 from labelmend.data.image_set import ImageSet
-from labelmend.errors import RunError
-from labelmend.files import write_json, write_text
+from labelmend.errors import LabelmendWarning, RunError, WriteError
+from labelmend.files import json_text, write_json, write_text
 from labelmend.models.registry import obtain_network, preprocessing_of
 from labelmend.noise.record import NoiseRecord
 from labelmend.noise.spec import apply as apply_noise
 from labelmend.runs import folder as run_folder
-from labelmend.runs.records import DataRecord, read_record
+from labelmend.runs.checksums import check_unchanged, write_sums
+from labelmend.runs.fingerprint import changes, fingerprint
+from labelmend.runs.records import DataRecord, read_object, read_record
 from labelmend.runs.run import Run
 from labelmend.settings.loading import load
-from labelmend.settings.saving import save
+from labelmend.settings.saving import to_yaml
 from labelmend.tensors import save_tensors
+from labelmend.training import state
+from labelmend.training.arithmetic import choose_arithmetic, find_device
 from labelmend.training.listener import Listener
+from labelmend.training.machine import machine
 from labelmend.training.soft_labels import averaged_softmax
-from labelmend.training.state import CHECKPOINT
 from labelmend.training.trainer import Trained, train
 from labelmend.verdicts.verdicts import Verdicts
 
 NO_TEST = "none"
 """Given as a test set: there is none, whatever the source has."""
+
+STARTED = (run_folder.DATA, run_folder.NOISE, run_folder.SETTINGS)
+"""Files that are written at the start of a run, and decide its result."""
+
+SAME_RESULT = ("processor", "threads", "torch")
+"""What must stay the same for a resumed run to end with the bytes of an uninterrupted one."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +66,7 @@ class Job:
     test_in_memory: bool
 
 
-def _absolute(source: str | None) -> str | None:
+def absolute(source: str | None) -> str | None:
     """A path that stays right in another working folder; names of data sets as they are."""
     if source is None or is_named(source) or not Path(source).exists():
         return source
@@ -78,14 +91,14 @@ def prepare(
     no_test = settings.data.test == NO_TEST
     wanted = replace(
         settings.data,
-        labels=_absolute(settings.data.labels),
-        test=settings.data.test if no_test else _absolute(settings.data.test),
-        root=_absolute(settings.data.root),
-        image_root=_absolute(settings.data.image_root),
+        labels=absolute(settings.data.labels),
+        test=settings.data.test if no_test else absolute(settings.data.test),
+        root=absolute(settings.data.root),
+        image_root=absolute(settings.data.image_root),
     )
-    network = obtain_network(replace(settings.network, weights=_absolute(settings.network.weights)))
+    network = obtain_network(replace(settings.network, weights=absolute(settings.network.weights)))
     if isinstance(data, str | Path):
-        data = _absolute(str(data))
+        data = absolute(str(data))
     reading: sources.Reading = {
         "label_column": wanted.label_column,
         "image_column": wanted.image_column,
@@ -130,32 +143,59 @@ def prepare(
     return Job(settled, train_set, test_set, record, source, test is not None)
 
 
-def start(
-    job: Job, out: str | Path | None = None, *, overwrite: bool = False, listener: Listener | None = None
-) -> Run:
+def start(job: Job, out: str | Path | None = None, *, listener: Listener | None = None) -> Run:
     """Run a job from its beginning.
 
     Args:
         job: what ``prepare`` returned.
-        out: run folder; None keeps nothing on disk.
-        overwrite: replace the run that is in the folder.
+        out: run folder, which the caller has claimed (``runs.folder.claimed``); a run in it is replaced. None
+            keeps nothing on disk.
         listener: told of the progress.
 
     Raises:
-        RunError: If the folder is not empty.
+        WriteError: If the folder cannot be written; what is there can be resumed.
     """
     if out is None:
         return _run_of(train(job.settings, job.train_set, job.test_set, listener=listener), job, None)
     folder = Path(out)
-    run_folder.check_free(folder, overwrite)
+    # What cannot be used on this machine is found before anything is replaced.
+    precision, memory_format = _arithmetic(job.settings)
     run_folder.create(folder)
-    run_folder.write_readme(folder)
-    run_folder.write_data(folder, job.train_set, job.source, job.test_in_memory)
+    write_json(
+        folder / run_folder.DATA,
+        {
+            "source": job.source,
+            "test_in_memory": job.test_in_memory,
+            "images": len(job.train_set),
+            "classes": job.train_set.class_names,
+            **_fingerprints(job),
+            "precision": precision,
+            "memory_format": memory_format,
+            "machine": {name: machine()[name] for name in SAME_RESULT},
+        },
+    )
     run_folder.write_skipped(folder, job.train_set.skipped)
     if job.noise is not None:
         write_text(folder / run_folder.NOISE, job.noise.to_json() + "\n")
-    save(job.settings, folder / run_folder.SETTINGS)
-    return _train_in(folder, job, listener, resume=False)
+    # Last, because they make the folder a run that can be resumed.
+    settings = to_yaml(job.settings)
+    write_sums(folder, STARTED, {run_folder.SETTINGS: settings})
+    write_text(folder / run_folder.SETTINGS, settings)
+    return go_on(folder, job, listener)
+
+
+def _arithmetic(settings: Settings) -> tuple[str, str]:
+    training = settings.training
+    device = find_device(training.device)
+    chosen = choose_arithmetic(device, training.precision, training.memory_format)
+    return chosen.precision, chosen.memory_format
+
+
+def _fingerprints(job: Job) -> dict[str, dict[str, str] | None]:
+    return {
+        "train": fingerprint(job.train_set),
+        "test": None if job.test_set is None else fingerprint(job.test_set),
+    }
 
 
 def reload(
@@ -170,11 +210,19 @@ def reload(
         progress: called with (images done, images in all) while images are read.
 
     Raises:
-        RunError: If the folder holds no run, or ids or labels have changed since it started.
+        RunError: If the folder holds no run, its settings have changed since it started, or anything of its
+            data has: images, ids, labels, trusted flags, the test set.
+
+    Warns:
+        LabelmendWarning: If processor, threads or PyTorch are others, so that the result can be another.
     """
     folder = Path(folder)
     run_folder.require_run(folder)
+    if "fingerprint" in read_object(folder / run_folder.DATA):
+        raise RunError(f"{folder} was begun by an older version of labelmend; start anew with labelmend fit")
     recorded = read_record(folder / run_folder.DATA, DataRecord)
+    settings = load(folder / run_folder.SETTINGS)
+    check_unchanged(folder, STARTED)
     if data is None and recorded["source"] is None:
         raise RunError(
             f"the images of {folder} were in memory; give them: labelmend.resume(folder, data=...)"
@@ -183,33 +231,91 @@ def reload(
         raise RunError(
             f"the test images of {folder} were in memory; give them: labelmend.resume(folder, test=...)"
         )
-    settings = load(folder / run_folder.SETTINGS)
     job = prepare(settings, recorded["source"] if data is None else data, test, progress=progress)
-    run_folder.check_same_data(folder, job.train_set)
+    _check_same_data(folder, recorded, job)
     if job.settings.network != settings.network:
         raise RunError(
             f"the weights of {settings.network.network} that {folder} started from cannot be fetched again; "
             "connect this machine, or start the run anew with labelmend fit"
         )
+    _check_same_machine(folder, recorded["machine"])
     return job
 
 
+def _check_same_data(folder: Path, recorded: dict[str, Any], job: Job) -> None:
+    """Refuse to go on with other data than a run started with."""
+    now = _fingerprints(job)
+    if len(job.train_set) != recorded["images"]:
+        found = f"it had {recorded['images']} images, now {len(job.train_set)}"
+    elif changed := changes(recorded["train"], now["train"] or {}):
+        found = f"other {' and '.join(changed)}"
+    elif (recorded["test"] is None) != (now["test"] is None):
+        found = "it had a test set" if now["test"] is None else "it had no test set"
+    elif changed := changes(recorded["test"] or {}, now["test"] or {}):
+        found = f"other {' and '.join(changed)} of the test set"
+    else:
+        return
+    raise RunError(f"the data of {folder} has changed ({found}); start a new run with labelmend fit")
+
+
+def _check_same_machine(folder: Path, recorded: dict[str, Any]) -> None:
+    now = machine()
+    other = [f"{name} was {value}, now {now[name]}" for name, value in recorded.items() if now[name] != value]
+    if other:
+        warnings.warn(
+            f"the run in {folder} goes on where {'; '.join(other)}: its result can differ from that of an "
+            "uninterrupted one",
+            LabelmendWarning,
+            stacklevel=3,
+        )
+
+
 def go_on(folder: Path, job: Job, listener: Listener | None = None) -> Run:
-    """Go on with the unfinished run in a folder; ``job`` is what ``reload`` returned."""
-    return _train_in(folder, job, listener, resume=(folder / CHECKPOINT).is_file())
+    """Go on with the unfinished run in a folder, which the caller holds; ``job`` is what ``reload`` returned.
+
+    Raises:
+        WriteError: If the folder cannot be written; what is there can be resumed.
+    """
+    with _kept(folder):
+        # As it was settled at the start: another machine may be built for something else.
+        recorded = read_record(folder / run_folder.DATA, DataRecord)
+        training = replace(
+            job.settings.training,
+            precision=recorded["precision"],
+            memory_format=recorded["memory_format"],
+        )
+        trained = train(
+            replace(job.settings, training=training),
+            job.train_set,
+            job.test_set,
+            folder=folder,
+            listener=listener,
+            resume=state.exists(folder),
+        )
+        return _finish(folder, _run_of(trained, job, folder), trained)
 
 
-def _train_in(folder: Path, job: Job, listener: Listener | None, resume: bool) -> Run:
-    trained = train(
-        job.settings, job.train_set, job.test_set, folder=folder, listener=listener, resume=resume
-    )
-    run = _run_of(trained, job, folder)
+@contextmanager
+def _kept(folder: Path) -> Iterator[None]:
+    """Say how to go on where the system stops a run."""
+    try:
+        yield
+    except WriteError as error:
+        raise WriteError(
+            f"{error}; the last good state is kept: put this right, then go on with labelmend resume {folder}"
+        ) from error
+
+
+def _finish(folder: Path, run: Run, trained: Trained) -> Run:
     save_tensors(folder / run_folder.MODEL, trained.network.state_dict(), {})
     write_json(folder / run_folder.MODEL_INFO, run.description)
     run.verdicts.save(folder)
+    state.write_metrics(trained.rows, folder)
     # The summary is what makes a run finished, so it comes last.
-    write_json(folder / run_folder.SUMMARY, run.summary)
-    run_folder.remove_checkpoint(folder)
+    summary = json_text(run.summary)
+    write_sums(folder, run_folder.CONTENTS, {run_folder.SUMMARY: summary})
+    write_text(folder / run_folder.SUMMARY, summary)
+    state.remove(folder)
     return run
 
 

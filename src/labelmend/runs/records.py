@@ -28,12 +28,16 @@ class Record(BaseModel):
 
 
 class DataRecord(Record):
-    """``data.json``: where the images came from."""
+    """``data.json``: where the images came from, what they were, and how the run computes."""
 
     source: str | None
     test_in_memory: bool
     images: Count
-    fingerprint: str
+    train: dict[str, str]
+    test: dict[str, str] | None
+    precision: Literal["float32", "bfloat16"]
+    memory_format: Literal["channels_last", "contiguous"]
+    machine: dict[str, str | int]
 
 
 class ModelRecord(Record):

@@ -17,12 +17,22 @@ from labelmend.models.classifier import Classifier
 from labelmend.models.ensemble import Ensemble
 from labelmend.models.registry import NetworkDescription, build_network
 from labelmend.runs import folder as run_folder
+from labelmend.runs.checksums import check_unchanged
 from labelmend.runs.records import ADVICE, SummaryRecord, read_model, read_record
 from labelmend.settings.loading import load
-from labelmend.tensors import load_tensors
+from labelmend.tensors import all_finite, load_tensors
 from labelmend.training.arithmetic import find_device
 from labelmend.training.predict import predict_probabilities
 from labelmend.verdicts.verdicts import Verdicts
+
+READ = (
+    run_folder.MODEL,
+    run_folder.MODEL_INFO,
+    run_folder.VERDICTS_PARQUET,
+    run_folder.SETTINGS,
+    run_folder.SUMMARY,
+)
+"""Files of a finished run that it is loaded from."""
 
 
 @dataclass(frozen=True)
@@ -125,13 +135,16 @@ def load_run(folder: str | Path) -> Run:
     """Load a finished run.
 
     Raises:
-        RunError: If the folder holds no finished run, or a file of it is missing or damaged.
+        RunError: If the folder holds no finished run, or a file of it is missing, or is not what the run
+            wrote, or a weight is no finite number.
     """
     folder = Path(folder)
     run_folder.require_finished(folder)
     description = read_model(folder / run_folder.MODEL_INFO)
     network = _build_model(description)
     weights, _ = load_tensors(folder / run_folder.MODEL)
+    if not all_finite(weights):
+        raise RunError(f"{folder / run_folder.MODEL} has weights that are no finite numbers; train anew")
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:
@@ -141,7 +154,7 @@ def load_run(folder: str | Path) -> Run:
             f"({reason}); {ADVICE}"
         ) from None
     network.eval()
-    return Run(
+    run = Run(
         Verdicts.load(folder),
         load(folder / run_folder.SETTINGS),
         read_record(folder / run_folder.SUMMARY, SummaryRecord),
@@ -149,6 +162,9 @@ def load_run(folder: str | Path) -> Run:
         description,
         folder,
     )
+    # Last: what is wrong in a file that cannot be read is told better by its reader.
+    check_unchanged(folder, READ)
+    return run
 
 
 def _build_model(description: dict[str, Any]) -> Classifier | Ensemble:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import yaml
 
 from labelmend.config import Settings
-from labelmend.files import write_text
+
+HEADER = "# Settings of a labelmend run. The same again: labelmend fit DATA --recipe <this file>\n"
 
 
 def to_dict(settings: Settings) -> dict[str, Any]:
@@ -28,7 +28,6 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def save(settings: Settings, path: Path) -> None:
-    """Write settings as YAML that ``--recipe`` reads."""
-    header = "# Settings of a labelmend run. The same again: labelmend fit DATA --recipe <this file>\n"
-    write_text(path, header + yaml.safe_dump(to_dict(settings), sort_keys=False))
+def to_yaml(settings: Settings) -> str:
+    """Settings as YAML that ``--recipe`` reads."""
+    return HEADER + yaml.safe_dump(to_dict(settings), sort_keys=False)
