@@ -5,7 +5,7 @@ from itertools import permutations
 import pytest
 import torch
 
-from labelmend.semi.mixmatch import equal_parts, mixmatch_batch
+from labelmend.semi.mixmatch import equal_parts, mixmatch_batch, parts_by_size
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -98,3 +98,24 @@ def test_equal_parts_need_both(value: bool) -> None:
 def test_the_smallest_step_has_one_of_each() -> None:
     steps = equal_parts(torch.tensor([True, False]), 1, generator())
     assert [(a.tolist(), b.tolist()) for a, b in steps or []] == [([0], [1])]
+
+
+@pytest.mark.parametrize(("labelled", "per_step"), [(70, (14, 6)), (50, (10, 10)), (20, (10, 10))])
+def test_parts_have_the_sizes_of_the_sets_with_at_most_half_unlabelled(labelled, per_step):
+    mask = torch.arange(100) < labelled
+    parts = parts_by_size(mask, 20, torch.Generator().manual_seed(0))
+    assert len(parts) == 5
+    assert {(len(some), len(rest)) for some, rest in parts} == {per_step}
+    assert all(mask[some].all() and not mask[rest].any() for some, rest in parts)
+    # Each pass has every sample once before any comes again.
+    seen = torch.cat([some for some, _ in parts])
+    counts = torch.bincount(seen, minlength=100)[:labelled]
+    assert counts.max() - counts.min() <= 1
+
+
+@pytest.mark.parametrize("labelled", [0, 100])
+def test_one_kind_may_be_missing(labelled):
+    parts = parts_by_size(torch.arange(100) < labelled, 20, torch.Generator().manual_seed(0))
+    assert [len(some) for some, _ in parts] == [20 if labelled else 0] * 5
+    assert [len(rest) for _, rest in parts] == [0 if labelled else 20] * 5
+    assert torch.cat([torch.cat(part) for part in parts]).sort().values.tolist() == list(range(100))

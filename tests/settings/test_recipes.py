@@ -200,6 +200,27 @@ RECIPES |= {
         },
         CIFARN,
     ),
+    "cal-paper": published(
+        {"name": "cal", "sieve_share": 0.5, "sieve_peer": 2.0, "threshold": -8.0}, CIFARN, epochs=200
+    ),
+    "seal-paper": published(
+        {"name": "seal", "iterations": 3, "forget_momentum": False},
+        {"lr": 0.1, "lr_milestones": [0.4, 0.8], "lr_drop": 5.0},
+        epochs=600,
+        network="wrn28_10",
+    ),
+    "pes-paper": published(
+        {
+            "name": "pes",
+            "warmup": 0.0667,
+            "head_share": 0.0167,
+            "head_lr": 1e-4,
+            "lambda_unlabelled": 5.0,
+            "ramp": 0.0533,
+        },
+        {"lr_schedule": "cosine"},
+        epochs=300,
+    ),
     "jocor-paper": published(
         {"name": "jocor", "forget_rate": 0.2, "forget_ramp": 0.05, "agreement": 0.9}, CIFARN
     ),

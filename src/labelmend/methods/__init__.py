@@ -2,6 +2,7 @@
 
 from labelmend.methods.anchor_hallucination import AnchorHallucination
 from labelmend.methods.base import Method
+from labelmend.methods.cal import Cal
 from labelmend.methods.cleanlab import Cleanlab
 from labelmend.methods.co_teaching import CoTeaching
 from labelmend.methods.co_teaching_plus import CoTeachingPlus
@@ -17,8 +18,10 @@ from labelmend.methods.label_smoothing import LabelSmoothing
 from labelmend.methods.mend import Mend
 from labelmend.methods.mixup import Mixup
 from labelmend.methods.negative_label_smoothing import NegativeLabelSmoothing
+from labelmend.methods.pes import Pes
 from labelmend.methods.promix import ProMix
 from labelmend.methods.sce import Sce
+from labelmend.methods.seal import Seal
 from labelmend.methods.sop import Sop
 from labelmend.methods.volminnet import VolMinNet
 
@@ -39,6 +42,9 @@ METHODS: dict[str, type[Method]] = {
         Jocor,
         VolMinNet,
         Dac,
+        Cal,
+        Seal,
+        Pes,
         DivideMix,
         Elr,
         ElrPlus,

@@ -53,8 +53,38 @@ def equal_parts(
     if not len(inside) or not len(outside):
         return None
     first = inside[torch.randperm(len(inside), generator=generator)].split(max(batch_size // 2, 1))
-    needed = len(inside)
-    passes = -(-needed // len(outside))
-    cycle = torch.cat([outside[torch.randperm(len(outside), generator=generator)] for _ in range(passes)])
-    second = cycle[:needed].split([len(step) for step in first])
+    second = cycled(outside, len(inside), generator).split([len(step) for step in first])
     return list(zip(first, second, strict=True))
+
+
+def parts_by_size(
+    labelled: Tensor, batch_size: int, generator: torch.Generator
+) -> list[tuple[Tensor, Tensor]]:
+    """As many steps as a pass over all samples has, each split as the samples are, at most half unlabelled.
+
+    Both kinds are cycled through, in a new random order each time (PES). Either may be missing.
+
+    Args:
+        labelled: bool (N,).
+        batch_size: samples a step.
+        generator: source of the orders.
+
+    Returns:
+        Indices of the labelled and of the unlabelled samples of each step.
+    """
+    inside, outside = labelled.nonzero()[:, 0], (~labelled).nonzero()[:, 0]
+    steps = max(len(labelled) // batch_size, 1)
+    share = min(len(outside) / len(labelled), 0.5) if len(inside) else 1.0
+    unlabelled = round(share * batch_size)
+    first = cycled(inside, steps * (batch_size - unlabelled), generator).reshape(
+        steps, batch_size - unlabelled
+    )
+    second = cycled(outside, steps * unlabelled, generator).reshape(steps, unlabelled)
+    return list(zip(first, second, strict=True))
+
+
+def cycled(index: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """``count`` of the given indices, each pass over them in a new random order."""
+    passes = -(-count // max(len(index), 1))
+    orders = [index[torch.randperm(len(index), generator=generator)] for _ in range(passes)]
+    return torch.cat([*orders, index[:0]])[:count]

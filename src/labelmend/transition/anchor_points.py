@@ -26,7 +26,7 @@ def anchor_points(probabilities: Tensor, percentile: float) -> Tensor:
 
 
 def anchor_point_transition(probabilities: Tensor, percentile: float) -> Tensor:
-    """``T[i, j] = p_j(x_i)``, x_i being the anchor point of class i (section 4 of the paper).
+    """``T[i, j] = p_j(x_i)``, x_i being the anchor point of class i.
 
     Args:
         probabilities: of given labels, (N, C), rows sum to 1, from a network trained on them.
