@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 
 import labelmend
@@ -63,10 +64,22 @@ def test_a_run_folder_explains_itself(run):
         run_folder.NOISE,
         run_folder.CHECKPOINT,
         run_folder.PREVIOUS,
+        run_folder.CONFLICTS,
     }
     assert (run.folder / run_folder.SKIPPED).read_text().count("\n") == 2
     rows = (run.folder / run_folder.METRICS).read_text().splitlines()
     assert [json.loads(row)["epoch"] for row in rows] == [1, 2, 3, 4]
+
+
+def test_new_images_are_scaled_as_those_of_training(tmp_path):
+    images, given = bar_images()
+    deep = images.astype(np.uint16) * 16
+    run = labelmend.load_run(labelmend.fit((deep, given), out=tmp_path / "run", **TINY).folder)
+    assert run.description["pixel_range"] == [deep.min(), deep.max()]
+    dark = deep[:2] // 3
+    read = run.read(dark).images.gather(torch.arange(2))[..., 0].numpy()
+    low, high = run.description["pixel_range"]
+    np.testing.assert_array_equal(read, np.clip(np.rint((dark - low) * (255 / (high - low))), 0, 255))
 
 
 def test_the_table_has_a_row_an_image(run):

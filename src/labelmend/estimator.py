@@ -14,7 +14,6 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from labelmend import api
 from labelmend.data import sources
-from labelmend.data.arrays import image_pixels
 from labelmend.errors import SettingsError
 from labelmend.runs.run import most_probable
 from labelmend.settings.loading import DEFAULT_RECIPE
@@ -88,7 +87,7 @@ class NoisyLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         """Train on images and the labels given for them.
 
         Args:
-            X: array of shape (N, H, W), (N, H, W, C) or (N, C, H, W), uint8 or floats in [0, 1].
+            X: array of shape (N, H, W), (N, H, W, C) or (N, C, H, W), of any numbers.
             y: N labels of any type that can be sorted; partly wrong.
 
         Raises:
@@ -100,7 +99,7 @@ class NoisyLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         classes, encoded = np.unique(labels, return_inverse=True)
         names = _distinct_names(classes)
         given = [names[position] for position in encoded]
-        train_set = sources.load((image_pixels(X, "X"), given), class_names=names)
+        train_set = sources.load((X, given), class_names=names)
         listener: Listener | None = PrintEpochs() if self.verbose else None
         self.run_ = api.fit(
             train_set,

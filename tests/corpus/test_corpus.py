@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from corpus.registry import CASES, Case, Command
+from corpus.registry import CASES, Case, Command, Source
 from labelmend.cli.main import main
 from labelmend.errors import LabelmendError
 from labelmend.runs import jobs
@@ -21,6 +21,10 @@ for module in sorted(Path(__file__).parent.glob("cases_*.py")):
 
 def names_of(image_set):
     return [image_set.class_names[label] for label in image_set.given_labels]
+
+
+def prepare(source: Source):
+    return jobs.prepare(resolve(DEFAULT_RECIPE, DEFAULT_METHOD, source.settings), source.data)
 
 
 def check_job(case: Case, job, said: list[str]) -> None:
@@ -62,15 +66,14 @@ def test_input_has_its_outcome(case, tmp_path, monkeypatch, capsys):
         for pattern in (case.error, case.output):
             assert pattern is None or re.search(pattern, printed), printed
         return
-    settings = resolve(DEFAULT_RECIPE, DEFAULT_METHOD, made.settings)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         if case.error is not None:
             with pytest.raises(LabelmendError, match=case.error) as refused:
-                jobs.prepare(settings, made.data)
+                prepare(made)
             assert "\n" not in str(refused.value)
             return
-        job = jobs.prepare(settings, made.data)
+        job = prepare(made)
     check_job(case, job, [*job.train_set.notes, *(str(entry.message) for entry in caught)])
 
 

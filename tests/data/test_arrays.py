@@ -41,11 +41,14 @@ def test_shapes(shape, expected):
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.integers(0, 255), st.sampled_from([np.float32, np.float64, np.int64, np.uint8]))
+@given(st.integers(0, 255), st.sampled_from([np.float32, np.float64, np.int64, np.uint16, np.uint8]))
 def test_every_grey_level_survives(level, dtype):
     floating = np.issubdtype(dtype, np.floating)
     x = np.full((2, 4, 4), level / 255 if floating else level, dtype=dtype)
-    assert (image_pixels(x, "x") == level).all()
+    x[0, 0, 1] = 0
+    x[0, 0, 0] = 1 if floating else 255
+    found = load((x, ["a", "b"])).images.pixels.numpy()
+    assert (found[1] == level).all()
 
 
 def test_torch_tensors_bools_and_alpha():
@@ -63,9 +66,7 @@ def test_torch_tensors_bools_and_alpha():
     [
         (np.zeros((4, 8)), r"shape \(4, 8\)"),
         (np.zeros((4, 8, 8, 2)), "1, 3 or 4 channels"),
-        (np.full((4, 8, 8), 1.5), r"range from 1\.5 to 1\.5.*divide by 255"),
-        (np.full((4, 8, 8), np.nan), "floats must lie in"),
-        (np.full((4, 8, 8), 256), r"0\.\.255"),
+        (np.full((4, 8, 8), np.nan), "no pixel of the 4 images has a finite value"),
         (np.full((4, 8, 8), "a"), "of type <U1"),
         (np.zeros((3, 8, 8)), "3 images, but 4 labels"),
     ],

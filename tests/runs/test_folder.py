@@ -1,9 +1,12 @@
 import errno
+from dataclasses import replace
 
+import numpy as np
 import pytest
+import torch
 
 from labelmend import files
-from labelmend.data.image_set import Skipped
+from labelmend.data.image_set import ImageSet, MemoryImages, Skipped
 from labelmend.errors import RunError, WriteError
 from labelmend.runs import folder as run_folder
 from labelmend.settings.saving import HEADER
@@ -194,6 +197,22 @@ def test_skipped_images_are_listed_only_where_there_are_any(tmp_path):
     assert not (tmp_path / run_folder.SKIPPED).exists()
     run_folder.write_skipped(tmp_path, [Skipped("a,b.png", "truncated")])
     assert (tmp_path / run_folder.SKIPPED).read_text() == 'path,reason\n"a,b.png",truncated\n'
+
+
+def test_pictures_under_two_labels_are_listed_only_where_there_are_any(tmp_path):
+    pair = ImageSet(
+        images=MemoryImages(torch.zeros(3, 4, 4, 1, dtype=torch.uint8)),
+        given_labels=np.array([0, 1, 1]),
+        class_names=["cat", "dog"],
+        ids=["a", "b", "c"],
+        paths=["a.png", "b.png", "c.png"],
+        same_pictures=[[1, 2]],
+    )
+    run_folder.write_conflicts(tmp_path, pair)
+    assert not (tmp_path / run_folder.CONFLICTS).exists()
+    run_folder.write_conflicts(tmp_path, replace(pair, same_pictures=[[0, 2]]))
+    text = "picture,id,path,given_label\n1,a,a.png,cat\n1,c,c.png,dog\n"
+    assert (tmp_path / run_folder.CONFLICTS).read_text() == text
 
 
 def test_readme_names_every_file(tmp_path):

@@ -19,18 +19,24 @@ from labelmend.errors import DataError
 
 
 def image_pixels(images: Any, name: str) -> np.ndarray:
-    """Images as uint8 of shape (N, height, width, 1, 3 or 4).
+    """Images in one array of shape (N, height, width, 1, 3 or 4), with their values as they are.
 
     Args:
         images: NumPy array, torch tensor or nested list of shape (N, H, W), (N, H, W, C) or
-            (N, C, H, W) with C of 1, 3 or 4; whole numbers in 0..255 or floats in [0, 1]. Where both
-            readings of a 4-D shape fit, channels are last.
+            (N, C, H, W) with C of 1, 3 or 4, of any numbers. Where both readings of a 4-D shape fit,
+            channels are last.
         name: what to call them in the error.
 
     Raises:
-        DataError: If the shape or the range is another.
+        DataError: If the shape is another, or they are no numbers.
     """
-    array = images.detach().cpu().numpy() if isinstance(images, Tensor) else np.asarray(images)
+    if isinstance(images, Tensor):
+        # NumPy has no bfloat16.
+        images = (images.float() if images.dtype == torch.bfloat16 else images).detach().cpu().numpy()
+    try:
+        array = np.asarray(images)
+    except ValueError as error:
+        raise DataError(f"{name}: no array of images ({error})") from error
     if array.ndim == 3:
         array = array[..., None]
     if array.ndim != 4 or 0 in array.shape[1:]:
@@ -41,28 +47,11 @@ def image_pixels(images: Any, name: str) -> np.ndarray:
         if array.shape[1] not in (1, 3, 4):
             raise DataError(f"{name}: images have shape {array.shape}, but 1, 3 or 4 channels are expected")
         array = array.transpose(0, 2, 3, 1)
-    return np.ascontiguousarray(_to_uint8(array, name))
-
-
-def _to_uint8(array: np.ndarray, name: str) -> np.ndarray:
-    if array.dtype == np.uint8 or array.size == 0:
-        return array.astype(np.uint8, copy=False)
     if array.dtype == np.bool_:
-        return array.astype(np.uint8) * 255
-    if not np.issubdtype(array.dtype, np.integer) and not np.issubdtype(array.dtype, np.floating):
-        raise DataError(f"{name}: images are of type {array.dtype}; expected uint8, or floats in [0, 1]")
-    low, high = array.min(), array.max()
-    if np.issubdtype(array.dtype, np.integer):
-        if low < 0 or high > 255:
-            raise DataError(f"{name}: pixels range from {low} to {high}; whole numbers must lie in 0..255")
-        return array.astype(np.uint8)
-    if not (low >= 0 and high <= 1):
-        raise DataError(
-            f"{name}: pixels range from {low:g} to {high:g}; floats must lie in [0, 1] "
-            "(undo a normalisation, or divide by 255)"
-        )
-    pixels: np.ndarray = np.rint(array * 255).astype(np.uint8)
-    return pixels
+        array = array.astype(np.uint8) * 255
+    if not (np.issubdtype(array.dtype, np.integer) or np.issubdtype(array.dtype, np.floating)):
+        raise DataError(f"{name}: images are of type {array.dtype}; expected numbers, e.g. uint8")
+    return np.ascontiguousarray(array)
 
 
 def image_item(image: Any, where: str) -> Encoded:
@@ -149,15 +138,16 @@ def list_arrays(
     for column, values in {**columns, "trusted": flags, "ids": names}.items():
         if values is not None and len(values) != len(pixels):
             raise DataError(f"{name}: {len(pixels)} images, but {len(values)} {column}")
-    transparent = pixels.shape[3] == 4
+    # Whatever is not ready to use becomes so in the same way as files.
+    ready = pixels.dtype == np.uint8 and pixels.shape[3] != 4
     return Listing(
         name=name,
         ids=names,
         paths=[""] * len(pixels),
-        items=list(pixels) if transparent else [],
+        items=[] if ready else list(pixels),
         labels=columns["labels"],
         class_names=classes,
         true_labels=columns["true_labels"],
         trusted=flags,
-        images=None if transparent else MemoryImages(torch.from_numpy(pixels)),
+        images=MemoryImages(torch.from_numpy(pixels)) if ready else None,
     )

@@ -8,19 +8,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from labelmend.data.bit_depth import scale
 from labelmend.data.decode import (
     DecodedOnDemand,
     Header,
     ProgressCallback,
     decode_into_memory,
     default_image_size,
-    find_unreadable,
+    look_through,
     read_headers,
 )
 from labelmend.data.image_set import MEMORY_LIMIT, Images, ImageSet, MemoryImages, Skipped
 from labelmend.data.labels import encode_labels, list_classes, sort_class_names, warn_of_near_names
 from labelmend.data.listing import Listing
 from labelmend.data.resize import resize
+from labelmend.data.same_pictures import same_pictures
 from labelmend.errors import DataError, LabelmendWarning, UnlabelledError
 
 
@@ -32,6 +34,7 @@ class Form:
         size: side in pixels.
         channels: 1 (grey) or 3 (RGB).
         class_names: classes in index order; by default those of the source.
+        pixel_range: values that become 0 and 255 in images of more than 8 bits; by default measured.
         limit: use the first images only; classes are those of the whole source.
         for_training: whether at least two images and two classes are needed.
         memory_limit: bytes up to which decoded images are held in memory.
@@ -41,6 +44,7 @@ class Form:
     size: int | None = None
     channels: int | None = None
     class_names: Sequence[str] | None = None
+    pixel_range: tuple[float, float] | None = None
     limit: int | None = None
     for_training: bool = True
     memory_limit: int = MEMORY_LIMIT
@@ -63,39 +67,60 @@ def in_form(images: Images, form: Form) -> Images:
     return resize(images, size, form.channels or channels, form.memory_limit, form.progress)
 
 
-def decode_listing(listing: Listing, form: Form) -> tuple[Images, list[int], list[Skipped]]:
-    """Decode the images of a listing.
+@dataclass(frozen=True)
+class Decoded:
+    """The readable images of a listing.
 
-    Returns:
-        The readable images, their rows in the listing, and the images that could not be read.
+    Attributes:
+        listing: all of its images, with notes on how they were decoded.
+        images: those that can be read.
+        rows: of them, in the listing.
+        skipped: those that cannot be read.
+        pixel_range: by which images of more than 8 bits were scaled, or None.
+        like: a key of each image that equal ones share, or None.
+    """
+
+    listing: Listing
+    images: Images
+    rows: list[int]
+    skipped: list[Skipped]
+    pixel_range: tuple[float, float] | None = None
+    like: list[bytes] | None = None
+
+
+def decode_listing(listing: Listing, form: Form) -> Decoded:
+    """Decode the images of a listing.
 
     Raises:
         DataError: If none can be read.
     """
     if listing.images is not None:
-        return in_form(listing.images, form), list(range(len(listing))), []
+        images = in_form(listing.images, form)
+        return Decoded(listing, images, list(range(len(listing))), [], form.pixel_range)
     headers = read_headers(listing.items)
     reasons = {row: header for row, header in enumerate(headers) if isinstance(header, str)}
     known = [header for header in headers if isinstance(header, Header)]
     if not known:
         refuse_unreadable(listing, reasons)
+    used = 0.5 if form.for_training else 0.0
+    listing, pixel_range = scale(listing, headers, form.pixel_range, used)
     size = form.size or default_image_size(known)
     channels = form.channels or (1 if all(header.grey for header in known) else 3)
     rows = [row for row in range(len(listing)) if row not in reasons]
     items = [listing.items[row] for row in rows]
-    images: Images
+    like = None
     if len(items) * size * size * channels <= form.memory_limit:
         pixels, failures = decode_into_memory(items, size, channels, form.progress)
         images = MemoryImages(pixels)
     else:
-        failures = find_unreadable(items, channels, form.progress)
+        failures, like = look_through(items, channels, form.progress)
         readable = [item for position, item in enumerate(items) if position not in failures]
         images = DecodedOnDemand(readable, size, channels)
     reasons.update({rows[position]: reason for position, reason in failures.items()})
     rows = [row for row in rows if row not in reasons]
     if not rows:
         refuse_unreadable(listing, reasons)
-    return images, rows, skipped_images(listing, reasons)
+    return Decoded(listing, images, rows, skipped_images(listing, reasons), pixel_range, like)
 
 
 def skipped_images(listing: Listing, reasons: dict[int, str]) -> list[Skipped]:
@@ -140,12 +165,13 @@ def assemble(listing: Listing, form: Form) -> ImageSet:
     true = None if listing.true_labels is None else encode_labels(listing.true_labels, names, name)
     if form.limit is not None and form.limit < len(listing):
         listing = listing.take(range(form.limit))
-    images, rows, skipped = decode_listing(listing, form)
+    decoded = decode_listing(listing, form)
+    rows = decoded.rows
     given = given[rows]
     if form.for_training:
         check_training_set(given, names, name, form.limit)
-    return ImageSet(
-        images=images,
+    found = ImageSet(
+        images=decoded.images,
         given_labels=given,
         class_names=names,
         ids=[listing.ids[row] for row in rows],
@@ -153,10 +179,35 @@ def assemble(listing: Listing, form: Form) -> ImageSet:
         true_labels=None if true is None else true[rows],
         trusted=None if listing.trusted is None else np.asarray([listing.trusted[row] for row in rows]),
         groups=None if listing.groups is None else [listing.groups[row] for row in rows],
-        skipped=[*listing.skipped, *skipped],
-        notes=listing.notes,
+        same_pictures=same_pictures(decoded.images, decoded.like) if form.for_training else [],
+        pixel_range=decoded.pixel_range,
+        skipped=[*listing.skipped, *decoded.skipped],
+        notes=decoded.listing.notes,
         name=name,
         mirror_safe=listing.mirror_safe,
+    )
+    if form.for_training:
+        warn_of_conflicts(found)
+    return found
+
+
+def warn_of_conflicts(image_set: ImageSet) -> None:
+    """Warn if one picture stands under several labels: at most one of them is right.
+
+    Warns:
+        LabelmendWarning: With the number of such pictures, and the first.
+    """
+    found = image_set.conflicts()
+    if not found:
+        return
+    names = [image_set.class_names[label] for label in image_set.given_labels[found[0]]]
+    shown = [f"{image_set.ids[row]} ({name})" for row, name in zip(found[0][:3], names, strict=False)]
+    pictures = "picture stands" if len(found) == 1 else "pictures stand"
+    warnings.warn(
+        f"{image_set.name}: {len(found):,} {pictures} under more than one label, first "
+        f"{' and '.join(shown)}; at most one of the labels is right",
+        LabelmendWarning,
+        stacklevel=4,
     )
 
 

@@ -8,7 +8,8 @@ from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from importlib.util import find_spec
 from itertools import islice
 from typing import ClassVar, TypeVar
 
@@ -16,7 +17,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from labelmend.data.image_file import Encoded, failure_reason, is_grey, open_image, square_pixels
+from labelmend.data.image_file import (
+    DEEP_MODES,
+    Encoded,
+    failure_reason,
+    fetch,
+    is_cut,
+    is_grey,
+    square_pixels,
+)
+from labelmend.data.same_pictures import picture_key
 from labelmend.errors import DataError, LabelmendWarning
 
 ProgressCallback = Callable[[int, int], None]
@@ -27,11 +37,21 @@ _CHUNK = 32
 
 @dataclass(frozen=True)
 class Header:
-    """What the head of an image file says: its size in pixels, and whether it is stored as grey."""
+    """What the head of an image file says.
+
+    Attributes:
+        width: in pixels.
+        height: in pixels.
+        grey: whether it is stored as grey.
+        deep: whether it is read with more than 8 bits a pixel.
+        cut: whether it has more, of which 8 are read.
+    """
 
     width: int
     height: int
     grey: bool
+    deep: bool = False
+    cut: bool = False
 
 
 def num_threads() -> int:
@@ -81,12 +101,24 @@ def in_threads(
                 future.cancel()
 
 
+@cache
+def _has_torchvision() -> bool:
+    return find_spec("torchvision") is not None
+
+
 def read_headers(items: Sequence[Encoded]) -> list[Header | str]:
     """Size and greyness of each image, or the reason why it cannot be opened."""
 
     def header(item: Encoded) -> Header:
-        with open_image(item) as image:
-            return Header(*image.size, is_grey(image))
+        image = fetch(item)
+        if isinstance(image, np.ndarray):
+            height, width, channels = image.shape
+            return Header(width, height, channels == 1, deep=True)
+        with image:
+            cut = is_cut(image)
+            # Pillow has no mode for them, but the decoder of torchvision reads them from PNG.
+            deep = image.mode in DEEP_MODES or (cut and image.format == "PNG" and _has_torchvision())
+            return Header(*image.size, is_grey(image), deep, cut and not deep)
 
     return list(in_threads(header, items))
 
@@ -106,15 +138,18 @@ def default_image_size(headers: Sequence[Header]) -> int:
     return int(np.clip(8 * round(median / 8), 32, 224))
 
 
-def find_unreadable(
+def look_through(
     items: Sequence[Encoded], channels: int, progress: ProgressCallback | None = None
-) -> dict[int, str]:
-    """Rows whose image cannot be decoded, with the reason.
+) -> tuple[dict[int, str], list[bytes]]:
+    """Decode every image once at a small size (JPEG files at an eighth of theirs), keeping nothing.
 
-    Decodes every image once at a small size (JPEG files at an eighth of theirs), keeping nothing.
+    Returns:
+        Rows whose image cannot be decoded, with the reason; and of the others, in order, a key that equal
+        images share.
     """
-    outcomes = in_threads(lambda item: square_pixels(item, 8, channels).size, items, progress)
-    return {row: outcome for row, outcome in enumerate(outcomes) if isinstance(outcome, str)}
+    outcomes = list(in_threads(lambda item: picture_key(square_pixels(item, 8, channels)), items, progress))
+    unreadable = {row: outcome for row, outcome in enumerate(outcomes) if isinstance(outcome, str)}
+    return unreadable, [outcome for outcome in outcomes if isinstance(outcome, bytes)]
 
 
 def decode_into_memory(

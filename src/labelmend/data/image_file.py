@@ -7,7 +7,7 @@ import io
 import math
 from functools import cache
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -21,8 +21,8 @@ IMAGE_SUFFIXES = HEIF_SUFFIXES.union(
 """Of files that are listed as images, to train on and to classify alike."""
 SNIFFED_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "JPEG2000", "AVIF")
 """Formats by which a file without a suffix is known as an image."""
-_DEEP_MODES = frozenset({"I", "I;16", "I;16L", "I;16B", "I;16N", "F"})
-_GREY_MODES = _DEEP_MODES | {"1", "L", "LA", "La"}
+DEEP_MODES = frozenset({"I", "I;16", "I;16L", "I;16B", "I;16N", "F"})
+_GREY_MODES = DEEP_MODES | {"1", "L", "LA", "La"}
 
 
 class OpensItself(Protocol):
@@ -30,6 +30,19 @@ class OpensItself(Protocol):
 
     def open(self) -> Image.Image:
         """The image, not resized."""
+        ...
+
+
+@runtime_checkable
+class FetchesItself(Protocol):
+    """An image that may be an array of more than 8 bits, e.g. an item of a torch data set."""
+
+    def open(self) -> Image.Image:
+        """The image, not resized."""
+        ...
+
+    def fetch(self) -> Image.Image | np.ndarray:
+        """The image, or its values (H, W, 1, 3 or 4) as they are stored."""
         ...
 
 
@@ -50,6 +63,19 @@ def open_image(item: Encoded) -> Image.Image:
     if isinstance(item, np.ndarray):
         return Image.fromarray(item[..., 0] if item.shape[-1] == 1 else item)
     return item.open()
+
+
+def fetch(item: Encoded) -> Image.Image | np.ndarray:
+    """An image as ``open_image`` opens it; an array in memory of more than 8 bits as it is."""
+    if isinstance(item, FetchesItself):
+        found = item.fetch()
+        return found if isinstance(found, Image.Image) or found.dtype != np.uint8 else open_image(found)
+    return item if isinstance(item, np.ndarray) and item.dtype != np.uint8 else open_image(item)
+
+
+def is_cut(image: Image.Image) -> bool:
+    """Whether Pillow drops the lower 8 bits of an image of 16-bit colours."""
+    return image.mode not in DEEP_MODES and any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))
 
 
 def image_bytes(path: Path) -> bytes:
@@ -108,7 +134,7 @@ def standard_mode(image: Image.Image, channels: int) -> Image.Image:
 
     16-bit greys are divided by 257, so that 65,535 becomes 255.
     """
-    if image.mode in _DEEP_MODES:
+    if image.mode in DEEP_MODES:
         image = _to_8_bits(image)
     if image.has_transparency_data:
         layer = image.convert("RGBA")

@@ -104,6 +104,7 @@ def load(
     split: str | None = None,
     labels: str | Path | None = None,
     image_size: int | None = None,
+    pixel_range: tuple[float, float] | None = None,
     limit: int | None = None,
     class_names: Sequence[str] | None = None,
     memory_limit: int = MEMORY_LIMIT,
@@ -119,6 +120,7 @@ def load(
         split: which split to read; by default ``train`` where there are splits.
         labels: file whose labels replace those of the source, for all its images.
         image_size: side in pixels; by default taken from the data (``default_image_size``).
+        pixel_range: values that become 0 and 255 in images of more than 8 bits; by default measured.
         limit: use the first images only.
         class_names: classes in index order; by default those of the source, sorted.
         memory_limit: bytes up to which decoded images are held in memory; above, they are decoded
@@ -140,6 +142,7 @@ def load(
     form = Form(
         size=image_size,
         class_names=class_names,
+        pixel_range=pixel_range,
         limit=limit,
         memory_limit=memory_limit,
         progress=progress,
@@ -183,6 +186,7 @@ def load_test(
         size=height,
         channels=channels,
         class_names=like.class_names,
+        pixel_range=like.pixel_range,
         limit=limit,
         for_training=False,
         memory_limit=memory_limit,
@@ -239,6 +243,7 @@ def load_unlabelled(
     *,
     image_size: int,
     channels: int,
+    pixel_range: tuple[float, float] | None = None,
     memory_limit: int = MEMORY_LIMIT,
     progress: ProgressCallback | None = None,
     **reading: Unpack[Reading],
@@ -252,6 +257,7 @@ def load_unlabelled(
             their paths as given.
         image_size: side in pixels.
         channels: 1 (grey) or 3 (RGB).
+        pixel_range: values that became 0 and 255 in training, where images have more than 8 bits.
         memory_limit: as for ``load``.
         progress: as for ``load``.
         **reading: see ``Reading``.
@@ -261,6 +267,14 @@ def load_unlabelled(
     """
     source = as_pictures(source, channels)
     listing = find_reader(source, labelled=False).read(source, _request(None, reading, labelled=False))
-    form = Form(size=image_size, channels=channels, memory_limit=memory_limit, progress=progress)
-    images, rows, skipped = decode_listing(listing, form)
-    return UnlabelledImages(images, rows, listing.ids, listing.paths, [*listing.skipped, *skipped])
+    form = Form(
+        size=image_size,
+        channels=channels,
+        pixel_range=pixel_range,
+        for_training=False,
+        memory_limit=memory_limit,
+        progress=progress,
+    )
+    decoded = decode_listing(listing, form)
+    skipped = [*listing.skipped, *decoded.skipped]
+    return UnlabelledImages(decoded.images, decoded.rows, listing.ids, listing.paths, skipped)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from labelmend.data import is_named
-from labelmend.data.image_set import Skipped
+from labelmend.data.image_set import ImageSet, Skipped
 from labelmend.errors import RunError, WriteError
 from labelmend.files import reason, remove_leftovers, replacing, write_text
 from labelmend.runs.checksums import SUMS
@@ -21,6 +21,7 @@ from labelmend.text import spreadsheet_safe
 from labelmend.training.state import CHECKPOINT, METRICS, PREVIOUS
 
 SETTINGS, DATA, NOISE, SKIPPED = "settings.yaml", "data.json", "noise.json", "skipped.csv"
+CONFLICTS = "duplicates.csv"
 SUMMARY, README = "summary.json", "README.txt"
 MODEL, MODEL_INFO = "model.safetensors", "model.json"
 VERDICTS_PARQUET, VERDICTS_CSV = "verdicts.parquet", "verdicts.csv"
@@ -36,6 +37,7 @@ CONTENTS = {
     SETTINGS: "every setting of the run; labelmend fit DATA --recipe settings.yaml runs it again",
     DATA: "where the images came from, checksums of all that the run depends on, and how it computes",
     NOISE: "the noise that was added to the labels: name, seed, realised rate, hash (only with --noise)",
+    CONFLICTS: "pictures under more than one label, the same pixel by pixel (only where there were any)",
     SKIPPED: "files that were left out, and why (only where there were any)",
     SUMS: "checksums of the files; sha256sum --check SHA256SUMS says which are as they were written",
     CHECKPOINT: "state of an unfinished run; gone once it is finished",
@@ -243,6 +245,29 @@ def write_skipped(folder: Path, skipped: Iterable[Skipped]) -> None:
         ):
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(("path", "reason"))
+            writer.writerows(rows)
+
+
+def write_conflicts(folder: Path, image_set: ImageSet) -> None:
+    """Write ``duplicates.csv`` if any picture stands under more than one label."""
+    rows = [
+        (
+            number,
+            spreadsheet_safe(image_set.ids[row]),
+            spreadsheet_safe(image_set.paths[row]),
+            spreadsheet_safe(name),
+        )
+        for number, group in enumerate(image_set.conflicts(), start=1)
+        for row in group
+        for name in [image_set.class_names[image_set.given_labels[row]]]
+    ]
+    if rows:
+        with (
+            replacing(folder / CONFLICTS) as temporary,
+            temporary.open("w", encoding="utf-8", newline="") as file,
+        ):
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(("picture", "id", "path", "given_label"))
             writer.writerows(rows)
 
 

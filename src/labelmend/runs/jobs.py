@@ -112,6 +112,7 @@ def prepare(
         split=wanted.split,
         labels=wanted.labels,
         image_size=wanted.image_size or preprocessing_of(network.network).size,
+        pixel_range=(wanted.pixel_range[0], wanted.pixel_range[1]) if wanted.pixel_range else None,
         # Noise is a property of the whole training split: a part of it is taken afterwards.
         limit=wanted.limit if wanted.noise is None else None,
         progress=progress,
@@ -175,6 +176,7 @@ def start(job: Job, out: str | Path | None = None, *, listener: Listener | None 
         },
     )
     run_folder.write_skipped(folder, job.train_set.skipped)
+    run_folder.write_conflicts(folder, job.train_set)
     if job.noise is not None:
         write_text(folder / run_folder.NOISE, job.noise.to_json() + "\n")
     # Last, because they make the folder a run that can be resumed.

@@ -116,8 +116,12 @@ class Run:
         """Read images in the size and channels of the network; ``images`` as in ``predict_proba``."""
         if isinstance(images, sources.UnlabelledImages):
             return images
+        low_and_high = self.description.get("pixel_range")
         return sources.load_unlabelled(
-            images, image_size=self.description["image_size"], channels=self.description["channels"]
+            images,
+            image_size=self.description["image_size"],
+            channels=self.description["channels"],
+            pixel_range=None if low_and_high is None else (low_and_high[0], low_and_high[1]),
         )
 
 

@@ -233,6 +233,7 @@ def describe(setup: Setup, train_set: ImageSet, members: int) -> dict[str, Any]:
         "classes": train_set.class_names,
         "mean": list(setup.normalisation.mean),
         "std": list(setup.normalisation.std),
+        "pixel_range": None if train_set.pixel_range is None else list(train_set.pixel_range),
         "flip_average": setup.flip_average,
         "mirroring": str(setup.mirroring),
         "precision": setup.arithmetic.precision,

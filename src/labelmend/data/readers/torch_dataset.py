@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from torch import Tensor
 
-from labelmend.data.arrays import image_pixels
+from labelmend.data.arrays import image_item
+from labelmend.data.image_file import open_image
 from labelmend.data.labels import name_indices, read_label
 from labelmend.data.listing import Listing
 from labelmend.data.readers.base import Reader, Request
@@ -51,12 +51,18 @@ class DatasetItem:
     row: int
     lock: threading.Lock = field(repr=False)
 
-    def open(self) -> Image.Image:
-        """The image as the data set gives it."""
+    def fetch(self) -> Image.Image | np.ndarray:
+        """The image as the data set gives it; tensors and arrays as arrays (H, W, C)."""
         # Data sets are rarely written for threads, e.g. those over one open HDF5 file.
         with self.lock:
             image, _ = _pair(self.dataset, self.row)
-        return _to_image(image, self.row)
+        item = image_item(image, f"item {self.row} of the data set")
+        return item if isinstance(item, np.ndarray) else image
+
+    def open(self) -> Image.Image:
+        """The image with 8 bits a pixel."""
+        image = self.fetch()
+        return open_image(image) if isinstance(image, np.ndarray) else image
 
 
 def _pair(dataset: Any, row: int) -> tuple[Any, Any]:
@@ -65,20 +71,6 @@ def _pair(dataset: Any, row: int) -> tuple[Any, Any]:
         kind = f"{len(item)} values" if isinstance(item, tuple | list) else type(item).__name__
         raise DataError(f"item {row} of the data set is {kind}, expected a pair (image, label)")
     return item[0], item[1]
-
-
-def _to_image(image: Any, row: int) -> Image.Image:
-    if isinstance(image, Image.Image):
-        return image
-    if isinstance(image, Tensor | np.ndarray):
-        if isinstance(image, Tensor) and image.ndim == 3:
-            image = image.permute(1, 2, 0)
-        pixels = image_pixels(image[None], f"item {row} of the data set")[0]
-        return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-    raise DataError(
-        f"item {row} of the data set is an image of type {type(image).__name__}; "
-        "expected a PIL image, a tensor (C, H, W) or an array (H, W, C)"
-    )
 
 
 def _labels(dataset: Any, count: int) -> Iterator[Any]:
