@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -14,7 +15,7 @@ def block_parameters(channels_in, channels):
 
 
 def test_published_parameter_count():
-    net = Classifier(PreActResNet(3), 512, 10)
+    net = Classifier(PreActResNet(3), nn.Linear(512, 10), 512, 10)
     widths = (64, 128, 256, 512)
     firsts = zip((64, *widths[:-1]), widths, strict=True)
     blocks = sum(block_parameters(a, b) + block_parameters(b, b) for a, b in firsts)

@@ -11,6 +11,7 @@ from labelmend.errors import LabelmendWarning, SettingsError
 from labelmend.models import registry
 from labelmend.models.preprocessing import Preprocessing
 from labelmend.models.registry import (
+    NAMES,
     NETWORKS,
     NetworkDescription,
     build_network,
@@ -49,7 +50,7 @@ def equal(first, second):
     return all(torch.equal(first[name], second[name]) for name in first.keys() | second.keys())
 
 
-@pytest.mark.parametrize("name", [name for name in NETWORKS if name not in LARGE])
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in LARGE])
 def test_head_of_features_is_the_forward_pass(name):
     network = build(name).eval()
     images = torch.randn(2, 3, 32, 32, generator=seeded(1))
@@ -122,7 +123,7 @@ def test_only_networks_of_libraries_have_preprocessing_of_their_own():
     assert preprocessing_of("timm:test_vit").size == 160
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", NAMES)
 def test_description_survives_json_values(name):
     description = describe_network(settings(name), 32, 3, 10, num_outputs=11)
     assert NetworkDescription.from_dict({**description.to_dict(), "classes": ["a"]}) == description

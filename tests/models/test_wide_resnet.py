@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from labelmend.models.classifier import Classifier
@@ -8,7 +9,7 @@ from labelmend.models.wide_resnet import WideResNet
 
 def test_published_parameter_count():
     with torch.device("meta"):
-        net = Classifier(WideResNet(3, 28, 10), 640, 10)
+        net = Classifier(WideResNet(3, 28, 10), nn.Linear(640, 10), 640, 10)
     expected, channels_in = 9 * 3 * 16, 16
     for channels in (160, 320, 640):
         first = 9 * channels_in * channels + 9 * channels**2 + 2 * channels_in + 2 * channels

@@ -10,7 +10,7 @@ def tiny():
     extractor = nn.Sequential(
         nn.Conv2d(1, 2, 3, padding=1, bias=False), nn.AdaptiveAvgPool2d(1), nn.Flatten()
     )
-    return Classifier(extractor, 2, 3)
+    return Classifier(extractor, nn.Linear(2, 3), 2, 3)
 
 
 def test_operations_of_a_tiny_network_by_hand():

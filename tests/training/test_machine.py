@@ -1,4 +1,5 @@
 import platform
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,6 @@ def test_arm_has_features(monkeypatch):
 
 def test_machine_names_versions_and_threads():
     found = machine()
-    assert found["torch"] == torch.__version__
+    assert found["torch"] == version("torch")
     assert found["threads"] == torch.get_num_threads()
     assert found["python"] == platform.python_version()

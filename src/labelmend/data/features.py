@@ -18,7 +18,7 @@ from labelmend.data.assemble import refuse_unreadable, skipped_images
 from labelmend.data.decode import ProgressCallback, in_threads
 from labelmend.data.feature_files import FeatureFolder
 from labelmend.data.image_file import Encoded, image_bytes, square_pixels, upright
-from labelmend.data.image_set import MEMORY_LIMIT, Images, Skipped
+from labelmend.data.image_set import MEMORY_LIMIT, Images, Skipped, Subset
 from labelmend.data.listing import Listing
 from labelmend.errors import RunError
 
@@ -227,8 +227,11 @@ def _collect(folder: FeatureFolder, keys: Sequence[bytes], memory_limit: int) ->
     mapped = [file.mapped() for file in files]
     if rows.size * files[0].dim * 4 > memory_limit:
         return CachedFeatures(mapped, rows)
-    held = [np.asarray(view[of_view]) for view, of_view in zip(mapped, rows.T, strict=True)]
-    return CachedFeatures(held, np.arange(len(keys))[:, None].repeat(len(files), axis=1))
+    held = []
+    for number, view in enumerate(mapped):
+        kept, rows[:, number] = np.unique(rows[:, number], return_inverse=True)
+        held.append(np.asarray(view[kept]))
+    return CachedFeatures(held, rows)
 
 
 class _Arrays(Sequence[np.ndarray]):
@@ -269,3 +272,15 @@ def embed_listing(
     if not rows:
         refuse_unreadable(listing, reasons)
     return features, rows, skipped_images(listing, reasons)
+
+
+def stored_once(images: Images) -> Tensor:
+    """int64 (N,): the same number for images of equal content, whose features are stored once.
+
+    Args:
+        images: ``CachedFeatures``, or a subset of them.
+    """
+    if isinstance(images, Subset):
+        return stored_once(images.images)[images.index]
+    assert isinstance(images, CachedFeatures)
+    return torch.from_numpy(images.rows[:, 0])

@@ -145,6 +145,11 @@ class ImageSet:
         return len(self.ids)
 
     @property
+    def has_features(self) -> bool:
+        """Whether the images are features that a frozen backbone made of them."""
+        return len(self.images.shape) == 3
+
+    @property
     def num_classes(self) -> int:
         """Number of classes C."""
         return len(self.class_names)

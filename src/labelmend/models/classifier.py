@@ -23,16 +23,19 @@ class Classifier(nn.Module):
 
     Args:
         extractor: maps images (B, channels, height, width) to features (B, d).
+        classifier: the head: features (B, d) to logits (B, K).
         feature_dim: d.
         num_outputs: logits of the head, K: the number of classes, or more where a method adds outputs.
     """
 
     extractor: FeatureExtractor
 
-    def __init__(self, extractor: FeatureExtractor, feature_dim: int, num_outputs: int) -> None:
+    def __init__(
+        self, extractor: FeatureExtractor, classifier: nn.Module, feature_dim: int, num_outputs: int
+    ) -> None:
         super().__init__()
         self.extractor = extractor
-        self.classifier = nn.Linear(feature_dim, num_outputs)
+        self.classifier = classifier
         self.feature_dim = feature_dim
         self.num_outputs = num_outputs
 

@@ -21,6 +21,7 @@ from labelmend.errors import SettingsError
 from labelmend.memory import fits_in_memory, in_words
 from labelmend.models.classifier import Classifier, FeatureExtractor
 from labelmend.models.fastnet import FastNet, WhiteningStem
+from labelmend.models.frozen import FoldedHeads, StandardFeatures
 from labelmend.models.libraries import OFFLINE_BACKBONE, PREFIXES, find_architecture
 from labelmend.models.preact_resnet import PreActResNet
 from labelmend.models.preprocessing import Preprocessing
@@ -29,6 +30,7 @@ from labelmend.models.resnet import CIFAR_STEM_UP_TO, ResNet
 from labelmend.models.wide_resnet import WideResNet
 
 AUTO = "auto"
+FEATURES = "features"
 COPIES = 4
 """Of the weights, while they are trained: themselves, gradients, momentum, average."""
 OF_LIBRARIES = tuple(f"{library}:NAME" for library in PREFIXES)
@@ -43,12 +45,14 @@ class Network:
         options: its own settings, fields of ``NetworkSettings``.
         preprocessing: of its images, when it is called.
         max_size: largest side in pixels of the images that it is made for, or None.
+        head: from the dimension of the features and the number of outputs.
     """
 
     build: Callable[..., FeatureExtractor]
     options: tuple[str, ...] = ()
     preprocessing: Callable[[], Preprocessing] = Preprocessing
     max_size: int | None = None
+    head: Callable[[int, int], nn.Module] = nn.Linear
 
 
 def _of_library(name: str) -> Network:
@@ -67,7 +71,11 @@ NETWORKS: dict[str, Network] = {
     "preact_resnet18": Network(lambda _size, channels: PreActResNet(channels), max_size=CIFAR_STEM_UP_TO),
     "wrn28_10": Network(lambda _size, channels: WideResNet(channels, 28, 10), max_size=CIFAR_STEM_UP_TO),
     OFFLINE_BACKBONE: _of_library(OFFLINE_BACKBONE),
+    # Of a frozen backbone: not chosen by name, but what any backbone whose features are cached comes to.
+    FEATURES: Network(lambda dim, _channels: StandardFeatures(dim), head=FoldedHeads),
 }
+NAMES = [name for name in NETWORKS if name != FEATURES]
+"""Networks that a user can ask for."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +84,7 @@ class NetworkDescription:
 
     Attributes:
         network: a key of ``NETWORKS``, or a network of a library.
-        image_size: side of the square images in pixels.
+        image_size: side of the square images in pixels; of ``features``, their dimension.
         channels: 1 or 3.
         num_classes: C.
         num_outputs: logits of the head; at least C.
@@ -119,9 +127,9 @@ def find_network(name: str) -> Network:
     if name.partition(":")[0] in PREFIXES and ":" in name:
         return _of_library(name)
     if name not in NETWORKS:
-        near = difflib.get_close_matches(name, [AUTO, *NETWORKS], n=1)
+        near = difflib.get_close_matches(name, [AUTO, *NAMES], n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        known = ", ".join([AUTO, *NETWORKS, *OF_LIBRARIES])
+        known = ", ".join([AUTO, *NAMES, *OF_LIBRARIES])
         raise SettingsError(f"--network is {name!r}, but must be one of {known}{hint}")
     return NETWORKS[name]
 
@@ -199,6 +207,17 @@ def describe_network(
     )
 
 
+def describe_heads(dim: int, num_classes: int, num_outputs: int) -> NetworkDescription:
+    """The trainable part of a network whose backbone is frozen.
+
+    Args:
+        dim: d, of the cached features.
+        num_classes: C.
+        num_outputs: logits; at least C.
+    """
+    return NetworkDescription(FEATURES, dim, 1, num_classes, num_outputs, {})
+
+
 def _check_options(settings: NetworkSettings) -> None:
     defaults = NetworkSettings()
     for option in missing_options(settings.network):
@@ -218,12 +237,13 @@ def build_network(description: NetworkDescription, generator: torch.Generator | 
     Raises:
         SettingsError: If the network is not known, or could not be held in memory.
     """
-    build = find_network(description.network).build
+    found = find_network(description.network)
     _check_memory(description)
     # torch's layers draw their first weights from the global generator, which is put back.
     with torch.random.fork_rng(devices=[]):
-        extractor = build(description.image_size, description.channels, **description.options)
-        network = Classifier(extractor, extractor.feature_dim, description.num_outputs)
+        extractor = found.build(description.image_size, description.channels, **description.options)
+        head = found.head(extractor.feature_dim, description.num_outputs)
+        network = Classifier(extractor, head, extractor.feature_dim, description.num_outputs)
     if generator is not None:
         _draw(network, generator)
     return network

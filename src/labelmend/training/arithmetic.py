@@ -74,8 +74,9 @@ class Arithmetic:
                 parameter.data = parameter.data.contiguous(memory_format=self.torch_format)
 
     def place_images(self, images: Tensor) -> Tensor:
-        """Move images (B, channels, H, W) to the device and memory format."""
-        return images.to(device=self.device).contiguous(memory_format=self.torch_format)
+        """Move images (B, channels, H, W) to the device and memory format; features (B, d) to the device."""
+        placed = images.to(device=self.device)
+        return placed.contiguous(memory_format=self.torch_format) if placed.dim() == 4 else placed
 
 
 def find_device(name: str) -> torch.device:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from labelmend.methods.plan import Step
 from labelmend.training.arithmetic import Arithmetic
-from labelmend.training.views import Augmentation
+from labelmend.training.views import Views
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class TrainingBatch:
 
     step: Step
     pixels: Tensor
-    augmentation: Augmentation
+    augmentation: Views
     arithmetic: Arithmetic
     generator: torch.Generator
 
@@ -33,7 +33,7 @@ class TrainingBatch:
         return self.step.role
 
     def view(self, strong: bool = False) -> Tensor:
-        """A new random view of every image, normalised, (B, channels, height, width)."""
+        """A new random view of every image: normalised (B, channels, height, width), or features (B, d)."""
         view = self.augmentation(self.pixels, self.generator, strong)
         return self.arithmetic.place_images(view)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,12 +15,12 @@ from labelmend.models.classifier import Classifier
 from labelmend.models.modes import evaluating
 
 
-def flops_per_image(network: Classifier, shape: tuple[int, int, int]) -> tuple[int, int]:
+def flops_per_image(network: Classifier, shape: Sequence[int]) -> tuple[int, int]:
     """Operations of a forward pass, and of a forward and backward pass, on one image.
 
     Args:
         network: the network; its gradients and statistics are left as they were.
-        shape: (channels, height, width).
+        shape: of an image: (channels, height, width), or (d,).
     """
     device = next(network.parameters()).device
     images = torch.zeros(1, *shape, device=device)
@@ -50,7 +50,7 @@ class FlopMeter:
         self._hooks_count = True
         self._handles: list[RemovableHandle] = []
 
-    def watch(self, network: Classifier, shape: tuple[int, int, int]) -> None:
+    def watch(self, network: Classifier, shape: Sequence[int]) -> None:
         """Count every pass of ``network`` from now on."""
         forward, both = flops_per_image(network, shape)
 

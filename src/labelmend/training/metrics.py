@@ -16,9 +16,8 @@ from labelmend.methods.base import Method
 from labelmend.selection.clean import looks_clean
 from labelmend.selection.noise_rate import estimate_noise_rate
 from labelmend.training.arithmetic import Arithmetic
-from labelmend.training.scoring import accuracy, score_images
+from labelmend.training.scoring import View, accuracy, score_images
 from labelmend.training.setup import Setup
-from labelmend.training.views import Normalisation
 from labelmend.verdicts.judge import VERDICTS, judge
 from labelmend.verdicts.record import SampleRecord
 
@@ -43,7 +42,7 @@ class TestAccuracy:
 
     Attributes:
         test_set: the images.
-        normalisation: of the training images.
+        normalisation: prepares a batch of them.
         arithmetic: device, precision and memory format.
         flip_average: whether predictions are averaged over each image and its mirror image.
         every: epochs between two scorings; the last epoch is always scored.
@@ -52,7 +51,7 @@ class TestAccuracy:
     __test__ = False
 
     test_set: ImageSet
-    normalisation: Normalisation
+    normalisation: View
     arithmetic: Arithmetic
     flip_average: bool
     every: int

@@ -32,7 +32,7 @@ CLASS_KEPT_ABOVE, CLASS_LEVEL = 0.5, 0.001
 """It is unsafe where some class keeps less than this share, at this level of a t-test, Bonferroni's rule
 applied: two classes of mirrored letters among many others are lost in the mean of all."""
 
-Outcome = Literal["safe", "unsafe", "unknown", "set", "known"]
+Outcome = Literal["safe", "unsafe", "unknown", "set", "known", "frozen"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Mirroring:
     Attributes:
         on: whether images are mirrored.
         outcome: ``safe`` and ``unsafe`` were measured, ``unknown`` could not be, ``set`` was given as
-            ``--flip``, ``known`` came with the data.
+            ``--flip``, ``known`` came with the data; ``frozen`` features are of the images as they are.
         images: how many were looked at; 0 where nothing was measured.
         kept: share of the likeness to their class that mirror images keep; 1 for perfect symmetry,
             negative where they look like another class.
@@ -65,6 +65,8 @@ class Mirroring:
             return f"{state}, as set by --flip"
         if self.outcome == "known":
             return f"{state}: known of this data ({other})"
+        if self.outcome == "frozen":
+            return "no random views: each image is embedded once, as it is"
         if self.outcome == "unknown":
             told = f"{self.images} images do not tell" if self.images else "nothing tells"
             return f"{state}: {told} whether a mirror image keeps its class ({other})"

@@ -10,8 +10,8 @@ from labelmend.data.image_set import Images
 from labelmend.models.classifier import Classifier
 from labelmend.models.ensemble import Ensemble
 from labelmend.training.arithmetic import Arithmetic, find_device
-from labelmend.training.scoring import Probabilities, score_images
-from labelmend.training.views import Normalisation
+from labelmend.training.scoring import Probabilities, View, score_images
+from labelmend.training.views import Normalisation, mean_view
 
 
 def predict_probabilities(
@@ -21,13 +21,13 @@ def predict_probabilities(
     probabilities: Probabilities,
     device: str = "auto",
 ) -> np.ndarray:
-    """Class probabilities of images of the network's size and channels.
+    """Class probabilities of images of the network's size and channels, or of their features.
 
     Computed in float32 whatever the network was trained in, so that they do not depend on the machine.
 
     Args:
         network: with its weights loaded; moved to the device.
-        description: of the run: ``mean``, ``std`` and ``flip_average``.
+        description: of the run: ``flip_average``, and of networks of pixels ``mean`` and ``std``.
         images: N images.
         probabilities: of the method that trained the network, from its outputs.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
@@ -37,8 +37,8 @@ def predict_probabilities(
     """
     arithmetic = Arithmetic(find_device(device), "float32", "channels_last")
     arithmetic.place_module(network)
-    normalisation = Normalisation(tuple(description["mean"]), tuple(description["std"]))
-    scores = score_images(
-        network, images, normalisation, arithmetic, probabilities, description["flip_average"]
-    )
+    view: View = mean_view
+    if "mean" in description:
+        view = Normalisation(tuple(description["mean"]), tuple(description["std"]))
+    scores = score_images(network, images, view, arithmetic, probabilities, description["flip_average"])
     return scores.probabilities.numpy()

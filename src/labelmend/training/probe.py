@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
+from collections.abc import Sequence
 
 import torch
 from torch import nn
@@ -17,12 +18,12 @@ SECONDS = 0.5
 """No step is begun after this."""
 
 
-def images_per_second(network: nn.Module, shape: tuple[int, int, int], arithmetic: Arithmetic) -> float:
+def images_per_second(network: nn.Module, shape: Sequence[int], arithmetic: Arithmetic) -> float:
     """Images a second in forward and backward passes, from small batches; larger ones can be faster.
 
     Args:
         network: the network to be trained; a copy is timed.
-        shape: (channels, height, width) of the images.
+        shape: (channels, height, width) of the images, or (d,) of features.
         arithmetic: device, precision and memory format.
     """
     trial = copy.deepcopy(network).train()

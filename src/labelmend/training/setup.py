@@ -12,14 +12,17 @@ import torch
 from torch import Tensor
 
 from labelmend.config import AugmentationSettings, Settings, TrainingSettings
+from labelmend.data.features import stored_once
 from labelmend.data.image_set import ImageSet
 from labelmend.errors import DataError
 from labelmend.methods.base import Method
 from labelmend.models.classifier import Classifier
+from labelmend.models.frozen import assign_folds
 from labelmend.models.preprocessing import Preprocessing
 from labelmend.models.registry import (
     NetworkDescription,
     build_network,
+    describe_heads,
     describe_network,
     preprocessing_of,
     redraw,
@@ -28,12 +31,13 @@ from labelmend.training.arithmetic import Arithmetic, choose_arithmetic, find_de
 from labelmend.training.machine import machine
 from labelmend.training.mirroring import Mirroring, decide_mirroring
 from labelmend.training.probe import images_per_second
-from labelmend.training.scoring import area_factor
+from labelmend.training.scoring import View, area_factor
 from labelmend.training.seeds import Purpose, stream
-from labelmend.training.views import Augmentation, Normalisation
+from labelmend.training.views import Augmentation, Normalisation, Views, feature_views, mean_view
 
 # Enough images for channel statistics and whitening; more change nothing that is visible.
 STATISTICS_IMAGES = 2000
+STATISTICS_FEATURES = 20_000
 
 AUTO_BATCH = (32, 250)
 LR_OF_125 = 0.2
@@ -121,8 +125,8 @@ class Setup:
     """A run before its first step.
 
     Attributes:
-        normalisation: of the training images.
-        sample: float32 (M, channels, H, W), some normalised training images, which networks are fitted to.
+        normalisation: what images are scored by, without a random view.
+        sample: float32 (M, channels, H, W) or (M, d), some training images, which networks are fitted to.
         description: of each network.
         arithmetic: device, precision and memory format.
         speed: about how many images a second it trains on; see ``training.probe``.
@@ -132,19 +136,21 @@ class Setup:
         batch_size: images a step.
         lr: peak learning rate.
         networks: placed, and fitted to the data.
+        fold_of: int64 (N,), which head is kept from each image, where heads are; else None.
     """
 
-    normalisation: Normalisation
+    normalisation: View
     sample: Tensor
     description: NetworkDescription
     arithmetic: Arithmetic
     speed: float
-    augmentation: Augmentation
+    augmentation: Views
     mirroring: Mirroring
     flip_average: bool
     batch_size: int
     lr: float
     networks: list[Classifier]
+    fold_of: Tensor | None = None
 
     def redraw(self, network: Classifier, generator: torch.Generator, part: str = "") -> None:
         """Draw a network anew and fit it to the data, or draw a part of it anew; in place."""
@@ -175,9 +181,11 @@ def set_up(
         DataError: If there are fewer than two classes.
         SettingsError: If a setting cannot be used on this machine or data.
     """
-    count, image_size, _, channels = train_set.images.shape
     if train_set.num_classes < 2:
         raise DataError(f"{train_set.name}: only one class; a classifier needs at least two")
+    if train_set.has_features:
+        return _set_up_heads(settings, train_set, method, generator)
+    count, image_size, _, channels = train_set.images.shape
     enough = max(100, int(STATISTICS_IMAGES * area_factor(image_size)))
     some = torch.randperm(count, generator=generator)[:enough]
     pixels = train_set.images.gather(some)
@@ -220,6 +228,46 @@ def set_up(
     )
 
 
+def _set_up_heads(
+    settings: Settings, train_set: ImageSet, method: type[Method], generator: torch.Generator
+) -> Setup:
+    """As ``set_up``, for features of a frozen backbone: small networks, so float32, and heads in folds."""
+    count, _, dim = train_set.images.shape
+    some = torch.randperm(count, generator=generator)[:STATISTICS_FEATURES]
+    sample = mean_view(train_set.images.gather(some))
+    description = describe_heads(dim, train_set.num_classes, method.num_outputs(train_set.num_classes))
+    networks = [build_network(description, generator) for _ in range(method.num_networks(settings.method))]
+    arithmetic = Arithmetic(find_device(settings.training.device), "float32", "contiguous")
+    for network in networks:
+        network.prepare(sample)
+        arithmetic.place_module(network)
+    batch_size = resolve_batch_size(settings.training, count, 1)
+    return Setup(
+        normalisation=mean_view,
+        sample=sample,
+        description=description,
+        arithmetic=arithmetic,
+        speed=images_per_second(networks[0], (dim,), arithmetic),
+        augmentation=feature_views,
+        mirroring=Mirroring(False, "frozen"),
+        flip_average=False,
+        batch_size=batch_size,
+        lr=resolve_lr(settings.training, batch_size),
+        networks=networks,
+        fold_of=assign_folds(
+            _judged_together(train_set), torch.from_numpy(train_set.given_labels), generator
+        ),
+    )
+
+
+def _judged_together(train_set: ImageSet) -> Tensor:
+    """int64 (N,): the same number for images that must not judge each other: of one group, or equal."""
+    if train_set.groups is None:
+        return stored_once(train_set.images)
+    _, codes = np.unique(np.asarray(train_set.groups, dtype=object).astype(str), return_inverse=True)
+    return torch.from_numpy(codes)
+
+
 def describe(setup: Setup, train_set: ImageSet, members: int) -> dict[str, Any]:
     """A run as it is set up, as JSON-able values; enough to build and feed its model again.
 
@@ -231,8 +279,7 @@ def describe(setup: Setup, train_set: ImageSet, members: int) -> dict[str, Any]:
     return {
         **setup.description.to_dict(),
         "classes": train_set.class_names,
-        "mean": list(setup.normalisation.mean),
-        "std": list(setup.normalisation.std),
+        **_statistics(setup.normalisation),
         "pixel_range": None if train_set.pixel_range is None else list(train_set.pixel_range),
         "flip_average": setup.flip_average,
         "mirroring": str(setup.mirroring),
@@ -248,3 +295,10 @@ def describe(setup: Setup, train_set: ImageSet, members: int) -> dict[str, Any]:
         "lr": setup.lr,
         **machine(),
     }
+
+
+def _statistics(normalisation: View) -> dict[str, list[float]]:
+    """Mean and spread of pixels; features carry theirs in the network."""
+    if not isinstance(normalisation, Normalisation):
+        return {}
+    return {"mean": list(normalisation.mean), "std": list(normalisation.std)}

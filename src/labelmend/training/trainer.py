@@ -21,6 +21,7 @@ from labelmend.methods.base import Scores, Task
 from labelmend.methods.plan import Progress, Step
 from labelmend.models.classifier import Classifier
 from labelmend.models.ensemble import Ensemble
+from labelmend.models.frozen import FOLDS, use_heads
 from labelmend.tensors import all_finite
 from labelmend.training import state
 from labelmend.training.batch import TrainingBatch
@@ -140,10 +141,9 @@ class Trainer:
         self.stage_epoch = 0
         if self.stages.stage.fresh and not again:
             self.validation.forget()
-        _, side, _, channels = self.train_set.images.shape
         self.meter.close()
         for network in {id(n): n for a in self.averages for n in (a.network, a.average)}.values():
-            self.meter.watch(network, (channels, side, side))
+            self.meter.watch(network, self.setup.sample.shape[1:])
 
     def score(
         self,
@@ -158,7 +158,7 @@ class Trainer:
         setup = self.setup
 
         def weak_view(images: Tensor) -> Tensor:
-            return setup.augmentation(images, self.generator, strong=False)
+            return setup.augmentation(images, self.generator, False)
 
         drawn = [
             score_images(
@@ -167,6 +167,7 @@ class Trainer:
                 weak_view if views else setup.normalisation,
                 setup.arithmetic,
                 probabilities or self.method.probabilities,
+                fold_of=setup.fold_of,
             )
             for _ in range(max(views, 1))
         ]
@@ -218,9 +219,10 @@ class Trainer:
 
         losses: list[Tensor] = []
         trained_on = 0
-        pixels_of = fetch(self.train_set.images, [step.index for step in steps])
+        pixels_of = fetch(self.train_set.images, [step.index for step, _ in steps])
         stage_end = self.stages.span[1]
-        for number, (step, (_, pixels)) in enumerate(zip(steps, pixels_of, strict=True)):
+        for number, ((step, head), (_, pixels)) in enumerate(zip(steps, pixels_of, strict=True)):
+            self._use_heads(head)
             losses.append(self.train_step(step, pixels, self.progress(number, len(steps))))
             if (number + 1) % LOOK_EVERY == 0:
                 self._check(losses[-LOOK_EVERY:])
@@ -233,6 +235,7 @@ class Trainer:
             self.listener.on_step(self.share)
             if self.share >= stage_end - SLACK:
                 break
+        self._use_heads(None)
         self._check(losses)
         if len(losses) == len(steps):
             self.spent.epochs = epochs_before + 1
@@ -250,12 +253,26 @@ class Trainer:
         """About how long a pass over all images takes, from the seconds that training takes for each."""
         return len(self.train_set) * per_image * FORWARD_SHARE
 
-    def _trainable_steps(self, steps: Sequence[Step]) -> list[Step]:
-        """Steps without held-out images, less those of a single image (batch norm needs two)."""
-        if not self.held_out.any():
-            return list(steps)
-        kept = [step.keep(~self.held_out) for step in steps]
-        return [step for step in kept if len(step.index) > 1]
+    def _use_heads(self, head: int | None) -> None:
+        for average in self.averages:
+            use_heads(average.network, head)
+            use_heads(average.average, head)
+
+    def _trainable_steps(self, steps: Sequence[Step]) -> list[tuple[Step, int | None]]:
+        """Steps without the images that they must not learn from, and the head that each trains, if any.
+
+        Steps of a single image are left out (batch norm needs two).
+        """
+        found = []
+        for number, step in enumerate(steps, self.epoch * len(steps)):
+            learnable, head = ~self.held_out, None
+            if self.setup.fold_of is not None:
+                head = number % FOLDS
+                learnable = learnable & (self.setup.fold_of != head)
+            kept = step if bool(learnable.all()) else step.keep(learnable)
+            if len(kept.index) > 1:
+                found.append((kept, head))
+        return found
 
     def _check(self, losses: list[Tensor]) -> None:
         """Stop where training has diverged."""

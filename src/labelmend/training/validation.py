@@ -9,8 +9,7 @@ from labelmend.data.image_set import ImageSet
 from labelmend.methods.base import Method
 from labelmend.tensors import pack, unpack
 from labelmend.training.arithmetic import Arithmetic
-from labelmend.training.scoring import passes
-from labelmend.training.views import Normalisation
+from labelmend.training.scoring import View, passes
 
 
 class Validation:
@@ -19,7 +18,7 @@ class Validation:
     Args:
         held_out: images that are not trained on, and their given labels; None to keep nothing, so that the
             last epoch stands.
-        normalisation: of the training images.
+        normalisation: prepares a batch of them.
         arithmetic: device, precision and memory format.
 
     Attributes:
@@ -27,9 +26,7 @@ class Validation:
         weights: those of each final network in that epoch.
     """
 
-    def __init__(
-        self, held_out: ImageSet | None, normalisation: Normalisation, arithmetic: Arithmetic
-    ) -> None:
+    def __init__(self, held_out: ImageSet | None, normalisation: View, arithmetic: Arithmetic) -> None:
         self.held_out = held_out
         self.normalisation = normalisation
         self.arithmetic = arithmetic

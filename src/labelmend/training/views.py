@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,6 +10,13 @@ import torch
 from torch import Tensor
 
 GREY_WEIGHTS = (0.299, 0.587, 0.114)
+
+# Share of the features of a frozen backbone that a strong view leaves out.
+FEATURE_DROPOUT = 0.1
+
+
+Views = Callable[[Tensor, torch.Generator, bool], Tensor]
+"""Draws one random view of each image of a batch, ready for the network; strong where the last is set."""
 
 
 @dataclass(frozen=True)
@@ -145,3 +153,22 @@ class Augmentation:
         if strong and self.cutout > 0:
             cutout(view, self.cutout, generator)
         return view
+
+
+def mean_view(features: Tensor) -> Tensor:
+    """Mean of the stored views of each image, (B, V, d) to (B, d)."""
+    return features.mean(1)
+
+
+def feature_views(features: Tensor, generator: torch.Generator, strong: bool) -> Tensor:
+    """One stored view of each image at random, cached features (B, V, d) to (B, d).
+
+    In a strong view some features of each image are those of the mean image.
+    """
+    count, stored, dim = features.shape
+    drawn = torch.randint(stored, (count,), generator=generator).to(features.device)
+    view = features[torch.arange(count, device=features.device), drawn]
+    if strong:
+        kept = torch.rand(count, dim, generator=generator) >= FEATURE_DROPOUT
+        view = torch.where(kept.to(view.device), view, view.mean(0))
+    return view

@@ -1,0 +1,71 @@
+"""Features of a frozen backbone in the training loop: heads in folds."""
+
+import numpy as np
+import pytest
+import torch
+
+from labelmend.data.features import CachedFeatures
+from labelmend.data.image_set import ImageSet
+from labelmend.methods import METHODS
+from labelmend.settings.loading import resolve
+from labelmend.training.trainer import Trainer, train
+
+
+def feature_set(count: int = 200, classes: int = 3, dim: int = 16, signal: float = 3.0, wrong: float = 0.2):
+    generator = np.random.default_rng(0)
+    true = generator.integers(0, classes, count)
+    given = np.where(generator.random(count) < wrong, (true + 1) % classes, true)
+    centres = generator.standard_normal((classes, dim)) * signal
+    features = (centres[true] + generator.standard_normal((count, dim))).astype(np.float32)
+    return ImageSet(
+        images=CachedFeatures([features], np.arange(count)[:, None]),
+        given_labels=given,
+        class_names=[f"class {number}" for number in range(classes)],
+        ids=[str(number) for number in range(count)],
+        paths=[""] * count,
+        true_labels=true,
+    )
+
+
+def settings(method: str = "ce", **values):
+    return resolve("fast", method, {"epochs": 20, "lr": 1.0, **values})
+
+
+def test_no_sample_is_judged_by_a_head_that_has_learned_its_label():
+    # Labels drawn at random: a head that has seen them knows them, one that has not is right by chance alone.
+    noise = feature_set(dim=200, signal=0.0, wrong=0.0)
+    found = train(settings(epochs=60, weight_decay=0.0), noise)
+    given = torch.from_numpy(noise.given_labels)
+    judged = (found.record.probabilities.argmax(1) == given).double().mean()
+    model = found.network(torch.from_numpy(noise.images.views[0])).argmax(1)
+    assert float((model == given).double().mean()) > 0.75
+    assert 0.2 < float(judged) < 0.47
+
+
+def test_every_head_is_trained_and_never_on_its_own_fold():
+    trainer = Trainer(settings(batch_size=20), feature_set())
+    steps = trainer._trainable_steps(trainer.method.start_epoch(trainer.progress()))
+    assert {head for _, head in steps} == {0, 1, 2, 3, 4}
+    for step, head in steps:
+        assert not (trainer.setup.fold_of[step.index] == head).any()
+    heads = trainer.setup.networks[0].classifier.heads
+    before = [head.weight.clone() for head in heads]
+    trainer.run_epoch()
+    assert not any(torch.equal(old, head.weight) for old, head in zip(before, heads, strict=True))
+
+
+@pytest.mark.parametrize("method", sorted(METHODS))
+def test_every_method_learns_from_features(method):
+    found = train(settings(method, epochs=12), feature_set(), feature_set(wrong=0.0))
+    assert found.summary["test_accuracy_last"] > 0.85
+    assert found.record.probabilities.shape == (200, 3)
+
+
+def test_same_seed_same_verdicts():
+    first, second = (train(settings("mend"), feature_set()) for _ in range(2))
+    assert torch.equal(first.record.label_quality, second.record.label_quality)
+    assert torch.equal(first.record.probabilities, second.record.probabilities)
+
+
+def test_wrong_labels_are_found():
+    assert train(settings("mend"), feature_set(400)).summary["detection_ap"] > 0.95
