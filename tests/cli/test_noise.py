@@ -68,3 +68,10 @@ def test_bad_arguments_are_refused(tmp_path: Path) -> None:
         noise("digits", rate=0.1, out=str(tmp_path / "a.json"))
     with pytest.raises(DataError, match="there is no folder"):
         noise("digits", rate=0.1, out=str(tmp_path / "b" / "a.csv"))
+
+
+@pytest.mark.parametrize("out", ["", "-", ".", "/", "x.txt", "none/x.csv"])
+def test_a_table_that_cannot_be_written_is_refused_first(out, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match="--out is"):
+        noise("no such source", rate=0.2, out=out)

@@ -115,6 +115,7 @@ def test_every_key_is_checked_and_the_file_is_named(tmp_path, values, model):
         ({"mean": [0.5]}, "not of 3 channels"),
         ({"std": [0.2, 0, 0.2]}, r"std\.1"),
         ({"num_outputs": 1}, "num_outputs"),
+        ({"num_outputs": 10**9}, "1000000000 outputs for 2 classes"),
         ({"network": "x"}, "--network is 'x'"),
         ({"options": {"widths": [100_000], "depth": 1, "activation": "gelu"}}, "--widths is"),
         ({"options": {"widths": [8]}}, "the options of fastnet are widths, depth, activation"),

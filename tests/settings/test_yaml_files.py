@@ -31,6 +31,7 @@ REFUSED = [
     (b"a: caf\xe9", "is not UTF-8 text"),
     ("a: 1".encode("utf-16"), "is not UTF-8 text"),
     (b"a: \x00", "is not valid YAML"),
+    (b'a: "x\\0"', "a NUL character"),
     (b"a: [", "is not valid YAML"),
     (b"\ta: 1", "is not valid YAML"),
     (b"a: 1\n---\nb: 2", "is not valid YAML"),

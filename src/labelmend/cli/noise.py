@@ -52,11 +52,11 @@ def noise(
     seeds = [] if seed is None else [f"seed={seed}"]
     spec = parse(":".join([name, *middle, *options, *seeds]))
     table = Path(out)
-    record_path, picture_path = table.with_suffix(".json"), table.with_suffix(".png")
     if table.suffix.lower() != ".csv":
         raise DataError(f"--out is {out!r}, but must end in .csv")
     if not table.parent.is_dir():
         raise DataError(f"--out is {out!r}, but there is no folder {table.parent}")
+    record_path, picture_path = table.with_suffix(".json"), table.with_suffix(".png")
     for path in (table, record_path, picture_path):
         if path.exists() and not overwrite:
             raise DataError(f"{path}: is there already; give another --out, or --overwrite")

@@ -250,7 +250,9 @@ def build_network(description: NetworkDescription, generator: torch.Generator | 
 
 
 def _check_memory(description: NetworkDescription) -> None:
-    """Refuse a network that could not be held with its gradients, before anything is allocated."""
+    """Refuse a network whose own options make it too large to be trained, before anything is allocated."""
+    if "widths" not in description.options:
+        return
     with torch.device("meta"), torch.random.fork_rng(devices=[]):
         build = find_network(description.network).build
         extractor = build(description.image_size, description.channels, **description.options)

@@ -15,6 +15,7 @@ from labelmend.settings.loading import resolve
 
 LARGEST = 2**28
 """Bytes; ten million class names or epochs."""
+MOST_OUTPUTS_BESIDE_CLASSES = 16
 ADVICE = "take it from a copy of the run, or train anew"
 
 Count = Annotated[int, Field(ge=0, lt=2**63)]
@@ -61,7 +62,8 @@ class ModelRecord(Record):
             raise ValueError(f"{len(set(self.classes))} names of {self.num_classes} classes")
         if not len(self.mean) == len(self.std) == self.channels:
             raise ValueError(f"means and deviations are not of {self.channels} channels")
-        if self.num_outputs is not None and self.num_outputs < self.num_classes:
+        extra = 0 if self.num_outputs is None else self.num_outputs - self.num_classes
+        if not 0 <= extra <= MOST_OUTPUTS_BESIDE_CLASSES:
             raise ValueError(f"{self.num_outputs} outputs for {self.num_classes} classes")
         return self
 

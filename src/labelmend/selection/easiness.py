@@ -78,7 +78,8 @@ def loss_mixture(
     bad = int((~torch.isfinite(losses)).sum())
     if bad:
         raise RunError(
-            f"{bad} of {losses.numel()} losses are not finite: training diverged; lower --lr, or take back what else was set for the losses"
+            f"{bad} of {losses.numel()} losses are not finite: training diverged; "
+            "lower --lr, or take back what else was set, such as --temperature"
         )
     scaled = min_max(losses.detach().double().cpu())
     fallback = (1 - scaled).to(device=losses.device, dtype=torch.float32)

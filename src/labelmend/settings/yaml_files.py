@@ -93,5 +93,7 @@ def _check_size(values: dict[Any, Any], name: str) -> None:
                 wrong = next(key for key in value if not isinstance(key, str))
                 raise SettingsError(f"{name} has the key {wrong!r}, but names of settings are text")
             waiting += [(item, depth + 1) for item in value.values()]
+        elif isinstance(value, str) and "\0" in value:
+            raise SettingsError(f"{name} has a NUL character in {value[:40]!r}, which no setting can")
         elif isinstance(value, list | tuple | set):
             waiting += [(item, depth + 1) for item in value]
