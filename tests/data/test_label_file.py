@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gzip
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -42,6 +44,21 @@ def test_rows_are_matched_by_id_in_any_order(pets, tmp_path, kind, key, column):
     assert images.ids == IDS
     assert images.given_labels.tolist() == [1, 1, 0]
     assert images.class_names == ["cat", "dog"]
+
+
+def test_keys_in_other_forms_of_unicode_and_slash_and_case(tmp_path, save_image):
+    for name in ("caf\u00e9/1.png", "tea/2.png"):
+        save_image(tmp_path / "pets" / name)
+    columns = {"Filename": ["tea\\2.png", "cafe\u0301\\1.png"], "Label": ["caf\u00e9", "tea"]}
+    assert load(tmp_path / "pets", labels=write(tmp_path, columns)).given_labels.tolist() == [1, 0]
+
+
+def test_a_label_file_in_json_and_compressed(pets, tmp_path):
+    path = tmp_path / "labels.json"
+    pd.DataFrame({"id": IDS[::-1], "label": ["cat", "dog", "dog"]}).to_json(path, orient="records")
+    (tmp_path / "labels.json.gz").write_bytes(gzip.compress(path.read_bytes()))
+    for name in ("labels.json", "labels.json.gz"):
+        assert load(pets, labels=tmp_path / name).given_labels.tolist() == [1, 1, 0]
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet", "npz", "npy", "jsonl"])

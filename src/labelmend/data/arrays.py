@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from labelmend.data.image_file import Encoded
 from labelmend.data.image_set import MemoryImages
-from labelmend.data.labels import name_indices, read_label
+from labelmend.data.labels import name_indices, one_hot_indices, read_label
 from labelmend.data.listing import Label, Listing
 from labelmend.errors import DataError
 
@@ -88,19 +88,41 @@ class PillowItem:
         return self.image.copy()
 
 
+def class_indices(labels: np.ndarray | Tensor, name: str) -> np.ndarray:
+    """Labels (N,) of an array (N,), (N, 1) or one-hot (N, C).
+
+    Raises:
+        DataError: If they have another shape, or a row is not one-hot.
+    """
+    array = labels.detach().cpu().numpy() if isinstance(labels, Tensor) else labels
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim == 2 and array.shape[1] > 1 and array.dtype.kind in "biuf":
+        return one_hot_indices(array, f"{name}, labels of shape {array.shape}")
+    if array.ndim != 1:
+        raise DataError(f"{name}: labels have shape {array.shape}, expected (N,), or one-hot (N, C)")
+    return array
+
+
 def _label_list(labels: Any, class_names: list[str] | None, name: str) -> list[Label] | None:
     if labels is None:
         return None
-    if isinstance(labels, Tensor):
-        labels = labels.detach().cpu().numpy()
-    if isinstance(labels, np.ndarray):
-        if labels.ndim == 2 and labels.shape[1] == 1:
-            labels = labels[:, 0]
-        if labels.ndim != 1:
-            raise DataError(f"{name}: labels have shape {labels.shape}, expected (N,)")
-        labels = labels.tolist()
+    if isinstance(labels, np.ndarray | Tensor):
+        labels = class_indices(labels, name).tolist()
+    if not isinstance(labels, Iterable) or isinstance(labels, str | bytes):
+        raise DataError(f"{name}: labels are a {type(labels).__name__}, expected a list or an array")
     values = [read_label(label, f"{name}, row {row + 1}") for row, label in enumerate(labels)]
     return values if class_names is None else name_indices(values, class_names, name)
+
+
+def _are_of_many_sizes(images: Any) -> bool:
+    """Whether images are a list of arrays or PIL images that do not make one array."""
+    if not isinstance(images, list | tuple) and not (
+        isinstance(images, np.ndarray) and images.dtype == object and images.ndim == 1
+    ):
+        return False
+    shapes = {tuple(image.shape) if isinstance(image, np.ndarray | Tensor) else None for image in images}
+    return len(shapes) > 1 or any(isinstance(image, Image.Image | Tensor) for image in images)
 
 
 def list_arrays(
@@ -113,10 +135,10 @@ def list_arrays(
     true_labels: Any = None,
     trusted: Sequence[Any] | None = None,
 ) -> Listing:
-    """List images held in one array.
+    """List images in memory.
 
     Args:
-        images: see ``image_pixels``.
+        images: see ``image_pixels``; or a list of arrays, tensors or PIL images of any sizes.
         labels: N strings or integers (array, tensor or list), or None.
         name: what to call the source.
         class_names: names in index order; integer labels are then indices.
@@ -127,7 +149,11 @@ def list_arrays(
     Raises:
         DataError: If lengths differ, or a value is not one of these.
     """
-    pixels = image_pixels(images, name)
+    pixels: Sequence[Encoded] | np.ndarray
+    if _are_of_many_sizes(images):
+        pixels = [image_item(image, f"{name}, row {row + 1}") for row, image in enumerate(images)]
+    else:
+        pixels = image_pixels(images, name)
     classes = None if class_names is None else [str(c) for c in class_names]
     columns = {
         "labels": _label_list(labels, classes, name),
@@ -139,7 +165,7 @@ def list_arrays(
         if values is not None and len(values) != len(pixels):
             raise DataError(f"{name}: {len(pixels)} images, but {len(values)} {column}")
     # Whatever is not ready to use becomes so in the same way as files.
-    ready = pixels.dtype == np.uint8 and pixels.shape[3] != 4
+    ready = isinstance(pixels, np.ndarray) and pixels.dtype == np.uint8 and pixels.shape[3] != 4
     return Listing(
         name=name,
         ids=names,
@@ -149,5 +175,5 @@ def list_arrays(
         class_names=classes,
         true_labels=columns["true_labels"],
         trusted=flags,
-        images=MemoryImages(torch.from_numpy(pixels)) if ready else None,
+        images=MemoryImages(torch.from_numpy(np.asarray(pixels))) if ready else None,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,12 +12,12 @@ from labelmend.data.labels import encode_labels, read_label, sort_class_names
 from labelmend.data.listing import Label, Listing
 from labelmend.data.manifest import read_flag
 from labelmend.data.numpy_files import read_npy, read_npz
-from labelmend.data.tables import TABLE_SUFFIXES, read_table
+from labelmend.data.tables import TABLE_SUFFIXES, read_table, table_kind
 from labelmend.errors import DataError
 
 _LABEL_COLUMNS = ("noisy_label", "label_noisy", "noisy_labels", "label", "labels", "y")
-_ID_COLUMNS = ("id", "ids", "file_name", "path")
-_PATH_COLUMNS = ("file_name", "path")
+_PATH_COLUMNS = ("file_name", "path", "filename", "file", "image_path", "filepath", "image")
+_ID_COLUMNS = ("id", "ids", *_PATH_COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,8 @@ def _columns(path: Path) -> dict[str, list[Any]]:
         return {"label": read_npy(path).ravel().tolist()}
     if suffix == ".npz":
         return {name: array.ravel().tolist() for name, array in read_npz(path).items()}
-    if suffix in TABLE_SUFFIXES:
-        return read_table(path).columns
+    if table_kind(path) is not None:
+        return {name.strip().lower(): values for name, values in read_table(path).columns.items()}
     known = ", ".join((*TABLE_SUFFIXES, ".npz", ".npy"))
     raise DataError(f"{path}: cannot read {suffix!r} as a file of labels; give one of {known}")
 
@@ -58,7 +59,7 @@ def _read(path: Path) -> _LabelFile:
     key_column = next((name for name in _ID_COLUMNS if name in columns), None)
     return _LabelFile(
         labels=labels(label_column),
-        keys=None if key_column is None else [str(key) for key in columns[key_column]],
+        keys=None if key_column is None else [_key(key) for key in columns[key_column]],
         by_path=key_column in _PATH_COLUMNS,
         true_labels=None if true_column is None else labels(true_column),
         trusted=(
@@ -67,6 +68,11 @@ def _read(path: Path) -> _LabelFile:
             else None
         ),
     )
+
+
+def _key(value: Any) -> str:
+    """An id or path in one Unicode form and with slashes, as file systems and spreadsheets differ in both."""
+    return unicodedata.normalize("NFC", str(value)).replace("\\", "/")
 
 
 def _order(keys: Sequence[str], wanted: Sequence[str], path: Path, source: str) -> list[int]:
@@ -80,19 +86,21 @@ def _order(keys: Sequence[str], wanted: Sequence[str], path: Path, source: str) 
         if key in rows:
             raise DataError(f"{path}, row {row + 1}: id {key!r} is already that of row {rows[key] + 1}")
         rows[key] = row
-    known = set(wanted)
+    # As written the names stay in messages only.
+    plain = [_key(key) for key in wanted]
+    known = set(plain)
     for row, key in enumerate(keys):
         if key not in known:
             raise DataError(
                 f"{path}, row {row + 1}: {source} has no image with id {key!r} (its first is {wanted[0]!r})"
             )
-    missing = [key for key in wanted if key not in rows]
+    missing = [key for key in plain if key not in rows]
     if missing:
         raise DataError(
             f"{path}: no label for {len(missing)} of the {len(wanted)} images of {source}, the first is "
             f"{missing[0]!r}; give every image a label"
         )
-    return [rows[key] for key in wanted]
+    return [rows[key] for key in plain]
 
 
 def replace_labels(listing: Listing, path: Path, class_names: Sequence[str] | None) -> Listing:

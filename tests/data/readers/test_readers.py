@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from torch.utils.data import TensorDataset
 
@@ -10,6 +11,7 @@ from labelmend.data import is_named, load
 from labelmend.data.benchmarks import BENCHMARKS
 from labelmend.data.readers import READERS, find_reader
 from labelmend.data.readers.array import ArrayReader
+from labelmend.data.readers.columns import ColumnsReader
 from labelmend.data.readers.files import FilesReader
 from labelmend.data.readers.folder import FolderReader
 from labelmend.data.readers.image_set import ImageSetReader
@@ -31,6 +33,8 @@ LABELLED = {
     "parquet": TableReader,
     "npz": NpzReader,
     "npy": NpyReader,
+    "columns": ColumnsReader,
+    "frame": ColumnsReader,
     "pair": PairReader,
     "torch": TorchDatasetReader,
 }
@@ -38,6 +42,7 @@ UNLABELLED = {
     "csv": TableReader,
     "npz": NpzReader,
     "npy": NpyReader,
+    "frame": ColumnsReader,
     "folder": FilesReader,
     "image": FilesReader,
     "list": FilesReader,
@@ -61,6 +66,8 @@ def sources(tmp_path, save_image):
         "npz": tmp_path / "a.npz",
         "npy": tmp_path / "a.npy",
         "pair": (X, ["a", "b"]),
+        "columns": {"file_name": ["a.png"], "label": ["a"]},
+        "frame": pd.DataFrame({"file_name": ["a.png"], "label": ["a"]}),
         "torch": TensorDataset(),
         "image": tmp_path / "images.csv/a/1.png",
         "list": [str(tmp_path / "images.csv/a/1.png"), tmp_path],

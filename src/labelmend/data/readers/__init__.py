@@ -8,6 +8,7 @@ from typing import Any
 from labelmend.data.benchmarks import BENCHMARKS
 from labelmend.data.readers.array import ArrayReader
 from labelmend.data.readers.base import Reader, Request
+from labelmend.data.readers.columns import ColumnsReader
 from labelmend.data.readers.files import FilesReader
 from labelmend.data.readers.folder import FolderReader
 from labelmend.data.readers.image_set import ImageSetReader
@@ -27,6 +28,7 @@ READERS: tuple[Reader, ...] = (
     TableReader(),
     NpzReader(),
     NpyReader(),
+    ColumnsReader(),
     PairReader(),
     TorchDatasetReader(),
     FilesReader(),
@@ -57,7 +59,7 @@ def _refusal(source: Any) -> str:
     if not isinstance(source, str | Path):
         return (
             f"cannot read images from a {type(source).__name__}; give a path, a name, a pair "
-            "(images, labels), an ImageSet or a map-style torch data set"
+            "(images, labels), a DataFrame, a dictionary, an ImageSet or a map-style torch data set"
         )
     path = Path(source)
     if not path.exists():

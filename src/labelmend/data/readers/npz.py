@@ -17,7 +17,7 @@ from labelmend.data.splits import choose_split, held_out, refuse_split
 from labelmend.errors import DataError
 
 _SPLITS = ("train", "val", "test")
-_IMAGE_KEYS = ("images", "X", "x")
+_IMAGE_KEYS = ("images", "X", "x", "image")
 _LABEL_KEYS = ("labels", "label", "y", "Y")
 _COLUMN_KEYS = ("ids", "true_labels", "trusted")
 
@@ -25,9 +25,9 @@ _COLUMN_KEYS = ("ids", "true_labels", "trusted")
 class NpzReader(Reader):
     """NumPy archives.
 
-    Keys: ``images``, ``X`` or ``x``; ``labels``, ``label``, ``y`` or ``Y``; optional ``class_names``,
-    ``ids``, ``true_labels``, ``trusted``. With splits, each with ``train_``, ``val_`` or ``test_``
-    before or ``_train`` and so on behind (``x_train``, ``test_labels``).
+    Keys: ``images``, ``X``, ``x`` or ``image``; ``labels``, ``label``, ``y`` or ``Y``; optional
+    ``class_names``, ``ids``, ``true_labels``, ``trusted``. With splits, each with ``train_``, ``val_`` or
+    ``test_`` before or ``_train`` and so on behind (``x_train``, ``test_labels``).
     """
 
     suffixes = (".npz",)
@@ -39,7 +39,7 @@ class NpzReader(Reader):
 
     def splits(self, source: Any, root: str | Path | None = None) -> list[str]:
         """Splits that its keys name."""
-        return _split_names(read_npz(Path(source)))
+        return split_names(read_npz(Path(source)))
 
     def read(self, source: Any, request: Request) -> Listing:
         """List one split; images alone are those of the test split, where there is one.
@@ -47,10 +47,18 @@ class NpzReader(Reader):
         Raises:
             DataError: If there is no image array, or the split is not there.
         """
-        name, arrays = str(Path(source)), read_npz(Path(source))
-        if request.labelled:
-            return _list_split(arrays, name, request.split)
-        return replace(_list_split(arrays, name, held_out(_split_names(arrays))), labels=None)
+        return list_named_arrays(read_npz(Path(source)), str(Path(source)), request)
+
+
+def list_named_arrays(arrays: dict[str, np.ndarray], name: str, request: Request) -> Listing:
+    """List one split of arrays by name; see ``NpzReader``.
+
+    Raises:
+        DataError: If there is no image array, or the split is not there.
+    """
+    if request.labelled:
+        return _list_split(arrays, name, request.split)
+    return replace(_list_split(arrays, name, held_out(split_names(arrays))), labels=None)
 
 
 def _key(arrays: dict[str, np.ndarray], names: Sequence[str], split: str) -> str | None:
@@ -60,7 +68,7 @@ def _key(arrays: dict[str, np.ndarray], names: Sequence[str], split: str) -> str
     return next((key for key in keys if key in arrays), None)
 
 
-def _split_names(arrays: dict[str, np.ndarray]) -> list[str]:
+def split_names(arrays: dict[str, np.ndarray]) -> list[str]:
     """Splits that the keys of an ``.npz`` file name; empty where its keys name none.
 
     A file with ``images`` and ``test_images`` has the splits ``train`` and ``test``.
@@ -72,7 +80,7 @@ def _split_names(arrays: dict[str, np.ndarray]) -> list[str]:
 
 
 def _list_split(arrays: dict[str, np.ndarray], name: str, split: str | None) -> Listing:
-    splits = _split_names(arrays)
+    splits = split_names(arrays)
     if splits:
         split = choose_split(splits, split, name)
     else:

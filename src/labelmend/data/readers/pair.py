@@ -1,18 +1,25 @@
-"""A pair (images, labels) of arrays in memory."""
+"""A pair (images, labels) in memory."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from labelmend.data.arrays import list_arrays
+import numpy as np
+import pandas as pd
+from torch import Tensor
+
+from labelmend.data.arrays import class_indices, list_arrays
 from labelmend.data.listing import Listing
+from labelmend.data.manifest import list_tables
 from labelmend.data.readers.base import Reader, Request
 from labelmend.data.splits import refuse_split
+from labelmend.data.tables import Table
 from labelmend.errors import DataError
 
 
 class PairReader(Reader):
-    """Tuples of NumPy arrays, torch tensors or lists."""
+    """Tuples of images (arrays, tensors, PIL images of any sizes, or paths) and labels."""
 
     def matches(self, source: Any) -> bool:
         """Whether it is a tuple."""
@@ -27,4 +34,21 @@ class PairReader(Reader):
         refuse_split(request.split, "arrays")
         if len(source) != 2:
             raise DataError(f"a tuple of {len(source)} values is no source; give the pair (images, labels)")
-        return list_arrays(source[0], source[1], "arrays")
+        images, labels = source
+        if _are_paths(images):
+            columns = {"file_name": list(images), "label": _column(labels)}
+            if len(columns["file_name"]) != len(columns["label"]):
+                raise DataError(f"{len(columns['file_name'])} paths, but {len(columns['label'])} labels")
+            table = Table(Path("paths"), columns, len(columns["label"]), folder=Path())
+            return list_tables([table], "paths", None, request.columns)
+        return list_arrays(images, labels, "arrays")
+
+
+def _are_paths(images: Any) -> bool:
+    """Whether images are given as their files."""
+    is_list = isinstance(images, list | tuple | pd.Series | pd.Index | np.ndarray) and len(images) > 0
+    return is_list and all(isinstance(image, str | Path) for image in images)
+
+
+def _column(labels: Any) -> list[Any]:
+    return list(class_indices(labels, "paths") if isinstance(labels, np.ndarray | Tensor) else labels)

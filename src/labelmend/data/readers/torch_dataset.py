@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Mapping, Sized
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from PIL import Image
+from torch.utils.data import Subset
 
 from labelmend.data.arrays import image_item
 from labelmend.data.image_file import open_image
-from labelmend.data.labels import name_indices, read_label
+from labelmend.data.labels import clean_name, name_indices, read_label
 from labelmend.data.listing import Listing
 from labelmend.data.readers.base import Reader, Request
 from labelmend.data.splits import refuse_split
@@ -23,15 +25,16 @@ class TorchDatasetReader(Reader):
     """Map-style data sets of torch and torchvision, and whatever else looks like one.
 
     Items are pairs of an image (PIL, tensor (C, H, W), array (H, W, C); whole numbers in 0..255 or
-    floats in [0, 1]) and a label (string or integer). Labels are taken from ``targets`` and class
-    names from ``classes`` where the data set has them. Items are fetched more than once, so a random
-    transform inside the data set does not suit: labelmend augments by itself.
+    floats in [0, 1]) and a label (string or integer). Labels are taken from ``targets`` (through a
+    ``target_transform``) and class names from ``classes`` where the data set has them, also below ``Subset``
+    and ``random_split``; ids are positions in the data set that those are taken from. Items are fetched more
+    than once, so a random transform inside the data set does not suit: labelmend augments by itself.
     """
 
     def matches(self, source: Any) -> bool:
-        """Whether it has a length and items, and is neither a path nor a pair."""
+        """Whether it has a length and items, and is neither a path, a pair nor a table."""
         is_sized = hasattr(source, "__getitem__") and hasattr(source, "__len__")
-        return is_sized and not isinstance(source, str | tuple)
+        return is_sized and not isinstance(source, str | tuple | Mapping | pd.DataFrame)
 
     def read(self, source: Any, request: Request) -> Listing:
         """List its items.
@@ -73,27 +76,60 @@ def _pair(dataset: Any, row: int) -> tuple[Any, Any]:
     return item[0], item[1]
 
 
-def _labels(dataset: Any, count: int) -> Iterator[Any]:
-    targets = getattr(dataset, "targets", None)
-    if targets is not None and len(targets) == count:
-        yield from targets
-        return
-    for row in range(count):
-        yield _pair(dataset, row)[1]
+@dataclass(frozen=True)
+class _Origin:
+    """The data set that subsets are taken from, and which of its items an item is."""
+
+    dataset: Any
+    rows: list[int]
+
+
+def _origin(dataset: Any) -> _Origin:
+    """Follow ``Subset`` and what ``random_split`` returns, also of one another, to where they come from."""
+    rows = list(range(len(dataset)))
+    while isinstance(dataset, Subset):
+        indices = list(dataset.indices)
+        rows = [int(indices[row]) for row in rows]
+        dataset = dataset.dataset
+    return _Origin(dataset, rows)
+
+
+def _targets(origin: _Origin) -> list[Any] | None:
+    """Targets of the items as they are stored, where the data set has them."""
+    for name in ("targets", "labels"):
+        targets = getattr(origin.dataset, name, None)
+        if (
+            isinstance(targets, Sized)
+            and hasattr(targets, "__getitem__")
+            and len(targets) == len(origin.dataset)
+        ):
+            return [targets[row] for row in origin.rows]
+    return None
 
 
 def _list_dataset(dataset: Any) -> Listing:
-    count = len(dataset)
     name = type(dataset).__name__
+    origin = _origin(dataset)
+    count = len(origin.rows)
     lock = threading.Lock()
-    labels = [read_label(v, f"{name}, item {row}") for row, v in enumerate(_labels(dataset, count))]
-    classes = getattr(dataset, "classes", None)
+    raw = _targets(origin)
+    transform = getattr(origin.dataset, "target_transform", None)
+    if raw is None:
+        given = [_pair(dataset, row)[1] for row in range(count)]
+    else:
+        given = raw if transform is None else [transform(target) for target in raw]
+    labels = [read_label(value, f"{name}, item {row}") for row, value in enumerate(given)]
+    classes = getattr(origin.dataset, "classes", None)
+    if classes is not None and transform is not None and raw is not None:
+        before = [read_label(value, f"{name}, item {row}") for row, value in enumerate(raw)]
+        # The names are those of the targets as they are stored, not of what they are turned into.
+        classes = classes if labels == before else None
     if classes is not None:
-        classes = [str(c) for c in classes]
+        classes = [clean_name(str(c)) for c in classes]
         labels = name_indices(labels, classes, name)
     return Listing(
         name=name,
-        ids=[str(row) for row in range(count)],
+        ids=[str(row) for row in origin.rows],
         paths=[""] * count,
         items=[DatasetItem(dataset, row, lock) for row in range(count)],
         labels=labels,
