@@ -114,3 +114,15 @@ def test_leftovers_of_killed_processes_are_removed_and_nothing_else(tmp_path):
     (tmp_path / ".mine.tmp").write_text("mine")
     remove_leftovers(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [".mine.tmp"]
+
+
+def test_nothing_but_a_regular_file_is_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe.csv")
+    (tmp_path / "folder.csv").mkdir()
+    # A link stands for the device: a test that fails must not cost the machine its own.
+    (tmp_path / "device.csv").symlink_to("/dev/null")
+    for name in ("pipe.csv", "folder.csv", "device.csv"):
+        with pytest.raises(WriteError, match="which is not replaced"):
+            write_text(tmp_path / name, "text")
+    assert (tmp_path / "pipe.csv").is_fifo()
+    assert (tmp_path / "device.csv").is_symlink()

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from fuzz.inputs import mutated
 from fuzz.targets import RUN_FILES, make_targets, only_declared
 
-EXAMPLES = 25
+EXAMPLES = 20
 NAMES = (
     *(
         "pickle",
