@@ -18,7 +18,7 @@ from labelmend.models.registry import build_network, describe_network
 from labelmend.training.listener import Silent
 from labelmend.training.trainer import train
 from labelmend.verdicts.frame import to_frame
-from labelmend.verdicts.judge import HARD_CORRECTED, VERDICTS, judge
+from labelmend.verdicts.judge import EASY, HARD_CORRECTED, VERDICTS, judge
 
 CLASSES, SAMPLES = 4, 60
 every_method = pytest.mark.parametrize("name", list(METHODS))
@@ -185,3 +185,5 @@ def test_renamed_classes_rename_the_verdicts_which_partition_the_data(name):
     changed = table["suggested_label"] != table["given_label"]
     assert (changed == (table["verdict"] == HARD_CORRECTED)).all()
     assert table["label_quality"].between(0, 1).all()
+    easy = table[table["verdict"] == EASY]
+    assert (easy["predicted_label"] == easy["given_label"]).all()

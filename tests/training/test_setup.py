@@ -1,3 +1,4 @@
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -5,7 +6,7 @@ import pytest
 import torch
 
 from labelmend.config import AugmentationSettings, NetworkSettings, Settings, TrainingSettings
-from labelmend.errors import DataError
+from labelmend.errors import DataError, LabelmendWarning
 from labelmend.methods import METHODS
 from labelmend.models.preprocessing import Preprocessing
 from labelmend.models.pretrained import load_backbone
@@ -198,3 +199,21 @@ def test_one_class_is_refused_in_one_line(noisy_digits):
     one = replace(one, true_labels=None, name="zeros")
     with pytest.raises(DataError, match="zeros: only one class; a classifier needs at least two"):
         set_up(settings(), one, METHODS["ce"], generator())
+
+
+def test_classes_too_small_to_judge_are_named(noisy_digits):
+    labels = noisy_digits.given_labels.copy()
+    labels[labels == 3] = 2
+    labels[:4] = 3
+    with pytest.warns(LabelmendWarning, match=r"1 of 10 classes have fewer than 5 .* '3' \(4\); look"):
+        set_up(settings(), noisy_digits.with_labels(labels), METHODS["ce"], generator())
+    labels[4] = 3
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", LabelmendWarning)
+        set_up(settings(), noisy_digits.with_labels(labels), METHODS["ce"], generator())
+
+
+def test_of_many_small_classes_five_are_named(noisy_digits):
+    few = noisy_digits.subset(range(20)).with_labels(np.arange(20) % 10)
+    with pytest.warns(LabelmendWarning, match=r"10 of 10 .* '0' \(2\), .* '4' \(2\) and 5 more; "):
+        setup.warn_of_small_classes(few)

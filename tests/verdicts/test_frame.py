@@ -34,6 +34,7 @@ def samples():
         votes=torch.tensor([0, 3, 2, 0], dtype=torch.int32),
         vote_share=torch.tensor([0, 2 / 3, 1, -0.0]),
         sources=torch.tensor([[-1, -1, -1], [0, -1, -1], [0, 1, -1], [-1, -1, -1]]),
+        neighbour_label=torch.tensor([-1, -1, -1, -1]),
     )
 
 
@@ -55,12 +56,30 @@ def test_rows_by_hand(samples, image_set):
 @pytest.mark.parametrize(("num_classes", "threshold"), [(2, 0.1), (10, 0.05), (100, 0.005)])
 def test_uncertain_is_an_issue_only_below_the_threshold(num_classes, threshold):
     quality = np.array([threshold, threshold - 0.001, 0.0, 0.0])
-    assert list(frame.is_label_issue(np.array([3, 3, 0, 1]), quality, num_classes)) == [
+    nothing = np.zeros(4, dtype=bool)
+    assert list(frame.is_label_issue(np.array([3, 3, 0, 1]), quality, nothing, num_classes)) == [
         False,
         True,
         False,
         False,
     ]
+
+
+def test_what_model_and_neighbours_contradict_is_an_issue_where_it_is_uncertain():
+    quality, contradicted = np.full(5, 0.9), np.array([True, True, True, True, False])
+    found = frame.is_label_issue(np.array([0, 1, 2, 3, 3]), quality, contradicted, 4)
+    assert list(found) == [False, False, True, True, False]
+
+
+def test_the_neighbours_of_a_record_decide_with_the_model(samples, image_set):
+    doubted = replace(
+        samples,
+        probabilities=torch.tensor([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3], [0.16, 0.84]]),
+        label_quality=torch.tensor([0.9, 0.8, 0.3, 0.16]),
+    )
+    assert not frame.to_frame(doubted, image_set)["is_label_issue"][3]
+    against = replace(doubted, neighbour_label=torch.tensor([-1, -1, -1, 1]))
+    assert frame.to_frame(against, image_set)["is_label_issue"][3]
 
 
 def test_true_labels_come_last_where_known(samples, image_set):

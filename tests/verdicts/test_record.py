@@ -14,6 +14,7 @@ COLUMNS = {
     "votes": (torch.int32, (4,)),
     "vote_share": (torch.float32, (4,)),
     "sources": (torch.int64, (4, 3)),
+    "neighbour_label": (torch.int64, (4,)),
 }
 
 
@@ -37,6 +38,7 @@ def test_without_votes():
     assert record.corrected.tolist() == [-1]
     assert (record.votes.tolist(), record.vote_share.tolist()) == ([0], [0.0])
     assert record.sources.tolist() == [[-1, -1, -1]]
+    assert record.neighbour_label.tolist() == [-1]
 
 
 def test_labelled_are_easy_and_voted_samples():
@@ -51,5 +53,7 @@ def test_labelled_are_easy_and_voted_samples():
 def test_columns_are_named_and_none_is_left_out():
     with pytest.raises(TypeError):
         SampleRecord(*SampleRecord.empty(4, 3).tensors().values())
-    with pytest.raises(TypeError, match="sources"):
-        SampleRecord(**{n: t for n, t in SampleRecord.empty(4, 3).tensors().items() if n != "sources"})
+    with pytest.raises(TypeError, match="neighbour_label"):
+        SampleRecord(
+            **{n: t for n, t in SampleRecord.empty(4, 3).tensors().items() if n != "neighbour_label"}
+        )

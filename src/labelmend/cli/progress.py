@@ -65,7 +65,7 @@ TRUTH_COLUMNS = (
 LEGENDS = {
     "easy": (
         "easy: given labels that are trusted; anchors: valid ones; kept, changed: hard labels that anchors\n"
-        "confirm, change; unsure: no anchor near; noise: estimated share of wrong labels"
+        "confirm, change; unsure: no anchor near; noise: rough share of wrong labels"
     ),
     "easy_purity": (
         "after the bar, from true labels, which choose nothing: share of the easy, kept, changed labels\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from rich.table import Table
 
@@ -64,11 +65,25 @@ def _suggestion_table(run: Run, top: int) -> Table:
     return _table("Surest suggestions", ("image", "given", "suggested", "confidence", "votes"), rows)
 
 
+def noise_line(summary: dict[str, Any]) -> str:
+    """The estimated share of wrong labels with its interval, or that it cannot be told; as of older runs."""
+    rate = _percent(summary["estimated_noise_rate"])
+    if "estimated_noise_interval" not in summary:
+        return f"Estimated share of wrong labels: {rate}"
+    low, high = (f"{100 * end:.1f}" for end in summary["estimated_noise_interval"])
+    if summary["estimated_noise_told"]:
+        return f"Estimated share of wrong labels: {rate} (between {low} and {high} %)"
+    return (
+        f"Share of wrong labels: cannot be told, anything between {low} and {high} %; "
+        "the network has learned too little or there are too few images (a longer budget may help)"
+    )
+
+
 def _facts(run: Run) -> Iterable[str]:
     summary = run.summary
     if summary.get("looks_clean"):
         yield "These labels look clean."
-    yield f"Estimated share of wrong labels: {_percent(summary['estimated_noise_rate'])}"
+    yield noise_line(summary)
     if "test_accuracy_last" in summary:
         last, mean, best = (
             _percent(summary[f"test_accuracy_{kind}"]) for kind in ("last", "mean_of_last_10", "best")

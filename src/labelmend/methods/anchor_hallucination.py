@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from labelmend.config import MethodSettings, Range
-from labelmend.methods.anchor_votes import AnchorVotes, voted_record
+from labelmend.methods.anchor_votes import AnchorVotes, confirmed, voted_record
 from labelmend.methods.base import Batch, Method, Scores, Task, smooth
 from labelmend.methods.memory import Selections
 from labelmend.methods.plan import OptimizerPlan, Progress, Step
@@ -126,8 +126,11 @@ class AnchorHallucination(Method):
             return self.shuffled_steps()
         return [Step({"labelled": labelled, "unlabelled": rest}) for labelled, rest in parts]
 
-    def divide(self, scores: Scores) -> tuple[SampleRecord, dict[str, float]]:
-        """Sections 3.1 to 3.3 on one scoring pass: easy set, hallucinator, anchors, votes."""
+    def divide(self, scores: Scores, final: bool = False) -> tuple[SampleRecord, dict[str, float]]:
+        """Sections 3.1 to 3.3 on one scoring pass: easy set, hallucinator, anchors, votes.
+
+        In the final one samples whose evidence is against their label are put to the vote, not trusted.
+        """
         started, settings, task = time.perf_counter(), self.settings, self.task
         chosen = select(
             scores.probabilities,
@@ -136,6 +139,8 @@ class AnchorHallucination(Method):
             rule=self.settings.selection,
             percent=self.settings.easy_percent,
         )
+        if final:
+            chosen = confirmed(chosen, scores, task)
         first, later = settings.hallucinator_first_steps, settings.hallucinator_steps
         found = self.anchors.correct(scores.features, chosen.easy, later if self.selections.number else first)
         record = voted_record(scores.probabilities, chosen, found, task)
@@ -194,4 +199,4 @@ class AnchorHallucination(Method):
 
     def record(self) -> SampleRecord:
         """One last selection and vote with the final model."""
-        return self.divide(self.task.score(self.final_model()))[0]
+        return self.divide(self.task.score(self.final_model()), final=True)[0]

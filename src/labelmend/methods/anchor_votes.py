@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Literal
 
@@ -18,11 +19,12 @@ from labelmend.hallucination.closed_form import closed_form_anchors
 from labelmend.hallucination.hallucinator import Hallucinator
 from labelmend.hallucination.partners import sample_partners
 from labelmend.hallucination.train import train_hallucinator, training_operations
-from labelmend.methods.base import Task
+from labelmend.methods.base import Scores, Task
 from labelmend.methods.plan import OptimizerPlan, ParameterGroup, Schedule
 from labelmend.selection.label_quality import label_quality
 from labelmend.selection.noise_rate import estimate_noise_rate
 from labelmend.selection.select import EasySet
+from labelmend.verdicts.evidence import NO_LABEL, agrees, neighbour_label
 from labelmend.verdicts.record import SampleRecord
 
 REPORTED = (
@@ -207,6 +209,23 @@ class AnchorVotes(nn.Module):
         }
 
 
+def confirmed(chosen: EasySet, scores: Scores, task: Task) -> EasySet:
+    """The easy set without the samples whose evidence is against their label: these are put to the vote.
+
+    The only sample of its class stays: no anchor of another sample could confirm it.
+
+    Args:
+        chosen: the easy set.
+        scores: of the finished model.
+        task: of the method.
+    """
+    with task.meter.counting():
+        features, given = scores.features.to(task.device), task.given_labels.to(task.device)
+        neighbours = neighbour_label(features, given, task.num_classes).cpu()
+    agreed = agrees(scores.probabilities, neighbours, task.given_labels)
+    return replace(chosen, easy=chosen.easy & (task.trusted | agreed | (neighbours == NO_LABEL)))
+
+
 def voted_record(probabilities: Tensor, chosen: EasySet, found: Corrections, task: Task) -> SampleRecord:
     """The record of a selection with votes.
 
@@ -226,4 +245,5 @@ def voted_record(probabilities: Tensor, chosen: EasySet, found: Corrections, tas
         votes=found.votes,
         vote_share=found.vote_share,
         sources=found.sources,
+        neighbour_label=torch.full_like(found.corrected, NO_LABEL),
     )

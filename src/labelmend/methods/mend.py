@@ -18,7 +18,7 @@ from torch import Tensor
 
 from labelmend.config import MethodSettings, Range, require
 from labelmend.correction.neighbours import neighbour_shares
-from labelmend.methods.anchor_votes import AnchorVotes, voted_record
+from labelmend.methods.anchor_votes import AnchorVotes, confirmed, voted_record
 from labelmend.methods.base import Batch, Method, Scores, Task, smooth
 from labelmend.methods.memory import Selections
 from labelmend.methods.mixup import mixup_loss
@@ -149,8 +149,11 @@ class Mend(Method):
             self.selections.write(record, report, progress.epoch)
         return self.shuffled_steps()
 
-    def divide(self, scores: Scores) -> tuple[SampleRecord, dict[str, float]]:
-        """One scoring pass: easy set, anchors, votes, guesses, and whether Bayes' rule fits."""
+    def divide(self, scores: Scores, final: bool = False) -> tuple[SampleRecord, dict[str, float]]:
+        """One scoring pass: easy set, anchors, votes, guesses, and whether Bayes' rule fits.
+
+        In the final one samples whose evidence is against their label are put to the vote, not trusted.
+        """
         started, task = time.perf_counter(), self.task
         chosen = select(
             scores.probabilities,
@@ -159,6 +162,8 @@ class Mend(Method):
             rule=self.settings.selection,
             percent=self.settings.easy_percent,
         )
+        if final:
+            chosen = confirmed(chosen, scores, task)
         steps = LATER_STEPS if self.selections.number else FIRST_STEPS
         found = self.anchors.correct(scores.features, chosen.easy, steps)
         shares = self.neighbour_labels(scores.features, chosen.easy)
@@ -245,4 +250,4 @@ class Mend(Method):
     def record(self) -> SampleRecord:
         """One last selection and vote with the final model, whose own probabilities stand in the record."""
         scores = self.task.score(self.final_model())
-        return replace(self.divide(scores)[0], probabilities=scores.probabilities)
+        return replace(self.divide(scores, final=True)[0], probabilities=scores.probabilities)

@@ -52,7 +52,7 @@ _README = """\
 {files}
 
 Verdicts
-  easy            small loss: the label is kept
+  easy            small loss, and prediction and neighbours agree: the label is kept
   hard_clean      hard to learn, but the images around it confirm the label: kept
   hard_corrected  the images around it agree on another label: see suggested_label
   uncertain       nothing near enough to tell: worth a look

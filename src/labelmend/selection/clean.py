@@ -17,8 +17,13 @@ DOUBT_BELOW = 0.15
 implausible doubts more than this."""
 
 
-def implausible_share(probabilities: Tensor, given_labels: Tensor) -> float:
-    """Share of samples whose given label the model finds all but impossible, below 0.5 / C.
+def implausible_below(probabilities: Tensor) -> float:
+    """Half of chance, 0.5 / C: a class of a smaller probability is all but impossible."""
+    return 0.5 / probabilities.shape[1]
+
+
+def implausible(probabilities: Tensor, given_labels: Tensor) -> Tensor:
+    """Labels that the model finds all but impossible, below 0.5 / C.
 
     A weak model doubts many clean labels, but gives few of them a probability of half of chance; labels
     that are wrong mostly get less.
@@ -28,10 +33,23 @@ def implausible_share(probabilities: Tensor, given_labels: Tensor) -> float:
         given_labels: int64 (N,).
 
     Returns:
-        In [0, 1], high = many wrong labels.
+        bool (N,).
     """
     own = probabilities.gather(1, given_labels[:, None])[:, 0]
-    return float((own < 0.5 / probabilities.shape[1]).double().mean())
+    return own < implausible_below(probabilities)
+
+
+def implausible_share(probabilities: Tensor, given_labels: Tensor) -> float:
+    """Share of samples whose given label the model finds all but impossible.
+
+    Args:
+        probabilities: (N, C), rows sum to 1.
+        given_labels: int64 (N,).
+
+    Returns:
+        In [0, 1], high = many wrong labels.
+    """
+    return float(implausible(probabilities, given_labels).double().mean())
 
 
 def looks_clean(probabilities: Tensor, given_labels: Tensor) -> bool:

@@ -14,7 +14,7 @@ from sklearn.metrics import average_precision_score
 from labelmend.data.image_set import ImageSet
 from labelmend.methods.base import Method
 from labelmend.selection.clean import looks_clean
-from labelmend.selection.noise_rate import estimate_noise_rate
+from labelmend.selection.noise_interval import noise_rate
 from labelmend.training.arithmetic import Arithmetic
 from labelmend.training.scoring import View, accuracy, score_images
 from labelmend.training.setup import Setup
@@ -161,10 +161,13 @@ def summarise(record: SampleRecord, train_set: ImageSet, rows: list[dict[str, An
     """
     given = torch.from_numpy(train_set.given_labels)
     verdict = judge(record, given).verdict
+    noise = noise_rate(record.probabilities, record.neighbour_label, given)
     summary: dict[str, Any] = {
         "samples": len(train_set),
         "verdicts": {name: int((verdict == i).sum()) for i, name in enumerate(VERDICTS)},
-        "estimated_noise_rate": estimate_noise_rate(record.probabilities, given),
+        "estimated_noise_rate": noise.rate,
+        "estimated_noise_interval": [noise.low, noise.high],
+        "estimated_noise_told": noise.told,
         "looks_clean": looks_clean(record.probabilities, given),
     }
     tests = [row["test_accuracy"] for row in rows if "test_accuracy" in row]

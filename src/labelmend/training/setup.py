@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from torch import Tensor
 from labelmend.config import AugmentationSettings, Settings, TrainingSettings
 from labelmend.data.features import stored_once
 from labelmend.data.image_set import ImageSet
-from labelmend.errors import DataError
+from labelmend.errors import DataError, LabelmendWarning
 from labelmend.methods.base import Method
 from labelmend.models.classifier import Classifier
 from labelmend.models.frozen import assign_folds
@@ -38,6 +39,9 @@ from labelmend.training.views import Augmentation, Normalisation, Views, feature
 # Enough images for channel statistics and whitening; more change nothing that is visible.
 STATISTICS_IMAGES = 2000
 STATISTICS_FEATURES = 20_000
+
+# Images of a class from which on its labels are judged: fewer have few neighbours of their own.
+JUDGED_FROM = 5
 
 AUTO_BATCH = (32, 250)
 LR_OF_125 = 0.2
@@ -71,6 +75,28 @@ def resolve_batch_size(settings: TrainingSettings, count: int, image_size: int) 
 def resolve_lr(settings: TrainingSettings, batch_size: int) -> float:
     """Peak learning rate: as set, or growing with the root of the batch size."""
     return LR_OF_125 * math.sqrt(batch_size / 125) if settings.lr is None else settings.lr
+
+
+def warn_of_small_classes(train_set: ImageSet) -> None:
+    """Say which classes have too few images for anything to be told of their labels.
+
+    Warns:
+        LabelmendWarning: If a class has fewer than ``JUDGED_FROM`` images.
+    """
+    sizes = np.bincount(train_set.given_labels, minlength=train_set.num_classes)
+    small = [
+        f"{name!r} ({size})"
+        for name, size in zip(train_set.class_names, sizes.tolist(), strict=True)
+        if 0 < size < JUDGED_FROM
+    ]
+    if small:
+        shown = ", ".join(small[:5]) + (f" and {len(small) - 5} more" if len(small) > 5 else "")
+        warnings.warn(
+            f"{len(small)} of {train_set.num_classes} classes have fewer than {JUDGED_FROM} images, too few "
+            f"to judge their labels by: {shown}; look at these labels yourself",
+            LabelmendWarning,
+            stacklevel=2,
+        )
 
 
 def resolve_normalisation(preprocessing: Preprocessing, pixels: Tensor) -> Normalisation:
@@ -183,6 +209,7 @@ def set_up(
     """
     if train_set.num_classes < 2:
         raise DataError(f"{train_set.name}: only one class; a classifier needs at least two")
+    warn_of_small_classes(train_set)
     if train_set.has_features:
         return _set_up_heads(settings, train_set, method, generator)
     count, image_size, _, channels = train_set.images.shape

@@ -38,6 +38,7 @@ from labelmend.training.seeds import Purpose, stream
 from labelmend.training.setup import describe, hold_out, set_up
 from labelmend.training.stages import Stages
 from labelmend.training.validation import Validation
+from labelmend.verdicts.evidence import confirm
 from labelmend.verdicts.record import SampleRecord
 
 # Steps between two looks at the losses: each look waits for the device.
@@ -109,6 +110,9 @@ class Trainer:
         self.validation = Validation(kept_back, self.setup.normalisation, self.setup.arithmetic)
         self.evaluators = evaluators(train_set, test_set, self.setup, training.test_every)
 
+        # Features of the last scoring, which are kept only while the finished model is judged.
+        self.judging = False
+        self.judged_by: Tensor | None = None
         self.spent = Spent()
         self.epoch = self.stage_epoch = 0
         self.rows: list[dict[str, Any]] = []
@@ -171,6 +175,7 @@ class Trainer:
             )
             for _ in range(max(views, 1))
         ]
+        self.judged_by = drawn[-1].features if self.judging else None
         if len(drawn) == 1:
             return drawn[0]
         return Scores(torch.stack([each.probabilities for each in drawn]).mean(0), drawn[-1].features)
@@ -339,11 +344,24 @@ class Trainer:
         """The run as it is set up, as JSON-able values."""
         return describe(self.setup, self.train_set, len(self.method.final_networks()))
 
+    def _judged(self) -> SampleRecord:
+        """What the method says of every sample, called easy only where the evidence agrees."""
+        self.judging = True
+        record = self.method.record()
+        if self.judged_by is None:
+            self.score(self.method.final_model())
+        assert self.judged_by is not None
+        device = self.setup.arithmetic.device
+        features, given = self.judged_by.to(device), self.task.given_labels.to(device)
+        self.judging, self.judged_by = False, None
+        with self.meter.counting():
+            return confirm(record, features, given, self.task.trusted)
+
     def finish(self) -> Trained:
         """The final model, and what it says of every sample."""
         started = time.perf_counter()
         self.validation.restore_best(self.method)
-        record = self.method.record()
+        record = self._judged()
         self.spent.flops += self._counted()
         self.spent.seconds += time.perf_counter() - started
         self.meter.close()

@@ -16,12 +16,13 @@ from labelmend.data.image_set import ImageSet
 from labelmend.errors import RunError
 from labelmend.files import replacing
 from labelmend.text import spreadsheet_safe
+from labelmend.verdicts.evidence import contradicts
 from labelmend.verdicts.judge import HARD_CORRECTED, UNCERTAIN, VERDICTS, judge
 from labelmend.verdicts.record import SampleRecord
 
 UNCERTAIN_ISSUE_BELOW = 0.1
 """An uncertain sample counts as a label issue where its label quality is below this, and below half of
-chance (0.5 / C): no vote is against its label, so the model alone must be nearly sure that it is wrong."""
+chance (0.5 / C): the model alone must be nearly sure that it is wrong, unless neighbours agree with it."""
 
 DECIMALS = 6
 """Digits kept of every share, so that files do not differ in the last bits of a float."""
@@ -49,21 +50,24 @@ def _share(values: Tensor) -> np.ndarray:
     return np.round(values.double().numpy(), DECIMALS) + 0.0
 
 
-def is_label_issue(verdict: np.ndarray, label_quality: np.ndarray, num_classes: int) -> np.ndarray:
+def is_label_issue(
+    verdict: np.ndarray, label_quality: np.ndarray, contradicted: np.ndarray, num_classes: int
+) -> np.ndarray:
     """Which samples count as label issues.
 
     Args:
         verdict: int array of shape (N,), indices into ``VERDICTS``.
         label_quality: array of shape (N,), in [0, 1], low = the given label is suspicious.
+        contradicted: bool array of shape (N,), whether model and neighbours name the same other label.
         num_classes: C.
 
     Returns:
-        bool array of shape (N,): True for ``hard_corrected``, and for ``uncertain`` with a label
-        quality below both ``UNCERTAIN_ISSUE_BELOW`` and 0.5 / C.
+        bool array of shape (N,): True for ``hard_corrected``, and for ``uncertain`` that is contradicted,
+        or has a label quality below both ``UNCERTAIN_ISSUE_BELOW`` and 0.5 / C.
     """
     corrected = verdict == VERDICTS.index(HARD_CORRECTED)
     threshold = min(UNCERTAIN_ISSUE_BELOW, 0.5 / num_classes)
-    doubtful = (verdict == VERDICTS.index(UNCERTAIN)) & (label_quality < threshold)
+    doubtful = (verdict == VERDICTS.index(UNCERTAIN)) & (contradicted | (label_quality < threshold))
     return np.asarray(corrected | doubtful)
 
 
@@ -78,7 +82,9 @@ def to_frame(record: SampleRecord, image_set: ImageSet) -> pd.DataFrame:
     """
     names = np.asarray(image_set.class_names, dtype=object)
     ids = np.asarray(image_set.ids, dtype=object)
-    judged = judge(record, torch.from_numpy(image_set.given_labels))
+    given = torch.from_numpy(image_set.given_labels)
+    judged = judge(record, given)
+    contradicted = contradicts(record.probabilities, record.neighbour_label, given).numpy()
     verdict, quality = judged.verdict.numpy(), _share(record.label_quality)
     columns: dict[str, object] = {
         "id": ids,
@@ -87,7 +93,7 @@ def to_frame(record: SampleRecord, image_set: ImageSet) -> pd.DataFrame:
         "predicted_label": names[record.probabilities.argmax(1).numpy()],
         "suggested_label": names[judged.suggested.numpy()],
         "verdict": np.asarray(VERDICTS, dtype=object)[verdict],
-        "is_label_issue": is_label_issue(verdict, quality, image_set.num_classes),
+        "is_label_issue": is_label_issue(verdict, quality, contradicted, image_set.num_classes),
         "label_quality": quality,
         "suggestion_confidence": _share(judged.confidence),
         "easiness": _share(record.easiness),

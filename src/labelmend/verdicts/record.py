@@ -17,12 +17,13 @@ class SampleRecord:
     Attributes:
         probabilities: float32 (N, C), class probabilities of each image; rows sum to 1.
         easiness: float32 (N,), in [0, 1], high = easy.
-        easy: bool (N,), S_e.
+        easy: bool (N,), S_e; of a finished model those of them that ``verdicts.evidence`` agrees with.
         label_quality: float32 (N,), in [0, 1], low = the given label is suspicious.
         corrected: int64 (N,), label voted for each sample of S_h^c; -1 elsewhere.
         votes: int32 (N,), anchors that voted on each sample; 0 where none did.
         vote_share: float32 (N,), in [0, 1], share of them for the winning class; 0 where none voted.
         sources: int64 (N, 3), easy samples behind the nearest anchors, best first, filled with -1.
+        neighbour_label: int64 (N,), what most of the nearest samples were given; -1 where nobody was asked.
     """
 
     probabilities: Tensor
@@ -33,6 +34,7 @@ class SampleRecord:
     votes: Tensor
     vote_share: Tensor
     sources: Tensor
+    neighbour_label: Tensor
 
     @property
     def labelled(self) -> Tensor:
@@ -73,4 +75,5 @@ def _no_votes(count: int) -> dict[str, Tensor]:
         "votes": torch.zeros(count, dtype=torch.int32),
         "vote_share": torch.zeros(count),
         "sources": torch.full((count, SHOWN_SOURCES), -1),
+        "neighbour_label": torch.full((count,), -1),
     }
