@@ -9,7 +9,7 @@ from labelmend.errors import SettingsError
 from labelmend.methods.base import Scores
 from labelmend.methods.cleanlab import Cleanlab, CleanlabSettings, find_issues, stratified_folds
 from labelmend.methods.plan import Progress
-from labelmend.training.trainer import Trainer, train
+from labelmend.training.trainer import Trainer
 
 pytest.importorskip("cleanlab", reason="pip install 'labelmend[cleanlab]'")
 
@@ -148,9 +148,11 @@ def test_a_run_cross_validates_filters_and_retrains(noisy_digits):
     trained = run.run()
     issues = int(trained.rows[-1]["issues"])
     assert 0 < issues < 600
-    assert issues == int((~trained.record.easy).sum())
+    issue = run.method.issue.numpy()
+    assert issues == issue.sum()
+    assert not trained.record.easy[issue].any()
     # Of the last few samples of an odd batch one may be left out.
-    kept = set(np.flatnonzero(trained.record.easy.numpy()).tolist())
+    kept = set(np.flatnonzero(~issue).tolist())
     assert seen[3] <= kept and len(kept - seen[3]) <= 1
     for number in range(3):
         fold = set(np.flatnonzero(run.method.fold.numpy() == number).tolist())
@@ -158,9 +160,10 @@ def test_a_run_cross_validates_filters_and_retrains(noisy_digits):
 
 
 def test_finds_wrong_labels_of_digits(noisy_digits, digits_test):
-    trained = train(settings(40), noisy_digits, digits_test)
+    run = Trainer(settings(40), noisy_digits, digits_test)
+    trained = run.run()
     wrong = noisy_digits.given_labels != noisy_digits.true_labels
-    issue = ~trained.record.easy.numpy()
+    issue = run.method.issue.numpy()
     assert wrong[issue].mean() > 0.7
     assert issue[wrong].mean() > 0.8
     assert trained.summary["detection_ap"] > 0.9

@@ -35,9 +35,9 @@ class Judgement:
 def judge(record: SampleRecord, given_labels: Tensor) -> Judgement:
     """Sort samples into the paper's sets.
 
-    Easy samples, which the evidence agrees with (``verdicts.evidence``), are ``easy``. A vote that confirms the
-    given label makes a hard sample ``hard_clean``. A vote for another label makes it ``hard_corrected``, if the
-    model finds that label more probable than the given one, and where labels look clean if it is sure.
+    Easy samples, which the evidence agrees with (``verdicts.evidence``), are ``easy``. A vote that confirms
+    the given label makes a hard sample ``hard_clean``. A vote for another label makes it ``hard_corrected``,
+    if the model finds that label more probable than the given one, and where labels look clean if it is sure.
     Everything else is ``uncertain``.
 
     The confidence of a voted label is the mean of its probability and its share of the votes; of any other
