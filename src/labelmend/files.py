@@ -67,13 +67,14 @@ def replacing(path: Path, previous: Path | None = None) -> Iterator[Path]:
         previous: a name that the old file is kept under, if there is one.
 
     Raises:
-        WriteError: If ``path`` is there and no regular file, or the system refuses; the old file is as it was, or has its name ``previous``.
+        WriteError: If ``path`` is there and no regular file, or the system refuses; the old file is as it
+            was, or has its name ``previous``.
     """
     temporary = _temporary(path)
     try:
         # A rename would take the place of a device or pipe too, wherever the user may write.
         if path.exists() and not path.is_file():
-            raise OSError(f"it is a folder, pipe or device, which is not replaced; give another name")
+            raise OSError("it is a folder, pipe or device, which is not replaced; give another name")
         yield temporary
         _synchronise(temporary)
         if previous is not None and path.is_file():
