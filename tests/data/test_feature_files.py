@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from labelmend.data.feature_files import FeatureFile, FeatureFolder
-from labelmend.errors import RunError
+from labelmend.errors import WriteError
 
 DIM = 3
 
@@ -126,7 +126,7 @@ def test_views_have_files_of_their_own(tmp_path):
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "a").write_text("a file")
     folder = FeatureFolder(tmp_path / "a" / "b", ["plain"], DIM, {})
-    with pytest.raises(RunError, match=r"a/b: features cannot be kept here \(Not a directory\)"):
+    with pytest.raises(WriteError, match=r"a/b: features cannot be kept here \(Not a directory\)"):
         folder.start_writing()
 
 
@@ -138,6 +138,6 @@ def test_a_full_disk_is_named(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("labelmend.data.feature_files._append", full)
-    with pytest.raises(RunError, match=r"No space left on device.*--out"):
+    with pytest.raises(WriteError, match=r"No space left on device.*--out"):
         folder.append("plain", [key(0)], row(0)[None])
     assert not folder.complete(key(0))

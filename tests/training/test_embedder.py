@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 import torch
 
 from labelmend.data.features import embed
+from labelmend.data.listing import Listing
 from labelmend.models.preprocessing import Preprocessing
 from labelmend.training import embedder as module
 from labelmend.training.arithmetic import Arithmetic
-from labelmend.training.embedder import FrozenBackbone, embedding_arithmetic
+from labelmend.training.embedder import FrozenBackbone, embed_frozen, embedding_arithmetic
 
 CPU = torch.device("cpu")
 
@@ -40,6 +43,31 @@ def test_pixels_are_normalised_as_the_backbone_asks(frozen):
     assert found.dtype == torch.float32
     assert found[1].tolist() == pytest.approx([1.0, -0.2, 0.2], abs=1e-6)  # (x / 255 - mean) / std
     assert frozen.backbone.layouts == [True]
+
+
+def test_a_listing_is_embedded_with_memory_kept(frozen, tmp_path, monkeypatch):
+    entered = []
+
+    @contextmanager
+    def noted():
+        entered.append(True)
+        yield
+
+    monkeypatch.setattr(module, "kept_memory", noted)
+    pixels = np.full((5, 5, 3), 255, dtype=np.uint8)
+    listing = Listing(name="photos", ids=["a", "b"], paths=["", "b.png"], items=[pixels, b"broken"])
+    done: list[tuple[int, int]] = []
+    found, rows, skipped = embed_frozen(
+        listing,
+        frozen,
+        tmp_path,
+        views=("plain", "mirrored"),
+        progress=lambda *both: done.append(both),
+    )
+    for view in found.gather(torch.tensor([0]))[0].tolist():
+        assert view == pytest.approx([1.0, 3.0, 0.5])
+    assert (rows, [each.path for each in skipped], entered) == ([0], ["b.png"], [True])
+    assert done[-1] == (2, 2)
 
 
 def test_preparation_is_that_of_the_backbone(frozen):

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
-from labelmend.errors import LabelmendWarning, RunError
-from labelmend.files import write_json
+from labelmend.errors import LabelmendWarning, WriteError
+from labelmend.files import reason, write_json
 
 KEY_BYTES = 32
 _ENTRY = np.dtype([("key", f"V{KEY_BYTES}"), ("checksum", "<u4")])
@@ -157,7 +157,7 @@ class FeatureFolder:
         try:
             yield
         except OSError as error:
-            raise RunError(
-                f"{self.folder}: features cannot be kept here ({error.strerror or error}); "
+            raise WriteError(
+                f"{self.folder}: features cannot be kept here ({reason(error)}); "
                 "make room, or choose another folder with --out"
             ) from error

@@ -184,7 +184,8 @@ def embed(
         Features of the readable images, in their order, and the rows of the unreadable ones with the reason.
 
     Raises:
-        RunError: If features cannot be written, or are not finite.
+        WriteError: If features cannot be written.
+        RunError: If features are not finite.
 
     Warns:
         LabelmendWarning: If another process embeds with the same backbone, for which this one waits.
