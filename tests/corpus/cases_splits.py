@@ -184,7 +184,7 @@ def no_test_set_is_asked_for(folder):
 
 @case(error="class 'zebra' is not one of the 2 classes")
 def a_test_class_that_training_lacks(folder):
-    return Source(put(folder, *TRAIN, "test/zebra/9.png"))
+    return Source(put(folder, *TRAIN, *TEST, "test/zebra/9.png"))
 
 
 @case(error=r"no class folders with images \(the images lie directly in it\)")
@@ -204,3 +204,25 @@ def test_images_are_png_bytes(folder):
     put(folder, "a/1.png", "b/2.png")
     assert png(10) == (folder / "a/1.png").read_bytes()
     return Source(folder)
+
+
+@case(error=r"fold1, fold2 hold the same folders \(cat, dog\), .*--split NAME, .*--split none")
+def folds_of_one_data_set(folder):
+    return Source(put(folder, *(f"fold{n}/{c}/{n}.png" for n in (1, 2) for c in ("cat", "dog"))))
+
+
+@case(classes=["cat", "dog"], ids=["cleaned/cat/1.png", "cleaned/dog/1.png"], test=())
+def one_of_two_versions(folder):
+    put(folder, *(f"{part}/{c}/1.png" for part in ("raw", "cleaned") for c in ("cat", "dog")))
+    return Source(folder, {"split": "cleaned"})
+
+
+@case(classes=["cat", "dog"], labels=["cat", "cat", "dog", "dog"])
+def classes_that_hold_the_same_folders(folder):
+    put(folder, *(f"{c}/{part}/1.png" for part in ("day", "night") for c in ("cat", "dog")))
+    return Source(folder, {"split": "none"})
+
+
+@case(classes=["cat", "dog"], test=(), notes=["test split is not scored, .*class 'unknown' is not one of"])
+def a_test_split_in_a_folder_called_unknown(folder):
+    return Source(put(folder, *TRAIN, "test/unknown/3.png"))

@@ -484,3 +484,18 @@ def several_labels_for_an_image(folder):
         for n, label in enumerate((["cat"], ["dog", "cat"]), 1)
     ]
     return Source(write(folder / "t.jsonl", "\n".join(lines)))
+
+
+@case(error=r"t.json: no COCO file: images.0: input should be")
+def coco_of_numbers(folder):
+    return Source(write(folder / "t.json", '{"images": [1], "annotations": [2], "categories": 3}'))
+
+
+@case(error=r"t.json: no COCO file: images.0.id")
+def coco_with_lists_for_ids(folder):
+    return Source(write(folder / "t.json", '{"images": [{"id": [1]}], "annotations": []}'))
+
+
+@case(error=r"no Label Studio \(task 1\) file: annotations.0")
+def label_studio_of_numbers(folder):
+    return Source(write(folder / "t.json", '[{"data": {"image": 3}, "annotations": [3]}]'))

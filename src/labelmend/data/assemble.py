@@ -161,7 +161,13 @@ def assemble(listing: Listing, form: Form) -> ImageSet:
     refuse_equal_names(names, name)
     if form.for_training:
         warn_of_near_names(names, name)
-    given = encode_labels(listing.labels, names, name)
+    try:
+        given = encode_labels(listing.labels, names, name)
+    except DataError as error:
+        # A test set in one folder called "unknown" has images, but no labels.
+        if not form.for_training and len(set(listing.labels)) == 1:
+            raise UnlabelledError(str(error)) from error
+        raise
     true = None if listing.true_labels is None else encode_labels(listing.true_labels, names, name)
     if form.limit is not None and form.limit < len(listing):
         listing = listing.take(range(form.limit))

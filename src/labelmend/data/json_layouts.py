@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from labelmend.data.image_set import Skipped
 from labelmend.errors import DataError
 
 Columns = dict[str, list[Any]]
+Document = TypeVar("Document", bound=BaseModel)
 _IMAGE_KEYS = ("image", "img", "url", "file", "file_name", "filename", "path")
 
 
@@ -29,7 +32,7 @@ def json_columns(content: Any, path: Path) -> tuple[Columns, list[Skipped]]:
         return _of_object(content, path)
     if isinstance(content, list) and all(isinstance(entry, Mapping) for entry in content):
         if content and all(isinstance(entry.get("data"), Mapping) for entry in content):
-            return _label_studio(content)
+            return _label_studio(content, path)
         return _records(content), []
     if _are_pairs(content):
         return {"file_name": [pair[0] for pair in content], "label": [pair[1] for pair in content]}, []
@@ -72,37 +75,98 @@ def _of_object(content: Mapping[str, Any], path: Path) -> tuple[Columns, list[Sk
     return columns, []
 
 
+Key = int | str
+
+
+class _CocoImage(BaseModel):
+    id: Key
+    file_name: str
+
+
+class _CocoAnnotation(BaseModel):
+    image_id: Key
+    category_id: Key
+
+
+class _CocoCategory(BaseModel):
+    id: Key
+    name: str
+
+
+class _Coco(BaseModel):
+    images: list[_CocoImage]
+    annotations: list[_CocoAnnotation]
+    categories: list[_CocoCategory] = []
+
+
+class _Result(BaseModel):
+    value: dict[str, Any] = {}
+
+
+class _Annotation(BaseModel):
+    result: list[_Result] = []
+    was_cancelled: bool = False
+
+
+class _Task(BaseModel):
+    data: dict[str, Any]
+    annotations: list[_Annotation] = []
+    completions: list[_Annotation] = []
+
+
+def _checked(schema: type[Document], content: Any, path: Path, what: str) -> Document:
+    """A document of a known layout.
+
+    Raises:
+        DataError: If it departs from it; the message says where.
+    """
+    try:
+        return schema.model_validate(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"])) or "the whole"
+        raise DataError(f"{path}: no {what} file: {place}: {first['msg'].lower()}") from None
+
+
 def _coco(content: Mapping[str, Any], path: Path) -> tuple[Columns, list[Skipped]]:
     """COCO with one category for each image; several boxes of one category are one label."""
-    names = {entry.get("id"): entry.get("name") for entry in content.get("categories") or ()}
-    found: dict[Any, set[Any]] = {}
-    for entry in content["annotations"]:
-        found.setdefault(entry.get("image_id"), set()).add(entry.get("category_id"))
-    files, labels, skipped = [], [], []
-    for image in content["images"]:
-        file, categories = str(image.get("file_name")), found.get(image.get("id"), set())
+    coco = _checked(_Coco, content, path, "COCO")
+    names = {category.id: category.name for category in coco.categories}
+    found: dict[Key, set[Key]] = {}
+    for annotation in coco.annotations:
+        found.setdefault(annotation.image_id, set()).add(annotation.category_id)
+    files: list[Any] = []
+    labels: list[Any] = []
+    skipped = []
+    for image in coco.images:
+        categories = found.get(image.id, set())
         if len(categories) > 1:
             shown = ", ".join(sorted(str(names.get(category, category)) for category in categories))
             raise DataError(
-                f"{path}: {file} is annotated with {len(categories)} categories ({shown}); "
+                f"{path}: {image.file_name} is annotated with {len(categories)} categories ({shown}); "
                 "labelmend needs one label for each image"
             )
         if not categories:
-            skipped.append(Skipped(file, "without an annotation"))
+            skipped.append(Skipped(image.file_name, "without an annotation"))
             continue
         (category,) = categories
         if names and category not in names:
-            raise DataError(f"{path}: {file} has category {category!r}, which 'categories' does not list")
-        files.append(file)
+            raise DataError(
+                f"{path}: {image.file_name} has category {category!r}, which 'categories' does not list"
+            )
+        files.append(image.file_name)
         labels.append(names.get(category, category))
     return {"file_name": files, "label": labels}, skipped
 
 
-def _label_studio(tasks: Sequence[Mapping[str, Any]]) -> tuple[Columns, list[Skipped]]:
+def _label_studio(content: Sequence[Any], path: Path) -> tuple[Columns, list[Skipped]]:
     """Tasks whose annotations choose one class; those without, or with several, are left out."""
-    files, labels, skipped = [], [], []
-    for number, task in enumerate(tasks, start=1):
-        texts = {key: value for key, value in task["data"].items() if isinstance(value, str)}
+    files: list[Any] = []
+    labels: list[Any] = []
+    skipped = []
+    for number, entry in enumerate(content, start=1):
+        task = _checked(_Task, entry, path, f"Label Studio (task {number})")
+        texts = {key: value for key, value in task.data.items() if isinstance(value, str)}
         file = next((texts[key] for key in _IMAGE_KEYS if key in texts), next(iter(texts.values()), ""))
         choices = _choices(task)
         if len(choices) == 1:
@@ -116,17 +180,10 @@ def _label_studio(tasks: Sequence[Mapping[str, Any]]) -> tuple[Columns, list[Ski
     return {"file_name": files, "label": labels}, skipped
 
 
-def _choices(task: Mapping[str, Any]) -> set[str]:
-    annotations = task.get("annotations") or task.get("completions") or ()
-    results = (
-        result
-        for annotation in annotations
-        if isinstance(annotation, Mapping) and not annotation.get("was_cancelled")
-        for result in annotation.get("result") or ()
-    )
-    return {
-        str(choice)
-        for result in results
-        if isinstance(result, Mapping) and isinstance(result.get("value"), Mapping)
-        for choice in result["value"].get("choices") or ()
-    }
+def _choices(task: _Task) -> set[str]:
+    found: set[str] = set()
+    for annotation in task.annotations or task.completions:
+        for result in annotation.result if not annotation.was_cancelled else ():
+            choices = result.value.get("choices")
+            found.update(map(str, choices if isinstance(choices, list) else []))
+    return found

@@ -95,7 +95,7 @@ def find_layout(folder: Path, split: str | None = None) -> Layout:
     named = [sub for sub in subfolders(inner) if split_of(sub.name)]
     others = [sub for sub in subfolders(inner) if sub not in named and not is_run(sub) and _has_images(sub)]
     if not named:
-        return _classes_of_splits(inner, others, notes)
+        return _parts_of_one_set(inner, others) or _classes_of_splits(inner, others, notes)
     if not any(_is_divided(sub) for sub in named) and others:
         names = list_classes([sub.name for sub in named])
         notes.append(
@@ -181,6 +181,21 @@ def _unwrap_split(folder: Path, split: str) -> Path:
     """``seg_train/seg_train`` and the like: the inner folder."""
     only = _only_folder(folder)
     return only if only is not None and split_of(only.name) == split and _is_divided(only) else folder
+
+
+def _parts_of_one_set(folder: Path, parts: list[Path]) -> Layout | None:
+    """Folders such as ``fold1`` and ``fold2``, or ``raw`` and ``cleaned``, that all hold the same classes."""
+    inside = [{sub.name for sub in subfolders(part)} for part in parts]
+    if len(parts) < 2 or len(inside[0]) < 2 or any(names != inside[0] for names in inside):
+        return None
+    if any(split_of(name) for name in inside[0]) or any(direct_images(part) for part in parts):
+        return None
+    classes, names = list_classes(sorted(inside[0])), list_classes([part.name for part in parts])
+    doubt = (
+        f"{folder}: {names} hold the same folders ({classes}), so that these may be the classes; choose the "
+        "part to train on with --split NAME, or say with --split none that the outer folders are the classes"
+    )
+    return Layout(folder, {part.name: part for part in parts}, [], doubt)
 
 
 def _classes_of_splits(folder: Path, classes: list[Path], notes: list[str]) -> Layout:

@@ -86,9 +86,7 @@ def summarise(name: str, root: str | Path | None = None) -> Summary:
     notes = [*first.notes, *notes]
     if first.skipped:
         left_out = first.skipped[0]
-        notes.append(
-            f"{len(first.skipped):,} files left out, the first is {left_out.path}: {left_out.reason}"
-        )
+        notes.append(f"{len(first.skipped):,} left out, the first is {left_out.path}: {left_out.reason}")
     return Summary(name, None, class_names, counts, wrong_share(first), notes=tuple(notes))
 
 
