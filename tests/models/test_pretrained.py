@@ -338,6 +338,28 @@ def test_torchvision_s_weights_come_from_the_cache_of_pytorch_s_hub(tmp_path, mo
         assert load_backbone("torchvision:squeezenet1_1").fingerprint == first.fingerprint
 
 
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        ("googlenet", {"aux_logits": True, "init_weights": False}),
+        ("inception_v3", {"aux_logits": True, "init_weights": False}),
+        ("densenet121", {}),
+        ("vit_b_16.IMAGENET1K_SWAG_E2E_V1", {"image_size": 384}),
+    ],
+)
+def test_published_weights_are_of_the_network_that_is_built_without_them(monkeypatch, name, more):
+    models = pytest.importorskip("torchvision.models")
+    architecture = find_architecture(f"torchvision:{name}")
+    size = architecture.preprocessing.size
+    with torch.device("meta"):
+        published = models.get_model(name.partition(".")[0], **more).state_dict()
+        monkeypatch.setattr(models.WeightsEnum, "get_state_dict", lambda *_a, **_k: dict(published))
+        built, loaded = architecture.build().module.eval(), architecture.load(Path("unused")).eval()
+        assert loaded(torch.zeros(1, 3, size, size)).shape == built(torch.zeros(1, 3, size, size)).shape
+    assert built.state_dict().keys() == loaded.state_dict().keys()
+    assert getattr(built, "transform_input", None) == getattr(loaded, "transform_input", None)
+
+
 def test_a_file_takes_the_place_of_published_weights(tmp_path):
     state = published_state(7)
     torch.save(state, tmp_path / "mine.pt")

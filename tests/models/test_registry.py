@@ -247,6 +247,11 @@ def test_networks_of_libraries_are_described_and_built_by_name():
     assert first(torch.zeros(2, 1, 64, 64)).shape == (2, 4)
 
 
+def test_networks_that_look_at_numbers_while_they_are_built_are_built_too():
+    description = describe_network(NetworkSettings("torchvision:regnet_x_400mf", pretrained=False), 32, 3, 2)
+    assert build_network(description).feature_dim == 400
+
+
 def test_a_saved_network_is_built_again_without_its_first_weights(tmp_path, monkeypatch):
     description = describe_network(NetworkSettings(TIMM, weights=str(tmp_path / "gone.pt")), 64, 3, 3)
     assert build_network(description).num_outputs == 3

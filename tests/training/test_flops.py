@@ -20,6 +20,24 @@ def test_operations_of_a_tiny_network_by_hand():
     assert both == forward + 576 + 2 * 12
 
 
+class Query(nn.Module):
+    """Attends from a parameter of its own, and has one that it never uses."""
+
+    def __init__(self):
+        super().__init__()
+        self.query, self.idle = nn.Parameter(torch.ones(1, 4)), nn.Parameter(torch.ones(1))
+        self.layer = nn.Linear(4, 2, bias=False)
+
+    def forward(self, images):
+        return images.mean((1, 2, 3))[:, None] + self.layer(self.query.expand(len(images), -1))
+
+
+def test_parameters_may_be_inputs_of_layers_or_idle():
+    forward, both = flops_per_image(Classifier(Query(), 2, 3), (1, 4, 4))
+    assert forward == 2 * 4 * 2 + 12
+    assert both == 3 * forward
+
+
 def test_meter_counts_passes_with_and_without_gradients():
     network, meter = tiny(), FlopMeter()
     meter.watch(network, (1, 4, 4))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -175,10 +175,6 @@ class Torchvision:
         SettingsError: If torchvision is not installed or has no such classifier.
     """
 
-    # With published weights these take other arguments by default than without.
-    _OTHERWISE = ("googlenet", "inception_v3")
-    _ARGUMENTS: ClassVar[dict[str, Any]] = {"transform_input": True, "aux_logits": False}
-
     def __init__(self, model: str) -> None:
         self.name = f"torchvision:{model}"
         self._model, _, tag = model.partition(".")
@@ -216,11 +212,19 @@ class Torchvision:
         return self._without_head(self._create(self._weights)).module
 
     def _create(self, weights: Any) -> nn.Module:
+        # What torchvision sets by itself where there are weights: the same network has to come of both.
         arguments: dict[str, Any] = {}
-        if self._model in self._OTHERWISE:
-            arguments = {**self._ARGUMENTS, "init_weights": weights is None}
-        module: nn.Module = self._models.get_model(self._model, weights=weights, **arguments)
-        return module
+        if weights is None and self._model in ("googlenet", "inception_v3"):
+            arguments = {"transform_input": True, "init_weights": True}
+        elif weights is None and self._model.startswith("vit_"):
+            arguments = {"image_size": self.preprocessing.size}
+        module: Any = self._models.get_model(self._model, weights=weights, **arguments)
+        # Further heads, of no use without a first one.
+        if self._model == "googlenet":
+            module.aux_logits, module.aux1, module.aux2 = False, None, None
+        elif self._model == "inception_v3":
+            module.aux_logits, module.AuxLogits = False, None
+        return cast(nn.Module, module)
 
     @staticmethod
     def _without_head(module: nn.Module) -> Headless:

@@ -25,13 +25,14 @@ def flops_per_image(network: Classifier, shape: Sequence[int]) -> tuple[int, int
     device = next(network.parameters()).device
     images = torch.zeros(1, *shape, device=device)
     with evaluating(network):
-        with FlopCounterMode(display=False) as counter, torch.no_grad():
+        # With gradients: without, the counter fails on a layer whose input is a view of a parameter.
+        with FlopCounterMode(display=False) as counter, torch.enable_grad():
             network(images)
         forward = both = counter.get_total_flops()
         parameters = [p for p in network.parameters() if p.requires_grad]
         if parameters:
             with FlopCounterMode(display=False) as counter:
-                torch.autograd.grad(network(images).sum(), parameters)
+                torch.autograd.grad(network(images).sum(), parameters, allow_unused=True)
             both = counter.get_total_flops()
     return forward, both
 
