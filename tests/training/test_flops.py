@@ -33,7 +33,7 @@ class Query(nn.Module):
 
 
 def test_parameters_may_be_inputs_of_layers_or_idle():
-    forward, both = flops_per_image(Classifier(Query(), 2, 3), (1, 4, 4))
+    forward, both = flops_per_image(Classifier(Query(), nn.Linear(2, 3), 2, 3), (1, 4, 4))
     assert forward == 2 * 4 * 2 + 12
     assert both == 3 * forward
 
