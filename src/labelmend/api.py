@@ -8,8 +8,10 @@ from typing import Any
 
 from labelmend.runs import folder as run_folder
 from labelmend.runs import jobs
+from labelmend.runs.backbone import cache_beside
 from labelmend.runs.run import Run, load_run
-from labelmend.settings.loading import DEFAULT_RECIPE, resolve
+from labelmend.runs.suggest import suggest_recipe
+from labelmend.settings.loading import resolve
 from labelmend.training.listener import Listener
 
 __all__ = ["Run", "fit", "load_run", "resume"]
@@ -20,7 +22,7 @@ def fit(
     *,
     out: str | Path | None = None,
     test: Any = None,
-    recipe: str | Path | Mapping[str, Any] = DEFAULT_RECIPE,
+    recipe: str | Path | Mapping[str, Any] | None = None,
     method: str | None = None,
     overwrite: bool = False,
     listener: Listener | None = None,
@@ -34,7 +36,8 @@ def fit(
             ``(images, labels)`` of arrays; or a map-style torch data set.
         out: run folder to write; None keeps everything in memory.
         test: images with true labels, scored every epoch and never chosen by; sources as for ``data``.
-        recipe: name or path of a recipe, which gives the defaults.
+        recipe: name or path of a recipe, which gives the defaults; by default the one that suits the size of
+            the images (``photos`` above 64 px, else ``fast``).
         method: name of the method; by default the recipe's.
         overwrite: replace the run that is in the folder.
         listener: told of the progress.
@@ -55,13 +58,19 @@ def fit(
     """
     if isinstance(test, str | Path):
         settings["test"], test = str(test), None
+    if recipe is None:
+        recipe = suggest_recipe(resolve(method=method, overrides=settings), data)
     resolved = resolve(recipe, method, settings)
     if out is None:
         return jobs.start(jobs.prepare(resolved, data, test), listener=listener)
     folder = Path(out)
     run_folder.check_apart(folder, (data, resolved.data.test))
     with run_folder.claimed(folder, overwrite):
-        return jobs.start(jobs.prepare(resolved, data, test), folder, listener=listener)
+        return jobs.start(
+            jobs.prepare(resolved, data, test, cache=cache_beside(folder)),
+            folder,
+            listener=listener,
+        )
 
 
 def resume(

@@ -160,6 +160,9 @@ class NetworkSettings(Checked):
     """Of ``fastnet``, all but its last, which is always a ReLU."""
     pretrained: bool = True
     """Start from published weights, where the network has any; off, from random ones."""
+    frozen: bool = False
+    """Embed each image once with the network as it is, and train heads on these features alone. ``auto`` is
+    then the best network whose weights can be had."""
     weights: str | None = None
     """A file of weights to start from instead: safetensors, or a state dictionary as ``.pt`` or ``.pth``."""
 
@@ -240,8 +243,9 @@ class TrainingSettings(Checked):
     """Share of the last update in the next one."""
     nesterov: bool = True
     """Nesterov's momentum; off, plain momentum."""
-    weight_decay: float = 5e-4
-    """Decay of all weights except biases and norm parameters."""
+    weight_decay: float | None = None
+    """Decay of all weights except biases and norm parameters; by default 5e-4, and of heads on the features
+    of a frozen network one part in the number of images."""
     decay_all: bool = False
     """Decay biases and norm parameters too."""
     lr_warmup: float = 0.1

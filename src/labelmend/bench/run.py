@@ -17,6 +17,7 @@ from labelmend.errors import DivergedError, LabelmendError, RunError, WriteError
 from labelmend.files import reason, write_json, write_text
 from labelmend.runs import folder as run_folder
 from labelmend.runs import jobs
+from labelmend.runs.backbone import cache_beside
 from labelmend.runs.lock import locked
 from labelmend.runs.records import Record, read_object, read_record
 from labelmend.runs.run import Run, load_run
@@ -133,7 +134,11 @@ def run_cell(cell: Cell, folder: Path, console: Console) -> dict[str, Any]:
             run = jobs.go_on(folder, jobs.reload(folder), listener)
     else:
         with run_folder.claimed(folder, overwrite=True):
-            run = jobs.start(jobs.prepare(cell.settings, cell.data), folder, listener=listener)
+            run = jobs.start(
+                jobs.prepare(cell.settings, cell.data, cache=cache_beside(folder)),
+                folder,
+                listener=listener,
+            )
     noise = folder / run_folder.NOISE
     record = read_object(noise) if noise.is_file() else None
     return result_of(cell, run, record, run_folder.read_metrics(folder))

@@ -17,6 +17,8 @@ from labelmend.errors import SettingsError
 from labelmend.methods import METHODS
 from labelmend.runs import folder as run_folder
 from labelmend.runs import jobs
+from labelmend.runs.backbone import cache_beside
+from labelmend.runs.suggest import suggest_recipe
 from labelmend.settings.loading import (
     DEFAULT_METHOD,
     DEFAULT_RECIPE,
@@ -59,7 +61,7 @@ class FitArguments:
     data: str
     out: str | None
     overwrite: bool
-    recipe: str
+    recipe: str | None
     method: str
     overrides: dict[str, Any]
 
@@ -114,7 +116,10 @@ def _make_parser(recipe: str, method: str) -> Any:
     parser.add_argument("--out", help="run folder (default: runs/DATA-METHOD-NUMBER)")
     parser.add_argument("--overwrite", action="store_true", help="replace the run that is in the folder")
     names = ", ".join(recipe_names())
-    parser.add_argument("--recipe", default=recipe, help=f"tested settings: {names}, or a YAML file")
+    parser.add_argument(
+        "--recipe",
+        help=f"tested settings: {names}, or a YAML file (default: photos for images above 64 px, else fast)",
+    )
     parser.add_argument("--method", default=method, help=f"one of {', '.join(METHODS)}")
     values = recipe_values(recipe, method)
     groups = {
@@ -144,13 +149,16 @@ def parse_fit(argv: Sequence[str]) -> FitArguments:
     recipe, method = _recipe_and_method(argv)
     given = parse(_make_parser(recipe, method), "fit", _flat_flags(argv, method))
     overrides = {name: value for name, value in given.items() if name in leaves(method)}
-    return FitArguments(given["data"], given["out"], given["overwrite"], recipe, method, overrides)
+    return FitArguments(given["data"], given["out"], given["overwrite"], given["recipe"], method, overrides)
 
 
 def main(argv: Sequence[str]) -> None:
     """Run ``labelmend fit``."""
     arguments = parse_fit(argv)
-    settings = resolve(arguments.recipe, arguments.method, arguments.overrides)
+    recipe = arguments.recipe or suggest_recipe(
+        resolve(method=arguments.method, overrides=arguments.overrides), arguments.data
+    )
+    settings = resolve(recipe, arguments.method, arguments.overrides)
     if arguments.out is None:
         folder = run_folder.next_folder(Path("runs"), arguments.data, arguments.method)
     else:
@@ -158,7 +166,7 @@ def main(argv: Sequence[str]) -> None:
     run_folder.check_apart(folder, (arguments.data, settings.data.test))
     with run_folder.claimed(folder, arguments.overwrite), plain_warnings():
         with image_bar() as progress:
-            job = jobs.prepare(settings, arguments.data, progress=progress)
+            job = jobs.prepare(settings, arguments.data, cache=cache_beside(folder), progress=progress)
         for line in describe_job(job):
             say(line)
         with ProgressView(folder) as view:

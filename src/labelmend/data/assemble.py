@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -26,6 +27,14 @@ from labelmend.data.same_pictures import same_pictures
 from labelmend.errors import DataError, LabelmendWarning, UnlabelledError
 
 
+class EmbedListing(Protocol):
+    """Makes features of the images of a listing; see ``features.embed_listing``."""
+
+    def __call__(self, listing: Listing) -> tuple[Images, list[int], list[Skipped]]:
+        """Features of the readable images, their rows in the listing, and the others."""
+        ...
+
+
 @dataclass(frozen=True)
 class Form:
     """The form in which images are wanted; None for what suits the data.
@@ -39,6 +48,7 @@ class Form:
         for_training: whether at least two images and two classes are needed.
         memory_limit: bytes up to which decoded images are held in memory.
         progress: told of the images done so far.
+        embed: makes features of them, which are wanted in place of pixels.
     """
 
     size: int | None = None
@@ -49,6 +59,7 @@ class Form:
     for_training: bool = True
     memory_limit: int = MEMORY_LIMIT
     progress: ProgressCallback | None = None
+    embed: EmbedListing | None = None
 
 
 def class_names_of(listing: Listing) -> list[str] | None:
@@ -95,6 +106,8 @@ def decode_listing(listing: Listing, form: Form) -> Decoded:
         DataError: If none can be read.
     """
     if listing.images is not None:
+        if form.embed is not None:
+            return Decoded(listing, *form.embed(listing), form.pixel_range)
         images = in_form(listing.images, form)
         return Decoded(listing, images, list(range(len(listing))), [], form.pixel_range)
     headers = read_headers(listing.items)
@@ -104,6 +117,8 @@ def decode_listing(listing: Listing, form: Form) -> Decoded:
         refuse_unreadable(listing, reasons)
     used = 0.5 if form.for_training else 0.0
     listing, pixel_range = scale(listing, headers, form.pixel_range, used)
+    if form.embed is not None:
+        return Decoded(listing, *form.embed(listing), pixel_range)
     size = form.size or default_image_size(known)
     channels = form.channels or (1 if all(header.grey for header in known) else 3)
     rows = [row for row in range(len(listing)) if row not in reasons]

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
-from labelmend.data.assemble import Form, decode_listing
-from labelmend.data.decode import ProgressCallback
+from labelmend.data.assemble import EmbedListing, Form, decode_listing
+from labelmend.data.benchmarks import is_named
+from labelmend.data.decode import Header, ProgressCallback, default_image_size, read_headers
 from labelmend.data.image_set import MEMORY_LIMIT, Images, ImageSet, Skipped
 from labelmend.data.listing import Listing
 from labelmend.data.manifest import Columns
@@ -17,6 +18,9 @@ from labelmend.data.pictures import as_pictures
 from labelmend.data.readers import Request, find_reader
 from labelmend.data.splits import NO_SPLITS, held_out, standard_split
 from labelmend.errors import DataError, LabelmendWarning, UnlabelledError
+
+HEADERS = 200
+"""Images, evenly spaced, whose heads say how large the images of a source are."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,7 @@ def load(
     class_names: Sequence[str] | None = None,
     memory_limit: int = MEMORY_LIMIT,
     progress: ProgressCallback | None = None,
+    embed: EmbedListing | None = None,
     **reading: Unpack[Reading],
 ) -> ImageSet:
     """Read images and their given labels from anywhere.
@@ -126,6 +131,7 @@ def load(
         memory_limit: bytes up to which decoded images are held in memory; above, they are decoded
             each time they are asked for.
         progress: called with (images done, images in all) while decoding.
+        embed: makes features of the images, which are returned in place of pixels.
         **reading: see ``Reading``.
 
     Returns:
@@ -146,6 +152,7 @@ def load(
         limit=limit,
         memory_limit=memory_limit,
         progress=progress,
+        embed=embed,
     )
     return find_reader(source).load(source, request, form)
 
@@ -158,6 +165,7 @@ def load_test(
     limit: int | None = None,
     memory_limit: int = MEMORY_LIMIT,
     progress: ProgressCallback | None = None,
+    embed: EmbedListing | None = None,
     **reading: Unpack[Reading],
 ) -> ImageSet:
     """Read a labelled test set in the form of a training set.
@@ -170,6 +178,7 @@ def load_test(
         limit: as for ``load``.
         memory_limit: as for ``load``.
         progress: as for ``load``.
+        embed: as for ``load``.
         **reading: see ``Reading``.
 
     Raises:
@@ -179,11 +188,15 @@ def load_test(
     reading = {**reading, "group_column": None}
     if split is None:
         split = held_out(splits_of(source, root=reading.get("root")))
-    _, height, width, channels = like.images.shape
-    if height != width:
-        raise DataError(f"{like.name}: images of {width} x {height} pixels; only squares can have a test set")
+    size = channels = None
+    if embed is None:
+        _, size, width, channels = like.images.shape
+        if size != width:
+            raise DataError(
+                f"{like.name}: images of {width} x {size} pixels; only squares can have a test set"
+            )
     form = Form(
-        size=height,
+        size=size,
         channels=channels,
         class_names=like.class_names,
         pixel_range=like.pixel_range,
@@ -191,6 +204,7 @@ def load_test(
         for_training=False,
         memory_limit=memory_limit,
         progress=progress,
+        embed=embed,
     )
     return find_reader(source).load(source, _request(split, reading), form)
 
@@ -202,6 +216,7 @@ def load_own_test(
     trained_on: str | None = None,
     memory_limit: int = MEMORY_LIMIT,
     progress: ProgressCallback | None = None,
+    embed: EmbedListing | None = None,
     **reading: Unpack[Reading],
 ) -> ImageSet | None:
     """The source's own test split (else its validation split), or None if it has neither with labels.
@@ -226,6 +241,7 @@ def load_own_test(
                 split=split,
                 memory_limit=memory_limit,
                 progress=progress,
+                embed=embed,
                 **reading,
             )
         except UnlabelledError as error:
@@ -241,11 +257,12 @@ def load_own_test(
 def load_unlabelled(
     source: Any,
     *,
-    image_size: int,
+    image_size: int | None,
     channels: int,
     pixel_range: tuple[float, float] | None = None,
     memory_limit: int = MEMORY_LIMIT,
     progress: ProgressCallback | None = None,
+    embed: EmbedListing | None = None,
     **reading: Unpack[Reading],
 ) -> UnlabelledImages:
     """Read images to classify; labels, where there are any, are not looked at.
@@ -255,11 +272,12 @@ def load_unlabelled(
             ``.npz`` or ``.npy`` file, a picture in memory (PIL image, array or tensor), a list of those,
             or an array of N images (``is_picture`` tells one from several). Ids and paths of files are
             their paths as given.
-        image_size: side in pixels.
+        image_size: side in pixels; of no account where they are embedded.
         channels: 1 (grey) or 3 (RGB).
         pixel_range: values that became 0 and 255 in training, where images have more than 8 bits.
         memory_limit: as for ``load``.
         progress: as for ``load``.
+        embed: as for ``load``.
         **reading: see ``Reading``.
 
     Raises:
@@ -274,7 +292,30 @@ def load_unlabelled(
         for_training=False,
         memory_limit=memory_limit,
         progress=progress,
+        embed=embed,
     )
     decoded = decode_listing(listing, form)
     skipped = [*listing.skipped, *decoded.skipped]
     return UnlabelledImages(decoded.images, decoded.rows, listing.ids, listing.paths, skipped)
+
+
+def usual_size(source: Any, *, split: str | None = None, **reading: Unpack[Reading]) -> int | None:
+    """Side in pixels that images of a source would be read at, from the heads of some; None if unknown.
+
+    Args:
+        source: as for ``load``.
+        split: as for ``load``.
+        **reading: see ``Reading``.
+
+    Raises:
+        DataError: If the source is faulty.
+    """
+    # What a named data set is like is known, and some take long to list.
+    if is_named(source):
+        return None
+    listing = find_reader(source).read(source, _request(split, reading))
+    if listing.images is not None:
+        return listing.images.shape[1]
+    step = max(len(listing) // HEADERS, 1)
+    known = [header for header in read_headers(listing.items[::step]) if isinstance(header, Header)]
+    return default_image_size(known) if known else None

@@ -25,7 +25,7 @@ from labelmend.models.frozen import FoldedHeads, StandardFeatures
 from labelmend.models.libraries import OFFLINE_BACKBONE, PREFIXES, find_architecture
 from labelmend.models.preact_resnet import PreActResNet
 from labelmend.models.preprocessing import Preprocessing
-from labelmend.models.pretrained import Backbone, obtain
+from labelmend.models.pretrained import AUTO_PHOTO_BACKBONE, Backbone, obtain
 from labelmend.models.resnet import CIFAR_STEM_UP_TO, ResNet
 from labelmend.models.wide_resnet import WideResNet
 
@@ -144,7 +144,15 @@ def obtain_network(settings: NetworkSettings) -> NetworkSettings:
     Raises:
         SettingsError: If there is no such network, or the weights that are asked for.
     """
-    if settings.network == AUTO or "weights" not in find_network(settings.network).options:
+    if settings.network == AUTO and settings.frozen:
+        settings = replace(settings, network=AUTO_PHOTO_BACKBONE)
+    of_library = settings.network != AUTO and "weights" in find_network(settings.network).options
+    if settings.frozen and not of_library:
+        raise SettingsError(
+            f"--network {settings.network} cannot be frozen: only pretrained networks of a library can; take "
+            f"--network auto, {OFFLINE_BACKBONE} or {' or '.join(OF_LIBRARIES)}, or --frozen false"
+        )
+    if not of_library:
         return settings
     weights = None if settings.weights is None else Path(settings.weights)
     return replace(
@@ -162,7 +170,7 @@ def missing_options(network: str) -> list[str]:
     if network == AUTO:
         return []
     options = find_network(network).options
-    return [f.name for f in fields(NetworkSettings) if f.name not in ("network", *options)]
+    return [f.name for f in fields(NetworkSettings) if f.name not in ("network", "frozen", *options)]
 
 
 def describe_network(

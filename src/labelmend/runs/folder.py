@@ -23,7 +23,7 @@ from labelmend.training.state import CHECKPOINT, METRICS, PREVIOUS
 SETTINGS, DATA, NOISE, SKIPPED = "settings.yaml", "data.json", "noise.json", "skipped.csv"
 CONFLICTS = "duplicates.csv"
 SUMMARY, README = "summary.json", "README.txt"
-MODEL, MODEL_INFO = "model.safetensors", "model.json"
+MODEL, MODEL_INFO, BACKBONE = "model.safetensors", "model.json", "backbone.safetensors"
 VERDICTS_PARQUET, VERDICTS_CSV = "verdicts.parquet", "verdicts.csv"
 
 CONTENTS = {
@@ -31,6 +31,7 @@ CONTENTS = {
     VERDICTS_CSV: "one row an image: given, predicted and suggested label, verdict, scores",
     VERDICTS_PARQUET: "the same table, faster to load: pandas.read_parquet",
     MODEL: "weights of the trained network",
+    BACKBONE: "weights of the pretrained network whose features it works on (only where it was frozen)",
     MODEL_INFO: "classes, preprocessing and shape of the network; with the weights, all that predict needs",
     SUMMARY: "counts, estimated noise rate, test accuracy where it is known, times, processor",
     METRICS: "one JSON object an epoch: losses, counts, rates",

@@ -6,11 +6,12 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from labelmend import __version__
-from labelmend.config import Settings
+from labelmend.config import DataSettings, Settings
 from labelmend.data import is_named, sources
 from labelmend.data.decode import ProgressCallback
 from labelmend.data.image_set import ImageSet
@@ -20,6 +21,7 @@ from labelmend.models.registry import obtain_network, preprocessing_of
 from labelmend.noise.record import NoiseRecord
 from labelmend.noise.spec import apply as apply_noise
 from labelmend.runs import folder as run_folder
+from labelmend.runs.backbone import cache_beside, describe_frozen, embedding, load_frozen, save_frozen
 from labelmend.runs.checksums import check_unchanged, write_sums
 from labelmend.runs.fingerprint import changes, fingerprint
 from labelmend.runs.records import DataRecord, read_object, read_record
@@ -29,6 +31,7 @@ from labelmend.settings.saving import to_yaml
 from labelmend.tensors import save_tensors
 from labelmend.training import state
 from labelmend.training.arithmetic import choose_arithmetic, find_device
+from labelmend.training.embedder import FrozenBackbone
 from labelmend.training.listener import Listener
 from labelmend.training.machine import machine
 from labelmend.training.soft_labels import averaged_softmax
@@ -56,6 +59,7 @@ class Job:
         noise: what was done to the labels, or None.
         source: where the training images come from; None for images in memory.
         test_in_memory: whether the test images were handed over in memory.
+        frozen: the network that made features of all images, or None.
     """
 
     settings: Settings
@@ -64,6 +68,7 @@ class Job:
     noise: NoiseRecord | None
     source: str | None
     test_in_memory: bool
+    frozen: FrozenBackbone | None = None
 
 
 def absolute(source: str | None) -> str | None:
@@ -73,8 +78,25 @@ def absolute(source: str | None) -> str | None:
     return str(Path(source).resolve())
 
 
+def reading_of(wanted: DataSettings) -> sources.Reading:
+    """How a source is read, as the settings say."""
+    return {
+        "label_column": wanted.label_column,
+        "image_column": wanted.image_column,
+        "image_root": wanted.image_root,
+        "group_column": wanted.group_column,
+        "skip_missing": wanted.skip_missing,
+        "root": wanted.root,
+    }
+
+
 def prepare(
-    settings: Settings, data: Any, test: Any = None, *, progress: ProgressCallback | None = None
+    settings: Settings,
+    data: Any,
+    test: Any = None,
+    *,
+    cache: Path | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Job:
     """Load the data of a run and add the noise that is asked for.
 
@@ -83,6 +105,7 @@ def prepare(
         data: any source that ``labelmend.data.sources.load`` reads.
         test: a test set in memory; a source on disk is named in ``settings.data.test``. With neither,
             the source's own test split is used, where it has one.
+        cache: folder of features of frozen networks; None keeps none.
         progress: called with (images done, images in all) while images are read.
 
     Raises:
@@ -99,28 +122,29 @@ def prepare(
     network = obtain_network(replace(settings.network, weights=absolute(settings.network.weights)))
     if isinstance(data, str | Path):
         data = absolute(str(data))
-    reading: sources.Reading = {
-        "label_column": wanted.label_column,
-        "image_column": wanted.image_column,
-        "image_root": wanted.image_root,
-        "group_column": wanted.group_column,
-        "skip_missing": wanted.skip_missing,
-        "root": wanted.root,
-    }
-    train_set = sources.load(
+    reading = reading_of(wanted)
+    frozen = load_frozen(network, settings.training) if network.frozen else None
+    embed = None if frozen is None else embedding(frozen, cache, progress)
+    load_training = partial(
+        sources.load,
         data,
         split=wanted.split,
         labels=wanted.labels,
-        image_size=wanted.image_size or preprocessing_of(network.network).size,
         pixel_range=(wanted.pixel_range[0], wanted.pixel_range[1]) if wanted.pixel_range else None,
         # Noise is a property of the whole training split: a part of it is taken afterwards.
         limit=wanted.limit if wanted.noise is None else None,
         progress=progress,
         **reading,
     )
+    train_set = load_training(
+        image_size=wanted.image_size or preprocessing_of(network.network).size, embed=embed
+    )
     record = None
     if wanted.noise is not None:
-        train_set, record = apply_noise(wanted.noise, train_set, wanted.root, train=averaged_softmax)
+        # Noise that depends on the image depends on its pixels, whatever is made of them.
+        pictures = train_set if frozen is None else load_training(image_size=wanted.image_size)
+        noisy, record = apply_noise(wanted.noise, pictures, wanted.root, train=averaged_softmax)
+        train_set = replace(noisy, images=train_set.images)
         if wanted.limit is not None:
             train_set = train_set.subset(range(min(wanted.limit, len(train_set))))
     test_set: ImageSet | None = None
@@ -129,6 +153,7 @@ def prepare(
             wanted.test if test is None else test,
             like=train_set,
             progress=progress,
+            embed=embed,
             **reading,
         )
     elif not no_test:
@@ -137,11 +162,12 @@ def prepare(
             like=train_set,
             trained_on=wanted.split,
             progress=progress,
+            embed=embed,
             **reading,
         )
     source = data if isinstance(data, str) else None
     settled = replace(settings, data=wanted, network=network)
-    return Job(settled, train_set, test_set, record, source, test is not None)
+    return Job(settled, train_set, test_set, record, source, test is not None, frozen)
 
 
 def start(job: Job, out: str | Path | None = None, *, listener: Listener | None = None) -> Run:
@@ -233,7 +259,13 @@ def reload(
         raise RunError(
             f"the test images of {folder} were in memory; give them: labelmend.resume(folder, test=...)"
         )
-    job = prepare(settings, recorded["source"] if data is None else data, test, progress=progress)
+    job = prepare(
+        settings,
+        recorded["source"] if data is None else data,
+        test,
+        cache=cache_beside(folder),
+        progress=progress,
+    )
     _check_same_data(folder, recorded, job)
     if job.settings.network != settings.network:
         raise RunError(
@@ -309,6 +341,8 @@ def _kept(folder: Path) -> Iterator[None]:
 
 
 def _finish(folder: Path, run: Run, trained: Trained) -> Run:
+    if run.frozen is not None:
+        save_frozen(run.frozen, folder / run_folder.BACKBONE)
     save_tensors(folder / run_folder.MODEL, trained.network.state_dict(), {})
     write_json(folder / run_folder.MODEL_INFO, run.description)
     run.verdicts.save(folder)
@@ -326,4 +360,7 @@ def _run_of(trained: Trained, job: Job, folder: Path | None) -> Run:
     counts = {key: value for key, value in verdicts.summary().items() if key not in ("images", "verdicts")}
     noise = {} if job.noise is None else {"realised_noise_rate": job.noise.realised_rate}
     summary = {**trained.summary, **counts, **noise, "labelmend": __version__}
-    return Run(verdicts, job.settings, summary, trained.network, trained.description, folder)
+    description = trained.description
+    if job.frozen is not None:
+        description = {**description, "backbone": describe_frozen(job.frozen)}
+    return Run(verdicts, job.settings, summary, trained.network, description, folder, job.frozen)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from labelmend.errors import RunError, SettingsError
-from labelmend.models.registry import find_network
+from labelmend.models.registry import FEATURES, find_network
 from labelmend.schema import check_schema
 from labelmend.settings.loading import resolve
 
@@ -41,6 +41,14 @@ class DataRecord(Record):
     machine: dict[str, str | int]
 
 
+class BackboneRecord(Record):
+    """Of ``model.json``: the frozen network whose features the trained one works on."""
+
+    name: Annotated[str, Field(max_length=200)]
+    precision: Literal["float32", "bfloat16"]
+    fingerprint: str
+
+
 class ModelRecord(Record):
     """``model.json``: all that is needed to build the network again and to feed it."""
 
@@ -51,8 +59,9 @@ class ModelRecord(Record):
     num_outputs: Annotated[int, Field(ge=2, lt=2**31)] | None = None
     options: dict[str, Any] | None = None
     classes: list[str]
-    mean: list[Finite]
-    std: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]]
+    mean: list[Finite] | None = None
+    std: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]] | None = None
+    backbone: BackboneRecord | None = None
     flip_average: bool
     members: Annotated[int, Field(ge=1, le=64)] = 1
 
@@ -60,7 +69,12 @@ class ModelRecord(Record):
     def _agrees(self) -> ModelRecord:
         if len(set(self.classes)) != self.num_classes or len(self.classes) != self.num_classes:
             raise ValueError(f"{len(set(self.classes))} names of {self.num_classes} classes")
-        if not len(self.mean) == len(self.std) == self.channels:
+        if self.network == FEATURES:
+            if self.backbone is None:
+                raise ValueError("it does not say whose features the network works on")
+        elif self.mean is None or self.std is None:
+            raise ValueError("it has no means and deviations")
+        elif not len(self.mean) == len(self.std) == self.channels:
             raise ValueError(f"means and deviations are not of {self.channels} channels")
         extra = 0 if self.num_outputs is None else self.num_outputs - self.num_classes
         if not 0 <= extra <= MOST_OUTPUTS_BESIDE_CLASSES:

@@ -17,11 +17,13 @@ from labelmend.models.classifier import Classifier
 from labelmend.models.ensemble import Ensemble
 from labelmend.models.registry import NetworkDescription, build_network
 from labelmend.runs import folder as run_folder
+from labelmend.runs.backbone import cache_beside, embedding, restore_frozen
 from labelmend.runs.checksums import check_unchanged
 from labelmend.runs.records import ADVICE, SummaryRecord, read_model, read_record
 from labelmend.settings.loading import load
 from labelmend.tensors import all_finite, load_tensors
 from labelmend.training.arithmetic import find_device
+from labelmend.training.embedder import FrozenBackbone
 from labelmend.training.predict import predict_probabilities
 from labelmend.verdicts.verdicts import Verdicts
 
@@ -47,6 +49,7 @@ class Run:
         network: the trained network, in evaluation mode.
         description: how to build and feed the network, as JSON-able values.
         folder: where it is kept, or None.
+        frozen: the network whose features ``network`` works on, or None.
     """
 
     verdicts: Verdicts
@@ -55,6 +58,7 @@ class Run:
     network: Classifier | Ensemble
     description: dict[str, Any]
     folder: Path | None = None
+    frozen: FrozenBackbone | None = None
 
     @property
     def classes(self) -> list[str]:
@@ -117,10 +121,12 @@ class Run:
         if isinstance(images, sources.UnlabelledImages):
             return images
         low_and_high = self.description.get("pixel_range")
+        cache = None if self.folder is None else cache_beside(self.folder)
         return sources.load_unlabelled(
             images,
+            embed=None if self.frozen is None else embedding(self.frozen, cache),
             image_size=self.description["image_size"],
-            channels=self.description["channels"],
+            channels=self.description["channels"] if self.frozen is None else 3,
             pixel_range=None if low_and_high is None else (low_and_high[0], low_and_high[1]),
         )
 
@@ -158,13 +164,20 @@ def load_run(folder: str | Path) -> Run:
             f"({reason}); {ADVICE}"
         ) from None
     network.eval()
+    settings = load(folder / run_folder.SETTINGS)
+    frozen = None
+    if description.get("backbone"):
+        frozen = restore_frozen(
+            description["backbone"], folder / run_folder.BACKBONE, settings.training.device
+        )
     run = Run(
         Verdicts.load(folder),
-        load(folder / run_folder.SETTINGS),
+        settings,
         read_record(folder / run_folder.SUMMARY, SummaryRecord),
         network,
         description,
         folder,
+        frozen,
     )
     # Last: what is wrong in a file that cannot be read is told better by its reader.
     check_unchanged(folder, READ)

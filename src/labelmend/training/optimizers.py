@@ -16,15 +16,18 @@ PEAK = "peak_lr"
 ADAM_BETA2 = 0.999
 
 
-def build_optimizer(plan: OptimizerPlan, settings: TrainingSettings, lr: float) -> torch.optim.Optimizer:
+def build_optimizer(
+    plan: OptimizerPlan, settings: TrainingSettings, lr: float, weight_decay: float
+) -> torch.optim.Optimizer:
     """The optimiser of a plan; what the plan leaves open is as the settings say.
 
     Args:
         plan: what the method asks for; parameters that need no gradient are left out.
         settings: of the run.
         lr: its peak learning rate.
+        weight_decay: of weights.
     """
-    groups = [made for group in plan.groups for made in _groups(group, plan, settings, lr)]
+    groups = [made for group in plan.groups for made in _groups(group, plan, settings, lr, weight_decay)]
     if plan.kind == "adam":
         beta1 = 0.9 if plan.momentum is None else plan.momentum
         return torch.optim.Adam(groups, lr=groups[0]["lr"], betas=(beta1, ADAM_BETA2))
@@ -34,17 +37,17 @@ def build_optimizer(plan: OptimizerPlan, settings: TrainingSettings, lr: float) 
 
 
 def _groups(
-    group: ParameterGroup, plan: OptimizerPlan, settings: TrainingSettings, lr: float
+    group: ParameterGroup, plan: OptimizerPlan, settings: TrainingSettings, lr: float, weight_decay: float
 ) -> list[dict[str, Any]]:
     """Torch's groups: weights, and biases and norm parameters apart where they are decayed differently."""
     wanted = next(value for value in (group.lr, plan.lr, lr) if value is not None)
     parameters = [p for p in group.parameters if p.requires_grad]
     common = {"lr": wanted, PEAK: wanted}
     if group.weight_decay is not None or settings.decay_all:
-        decay = settings.weight_decay if group.weight_decay is None else group.weight_decay
+        decay = weight_decay if group.weight_decay is None else group.weight_decay
         return [{"params": parameters, "weight_decay": decay, **common}]
     return [
-        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": settings.weight_decay, **common},
+        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": weight_decay, **common},
         {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0, **common},
     ]
 

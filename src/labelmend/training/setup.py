@@ -45,6 +45,7 @@ JUDGED_FROM = 5
 
 AUTO_BATCH = (32, 250)
 LR_OF_125 = 0.2
+WEIGHT_DECAY = 5e-4
 
 
 def resolve_augmentation(
@@ -161,6 +162,7 @@ class Setup:
         flip_average: whether predictions are averaged over each image and its mirror image.
         batch_size: images a step.
         lr: peak learning rate.
+        weight_decay: of weights.
         networks: placed, and fitted to the data.
         fold_of: int64 (N,), which head is kept from each image, where heads are; else None.
     """
@@ -175,6 +177,7 @@ class Setup:
     flip_average: bool
     batch_size: int
     lr: float
+    weight_decay: float
     networks: list[Classifier]
     fold_of: Tensor | None = None
 
@@ -251,6 +254,7 @@ def set_up(
         flip_average=training.flip_average and augmentation.flip,
         batch_size=batch_size,
         lr=resolve_lr(training, batch_size),
+        weight_decay=WEIGHT_DECAY if training.weight_decay is None else training.weight_decay,
         networks=networks,
     )
 
@@ -280,6 +284,7 @@ def _set_up_heads(
         flip_average=False,
         batch_size=batch_size,
         lr=resolve_lr(settings.training, batch_size),
+        weight_decay=1 / count if settings.training.weight_decay is None else settings.training.weight_decay,
         networks=networks,
         fold_of=assign_folds(
             _judged_together(train_set), torch.from_numpy(train_set.given_labels), generator
@@ -320,6 +325,7 @@ def describe(setup: Setup, train_set: ImageSet, members: int) -> dict[str, Any]:
         "images": len(train_set),
         "batch_size": setup.batch_size,
         "lr": setup.lr,
+        "weight_decay": setup.weight_decay,
         **machine(),
     }
 

@@ -95,7 +95,9 @@ class Stages:
             self.plans = self.method.optimizers(earlier)
             for name, plan in self.plans.items():
                 if name not in self.optimizers:
-                    self.optimizers[name] = build_optimizer(plan, self.settings, self.setup.lr)
+                    self.optimizers[name] = build_optimizer(
+                        plan, self.settings, self.setup.lr, self.setup.weight_decay
+                    )
 
     def _frozen_parts(self) -> list[nn.Module]:
         names = self.stage.frozen

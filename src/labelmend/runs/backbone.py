@@ -1,0 +1,90 @@
+"""The frozen backbone of a run: loaded before it, kept with it, and what embeds images on the way in."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from labelmend.config import NetworkSettings, TrainingSettings
+from labelmend.data.assemble import EmbedListing
+from labelmend.data.decode import ProgressCallback
+from labelmend.data.features import embed_listing
+from labelmend.errors import RunError
+from labelmend.models.pretrained import Backbone, load_backbone
+from labelmend.tensors import load_tensors, save_tensors
+from labelmend.training.arithmetic import Arithmetic, find_device
+from labelmend.training.embedder import FrozenBackbone, embedding_arithmetic
+
+CACHE = ".features"
+"""Folder beside the runs that holds the features of all images; may be deleted at any time."""
+
+
+def cache_beside(folder: Path) -> Path:
+    """Where the features of the images of a run are kept, given its folder."""
+    return folder.absolute().parent / CACHE
+
+
+def load_frozen(network: NetworkSettings, training: TrainingSettings) -> FrozenBackbone:
+    """The backbone that the settings name, with its weights, on the device of the run.
+
+    Raises:
+        SettingsError: If it or its weights cannot be loaded.
+    """
+    weights = None if network.weights is None else Path(network.weights)
+    backbone = load_backbone(network.network, weights=weights, pretrained=network.pretrained)
+    return FrozenBackbone(backbone, embedding_arithmetic(find_device(training.device), training.precision))
+
+
+def describe_frozen(frozen: FrozenBackbone) -> dict[str, Any]:
+    """What is needed to build a frozen backbone again beside its weights, as JSON-able values."""
+    return {
+        "name": frozen.backbone.name,
+        "precision": frozen.arithmetic.precision,
+        "fingerprint": frozen.fingerprint,
+        **asdict(frozen.backbone.preprocessing),
+    }
+
+
+def save_frozen(frozen: FrozenBackbone, file: Path) -> None:
+    """Write the weights of a frozen backbone: its run predicts without fetching any."""
+    save_tensors(file, frozen.backbone.model.state_dict(), {})
+
+
+def restore_frozen(description: dict[str, Any], file: Path, device: str) -> FrozenBackbone:
+    """The inverse of ``save_frozen``.
+
+    Raises:
+        RunError: If the weights are not those that the run was trained with.
+    """
+    backbone = Backbone(description["name"], pretrained=False)
+    tensors, _ = load_tensors(file)
+    try:
+        backbone.model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise RunError(f"{file} holds no weights of {description['name']}: {error}") from None
+    frozen = FrozenBackbone(
+        backbone, Arithmetic(find_device(device), description["precision"], "channels_last")
+    )
+    if frozen.fingerprint != description["fingerprint"]:
+        raise RunError(
+            f"{file} holds other weights than the run was trained with; take it from a copy of the run"
+        )
+    return frozen
+
+
+def embedding(
+    frozen: FrozenBackbone, cache: Path | None, progress: ProgressCallback | None = None
+) -> EmbedListing:
+    """What makes features of the images of a listing.
+
+    Args:
+        frozen: the backbone.
+        cache: folder of features; None keeps none beyond the process.
+        progress: called with (images done, images in all).
+    """
+    if cache is None:
+        cache = Path(tempfile.mkdtemp(prefix="labelmend-features-"))
+    return partial(embed_listing, embedder=frozen, cache=cache, progress=progress)

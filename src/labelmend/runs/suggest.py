@@ -1,0 +1,51 @@
+"""Which recipe suits the images at hand."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+from importlib.util import find_spec
+from typing import Any
+
+from labelmend.config import Settings
+from labelmend.data import sources
+from labelmend.errors import LabelmendWarning
+from labelmend.models.registry import AUTO
+from labelmend.models.resnet import CIFAR_STEM_UP_TO
+from labelmend.runs.jobs import absolute, reading_of
+from labelmend.settings.loading import DEFAULT_RECIPE
+
+PHOTOS = "photos"
+
+
+def suggest_recipe(settings: Settings, data: Any) -> str:
+    """The recipe for the images at hand, where none was asked for: ``photos`` above 64 px, else ``fast``.
+
+    Args:
+        settings: what was asked for; a network or an image size that was settles it.
+        data: as for ``prepare``.
+
+    Raises:
+        DataError: If the images cannot be listed.
+
+    Warns:
+        LabelmendWarning: If these are photographs, and what their recipe needs is not installed.
+    """
+    if settings.network.network != AUTO:
+        return PHOTOS if settings.network.frozen else DEFAULT_RECIPE
+    wanted = settings.data
+    size = wanted.image_size or sources.usual_size(
+        data, split=wanted.split, **reading_of(replace(wanted, root=absolute(wanted.root)))
+    )
+    if not settings.network.frozen and (size is None or size <= CIFAR_STEM_UP_TO):
+        return DEFAULT_RECIPE
+    if find_spec("timm") is None:
+        warnings.warn(
+            f"images of {size} px are best judged by features of a pretrained network, which is not "
+            "installed: pip install 'labelmend[photos]'; going on with one that is trained from scratch, "
+            "which takes far longer",
+            LabelmendWarning,
+            stacklevel=2,
+        )
+        return DEFAULT_RECIPE
+    return PHOTOS

@@ -1,0 +1,109 @@
+"""Photographs on features of a frozen backbone: from a folder to predictions."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import labelmend
+from labelmend.errors import LabelmendWarning, RunError, SettingsError
+from labelmend.runs import suggest
+from labelmend.runs.backbone import CACHE
+from labelmend.runs.suggest import suggest_recipe
+from labelmend.settings.loading import resolve
+
+pytest.importorskip("timm")
+OFFLINE = {"network": "efficientnet_lite0", "frozen": True}
+
+
+def photo(generator, striped: bool) -> Image.Image:
+    pixels = generator.integers(0, 60, (80, 100, 3), dtype=np.uint8)
+    if striped:
+        pixels[::8] += 180
+    else:
+        pixels[20:60, 30:70, 0] += 180
+    return Image.fromarray(pixels)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """Two classes of twelve; one picture of each is in the folder of the other."""
+    folder, generator = tmp_path_factory.mktemp("photos"), np.random.default_rng(0)
+    for name, striped in (("stripes", True), ("square", False)):
+        (folder / name).mkdir()
+        for number in range(12):
+            photo(generator, striped != (number == 0)).save(folder / name / f"{number}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(photos, tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "run"
+    return labelmend.fit(photos, out=out, recipe="photos", epochs=30, **OFFLINE)
+
+
+def test_wrong_labels_have_the_lowest_quality(run):
+    frame = run.verdicts.frame.set_index("id")
+    assert set(frame.label_quality.nsmallest(2).index) == {"stripes/0.png", "square/0.png"}
+    assert frame.predicted_label["stripes/0.png"] == "square"
+
+
+def test_a_run_predicts_by_itself_and_the_same_from_its_folder(run, photos, monkeypatch):
+    monkeypatch.setattr("labelmend.models.pretrained.get", None)  # nothing is fetched
+    sources = [photos / "stripes" / "3.png", photos / "square" / "3.png"]
+    again = labelmend.load_run(run.folder)
+    assert list(again.predict(sources)) == ["stripes", "square"]
+    assert np.array_equal(again.predict_proba(sources), run.predict_proba(sources))
+    assert again.predict(np.asarray(Image.open(sources[0]))).tolist() == ["stripes"]
+
+
+def test_features_are_kept_beside_the_run_and_used_again(run, photos, monkeypatch):
+    assert (run.folder.parent / CACHE).is_dir()
+
+    def never(self, pixels):
+        raise AssertionError("embedded again")
+
+    monkeypatch.setattr("labelmend.training.embedder.FrozenBackbone.__call__", never)
+    labelmend.fit(photos, out=run.folder.parent / "second", recipe="photos", epochs=1, **OFFLINE)
+
+
+def test_other_weights_in_the_folder_are_refused(run, tmp_path):
+    import shutil
+
+    from labelmend.tensors import load_tensors, save_tensors
+
+    copy = tmp_path / "copy"
+    shutil.copytree(run.folder, copy)
+    tensors, _ = load_tensors(copy / "backbone.safetensors")
+    name = next(name for name, value in tensors.items() if value.is_floating_point())
+    save_tensors(copy / "backbone.safetensors", {**tensors, name: tensors[name] + 1}, {})
+    with pytest.raises(RunError, match="backbone.safetensors"):
+        labelmend.load_run(copy)
+
+
+def test_noise_is_that_of_the_pixels_and_the_truth_is_kept(photos):
+    noisy = labelmend.fit(
+        photos, recipe="photos", noise="symmetric:0.25:seed=1", epochs=1, **OFFLINE
+    ).verdicts.frame
+    plain = labelmend.fit(photos, recipe="fast", noise="symmetric:0.25:seed=1", epochs=1, widths=[4])
+    assert noisy.given_label.tolist() == plain.verdicts.frame.given_label.tolist()
+
+
+def test_recipe_by_the_size_of_the_images(photos, tmp_path, monkeypatch):
+    small = tmp_path / "small"
+    for name in ("a", "b"):
+        (small / name).mkdir(parents=True)
+        Image.new("RGB", (32, 32)).save(small / name / "0.png")
+    assert suggest_recipe(resolve(), photos) == "photos"
+    assert suggest_recipe(resolve(), small) == "fast"
+    assert suggest_recipe(resolve(overrides={"image_size": 32}), photos) == "fast"
+    assert suggest_recipe(resolve(overrides={"network": "resnet18"}), photos) == "fast"
+    assert suggest_recipe(resolve(overrides=OFFLINE), small) == "photos"
+    assert suggest_recipe(resolve(), "digits") == "fast"
+    monkeypatch.setattr(suggest, "find_spec", lambda name: None)
+    with pytest.warns(LabelmendWarning, match=r"pip install 'labelmend\[photos\]'"):
+        assert suggest_recipe(resolve(), photos) == "fast"
+
+
+def test_only_networks_of_a_library_can_be_frozen(photos):
+    with pytest.raises(SettingsError, match="--network resnet18 cannot be frozen"):
+        labelmend.fit(photos, network="resnet18", frozen=True, epochs=1)
