@@ -10,8 +10,8 @@ from labelmend.runs import folder as run_folder
 from labelmend.runs import jobs
 from labelmend.runs.backbone import cache_beside
 from labelmend.runs.run import Run, load_run
-from labelmend.runs.suggest import suggest_recipe
-from labelmend.settings.loading import resolve
+from labelmend.runs.suggest import settle
+from labelmend.settings.loading import DEFAULT_RECIPE, resolve
 from labelmend.training.listener import Listener
 
 __all__ = ["Run", "fit", "load_run", "resume"]
@@ -58,18 +58,18 @@ def fit(
     """
     if isinstance(test, str | Path):
         settings["test"], test = str(test), None
-    if recipe is None:
-        recipe = suggest_recipe(resolve(method=method, overrides=settings), data)
-    resolved = resolve(recipe, method, settings)
+    # Settings that cannot be are told before the data is looked at.
+    resolve(DEFAULT_RECIPE if recipe is None else recipe, method, settings)
     if out is None:
-        return jobs.start(jobs.prepare(resolved, data, test), listener=listener)
-    folder = Path(out)
-    run_folder.check_apart(folder, (data, resolved.data.test))
-    with run_folder.claimed(folder, overwrite):
         return jobs.start(
-            jobs.prepare(resolved, data, test, cache=cache_beside(folder)),
-            folder,
-            listener=listener,
+            jobs.prepare(settle(data, recipe, method, settings), data, test), listener=listener
+        )
+    folder = Path(out)
+    run_folder.check_apart(folder, (data, settings.get("test")))
+    with run_folder.claimed(folder, overwrite):
+        resolved = settle(data, recipe, method, settings)
+        return jobs.start(
+            jobs.prepare(resolved, data, test, cache=cache_beside(folder)), folder, listener=listener
         )
 
 

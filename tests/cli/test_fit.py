@@ -9,7 +9,7 @@ from labelmend.settings.retired import RETIRED
 def test_flags_become_overrides():
     found = parse_fit(["photos", "--epochs", "3", "--batch_size=64", "--out", "runs/a_b", "--overwrite"])
     assert (found.data, found.out, found.overwrite) == ("photos", "runs/a_b", True)
-    assert (found.recipe, found.method) == ("fast", "mend")
+    assert (found.recipe, found.method) == (None, "mend")
     assert found.overrides == {"epochs": 3.0, "batch_size": 64}
 
 

@@ -42,7 +42,7 @@ def run(photos, tmp_path_factory):
 
 
 def test_wrong_labels_have_the_lowest_quality(run):
-    frame = run.verdicts.frame.set_index("id")
+    frame = run.verdicts.table.set_index("id")
     assert set(frame.label_quality.nsmallest(2).index) == {"stripes/0.png", "square/0.png"}
     assert frame.predicted_label["stripes/0.png"] == "square"
 
@@ -76,16 +76,16 @@ def test_other_weights_in_the_folder_are_refused(run, tmp_path):
     tensors, _ = load_tensors(copy / "backbone.safetensors")
     name = next(name for name, value in tensors.items() if value.is_floating_point())
     save_tensors(copy / "backbone.safetensors", {**tensors, name: tensors[name] + 1}, {})
-    with pytest.raises(RunError, match="backbone.safetensors"):
+    with pytest.raises(RunError, match=r"backbone\.safetensors"):
         labelmend.load_run(copy)
 
 
 def test_noise_is_that_of_the_pixels_and_the_truth_is_kept(photos):
     noisy = labelmend.fit(
         photos, recipe="photos", noise="symmetric:0.25:seed=1", epochs=1, **OFFLINE
-    ).verdicts.frame
+    ).verdicts.table
     plain = labelmend.fit(photos, recipe="fast", noise="symmetric:0.25:seed=1", epochs=1, widths=[4])
-    assert noisy.given_label.tolist() == plain.verdicts.frame.given_label.tolist()
+    assert noisy.given_label.tolist() == plain.verdicts.table.given_label.tolist()
 
 
 def test_recipe_by_the_size_of_the_images(photos, tmp_path, monkeypatch):

@@ -5,7 +5,7 @@ import pytest
 from labelmend.settings.loading import DEFAULT_METHOD, DEFAULT_RECIPE, read_recipe, recipe_names, resolve
 from labelmend.settings.saving import to_dict
 
-OF_LIBRARIES = {"pretrained": True, "weights": None}
+OF_LIBRARIES = {"pretrained": True, "frozen": False, "weights": None}
 DATA = {
     "labels": None,
     "noise": None,
@@ -59,7 +59,7 @@ RECIPES = {
             "lr": None,
             "momentum": 0.9,
             "nesterov": True,
-            "weight_decay": 5e-4,
+            "weight_decay": None,
             "decay_all": False,
             "lr_warmup": 0.1,
             "lr_schedule": "linear",
@@ -141,6 +141,23 @@ def changed(recipe, **sections):
     } | {"seed": recipe["seed"]}
 
 
+FAST = RECIPES["fast"]
+RECIPES["photos"] = {
+    **FAST,
+    "method": {
+        **FAST["method"],
+        "easy_percent": 95.0,
+        "min_votes": 7,
+        "min_agreement": 1.0,
+        "neighbours": 30,
+        "strong_views": False,
+        "mixup_alpha": 0.0,
+        "warmup_mixup": 0.0,
+    },
+    "network": {**FAST["network"], "activation": "relu", "frozen": True},
+    "augmentation": {**FAST["augmentation"], "cutout": 0.0, "jitter": 0.0},
+    "training": {**FAST["training"], "lr": 1.0, "test_every": 10},
+}
 PAPER = RECIPES["cifar10-paper"]
 RECIPES |= {
     "cifar10n-worse-paper": changed(PAPER, method={"easy_percent": 50.0}),

@@ -18,7 +18,7 @@ from labelmend.methods import METHODS
 from labelmend.runs import folder as run_folder
 from labelmend.runs import jobs
 from labelmend.runs.backbone import cache_beside
-from labelmend.runs.suggest import suggest_recipe
+from labelmend.runs.suggest import settle
 from labelmend.settings.loading import (
     DEFAULT_METHOD,
     DEFAULT_RECIPE,
@@ -155,16 +155,15 @@ def parse_fit(argv: Sequence[str]) -> FitArguments:
 def main(argv: Sequence[str]) -> None:
     """Run ``labelmend fit``."""
     arguments = parse_fit(argv)
-    recipe = arguments.recipe or suggest_recipe(
-        resolve(method=arguments.method, overrides=arguments.overrides), arguments.data
-    )
-    settings = resolve(recipe, arguments.method, arguments.overrides)
+    # Settings that cannot be are told before the data is looked at.
+    resolve(arguments.recipe or DEFAULT_RECIPE, arguments.method, arguments.overrides)
     if arguments.out is None:
         folder = run_folder.next_folder(Path("runs"), arguments.data, arguments.method)
     else:
         folder = Path(arguments.out)
-    run_folder.check_apart(folder, (arguments.data, settings.data.test))
+    run_folder.check_apart(folder, (arguments.data, arguments.overrides.get("test")))
     with run_folder.claimed(folder, arguments.overwrite), plain_warnings():
+        settings = settle(arguments.data, arguments.recipe, arguments.method, arguments.overrides)
         with image_bar() as progress:
             job = jobs.prepare(settings, arguments.data, cache=cache_beside(folder), progress=progress)
         for line in describe_job(job):

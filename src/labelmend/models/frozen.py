@@ -31,13 +31,13 @@ class StandardFeatures(FeatureExtractor):
     def prepare(self, images: Tensor) -> None:
         """Take mean and spread from the features (M, d) of training images; constant ones become 0."""
         std, mean = torch.std_mean(images.double(), 0, correction=0)
-        spread = torch.where(std > 1e-6 * std.max().clamp(min=1e-12), std, torch.inf)
+        varies = std > 1e-6 * std.max().clamp(min=1e-12)
         self.mean.copy_(mean)
-        self.scale.copy_(spread * math.sqrt(self.feature_dim))
+        self.scale.copy_(torch.where(varies, 1 / (std * math.sqrt(self.feature_dim)), 0))
 
     def forward(self, images: Tensor) -> Tensor:
         """Cached features (B, d) to features (B, d)."""
-        return (images - self.mean) / self.scale
+        return (images - self.mean) * self.scale
 
 
 class FoldedHeads(nn.Module):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from labelmend.config import Settings
@@ -13,7 +15,7 @@ from labelmend.errors import LabelmendWarning
 from labelmend.models.registry import AUTO
 from labelmend.models.resnet import CIFAR_STEM_UP_TO
 from labelmend.runs.jobs import absolute, reading_of
-from labelmend.settings.loading import DEFAULT_RECIPE
+from labelmend.settings.loading import DEFAULT_RECIPE, resolve
 
 PHOTOS = "photos"
 
@@ -49,3 +51,20 @@ def suggest_recipe(settings: Settings, data: Any) -> str:
         )
         return DEFAULT_RECIPE
     return PHOTOS
+
+
+def settle(
+    data: Any,
+    recipe: str | Path | Mapping[str, Any] | None,
+    method: str | None,
+    overrides: Mapping[str, Any],
+) -> Settings:
+    """Settings of a run; see ``settings.loading.resolve``. Without a recipe, that which suits the images.
+
+    Raises:
+        SettingsError: If a name is unknown or a value is not allowed.
+        DataError: If the images cannot be listed.
+    """
+    if recipe is None:
+        recipe = suggest_recipe(resolve(method=method, overrides=overrides), data)
+    return resolve(recipe, method, overrides)
