@@ -61,9 +61,7 @@ def fit(
     # Settings that cannot be are told before the data is looked at.
     resolve(DEFAULT_RECIPE if recipe is None else recipe, method, settings)
     if out is None:
-        return jobs.start(
-            jobs.prepare(settle(data, recipe, method, settings), data, test), listener=listener
-        )
+        return jobs.start(jobs.prepare(settle(data, recipe, method, settings), data, test), listener=listener)
     folder = Path(out)
     run_folder.check_apart(folder, (data, settings.get("test")))
     with run_folder.claimed(folder, overwrite):
