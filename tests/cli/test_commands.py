@@ -1,4 +1,6 @@
 import csv
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,8 @@ from PIL import Image
 from labelmend.cli.main import main
 from labelmend.runs import folder as run_folder
 from labelmend.runs import jobs
+from labelmend.tensors import load_tensors
+from labelmend.training import state
 from labelmend.training.listener import Silent
 
 FLAGS = ["--epochs=4", "--batch-size=16", "--widths=8,8", "--depth=1", "--precision=float32"]
@@ -125,23 +129,35 @@ def test_resume_of_a_finished_run_says_so(run, capsys):
     assert "is finished; labelmend show" in capsys.readouterr().out
 
 
-class CtrlC(Silent):
-    def on_epoch(self, row):
-        raise KeyboardInterrupt
+class Signalled(Silent):
+    """Gets a signal in its third step, which is in the second epoch."""
+
+    def __init__(self, number):
+        self.number, self.steps = number, 0
+
+    def on_step(self, share):
+        self.steps += 1
+        if self.steps == 3:
+            os.kill(os.getpid(), self.number)
 
 
-def test_ctrl_c_names_the_resume_command_and_it_works(photos, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_run_after_the_step_and_says_how_to_go_on(
+    photos, run, tmp_path, monkeypatch, capsys, number, code
+):
     folder = tmp_path / "run"
     start = jobs.start
 
     def interrupted(job, out, *, listener):
-        return start(job, out, listener=CtrlC())
+        return start(job, out, listener=Signalled(number))
 
     monkeypatch.setattr(jobs, "start", interrupted)
-    assert main(["fit", str(photos), "--out", str(folder), *FLAGS]) == 130
-    assert f"labelmend resume {folder}" in capsys.readouterr().out
-    assert run_folder.is_unfinished(folder)
+    before = signal.getsignal(number)
+    command = ["fit", str(photos), "--out", str(folder), "--noise", "symmetric:0.2", *FLAGS]
+    assert main(command) == code
+    assert f"stopped; go on with:  labelmend resume {folder}\n" in capsys.readouterr().out
+    assert signal.getsignal(number) is before
+    assert load_tensors(folder / state.CHECKPOINT)[1]["under_way"] is not None
     assert main(["resume", str(folder)]) == 0
-    out = capsys.readouterr().out
-    assert "Verdicts" in out
-    assert run_folder.is_finished(folder)
+    assert "Verdicts" in capsys.readouterr().out
+    assert (folder / run_folder.VERDICTS_CSV).read_bytes() == (run / run_folder.VERDICTS_CSV).read_bytes()

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -98,3 +99,12 @@ def test_what_the_system_refuses_is_one_line_and_no_defect(error, words, capsys,
 def test_an_argument_with_a_nul_is_refused(capsys):
     assert cli.main(["fit", "a\0b"]) == 2
     assert "NUL" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("given", "used"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_threads_wait_without_spinning_unless_the_user_says_otherwise(monkeypatch, capsys, given, used):
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    if given is not None:
+        monkeypatch.setenv("OMP_WAIT_POLICY", given)
+    assert cli.main(["--version"]) == 0
+    assert os.environ["OMP_WAIT_POLICY"] == used

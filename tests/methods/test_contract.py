@@ -15,6 +15,7 @@ from labelmend.data.sources import load
 from labelmend.methods import METHODS
 from labelmend.methods.base import Scores, Task
 from labelmend.models.registry import build_network, describe_network
+from labelmend.training import state
 from labelmend.training.listener import Silent
 from labelmend.training.trainer import train
 from labelmend.verdicts.frame import to_frame
@@ -102,11 +103,41 @@ def test_resumes_bit_for_bit_after_a_kill(name, noisy_digits, digits_test, tmp_p
         resumed = train(*arguments, folder=tmp_path, resume=True)
     finally:
         torch.set_num_threads(threads)
-    assert same_records(whole.record, resumed.record)
-    assert same_weights(whole.network, resumed.network)
+    assert same_runs(whole, resumed)
+
+
+@every_method
+def test_resumes_bit_for_bit_between_two_steps(name, noisy_digits, digits_test, tmp_path):
+    """Ctrl-C in the middle of two epochs: the method remembers all it needs for the steps that are left."""
+    arguments = (settings(name, 4.0, ema_decay=0.9), noisy_digits, digits_test)
+    whole = train(*arguments)
+    for step in (5, 13):
+        with pytest.raises(KeyboardInterrupt):
+            train(*arguments, folder=tmp_path, listener=CtrlC(step), resume=step > 5)
+        assert state.read(tmp_path)[1]["under_way"] is not None
+    assert same_runs(whole, train(*arguments, folder=tmp_path, resume=True))
+
+
+class CtrlC(Silent):
+    """Sends the signal of Ctrl-C to its own process in a step."""
+
+    def __init__(self, step):
+        self.left = step
+
+    def on_step(self, share):
+        self.left -= 1
+        if self.left == 0:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def same_runs(first, second):
     drop = ("seconds", "preparation_seconds", "selection_seconds")
-    rows = [[{k: v for k, v in r.items() if k not in drop} for r in t.rows] for t in (whole, resumed)]
-    assert rows[0] == rows[1]
+    rows = [[{k: v for k, v in r.items() if k not in drop} for r in t.rows] for t in (first, second)]
+    return (
+        same_records(first.record, second.record)
+        and same_weights(first.network, second.network)
+        and rows[0] == rows[1]
+    )
 
 
 @every_method

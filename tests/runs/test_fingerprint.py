@@ -40,6 +40,7 @@ def other_pixels(image_set):
         (lambda s: replace(s, class_names=["cat", "cow"]), ["class names"]),
         (lambda s: replace(s, trusted=np.array([True, False, False])), ["trusted flags"]),
         (lambda s: replace(s, true_labels=np.array([0, 1, 1])), ["true labels"]),
+        (lambda s: replace(s, groups=["p", "p", "q"]), ["groups"]),
         (other_pixels, ["images"]),
         (lambda s: s.subset([0, 2, 1]), ["ids", "images"]),
         (lambda s: s.subset([0, 1]), ["ids", "given labels", "images"]),

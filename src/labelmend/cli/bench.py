@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from labelmend.bench.run import run_bench
-from labelmend.cli.messages import plain_warnings
+from labelmend.cli.messages import complain, plain_warnings
 
 
 def bench(file: str, out: str = "bench", document: str | None = None) -> None:
@@ -19,4 +19,8 @@ def bench(file: str, out: str = "bench", document: str | None = None) -> None:
         document: Markdown file whose tables are brought up to date.
     """
     with plain_warnings():
-        run_bench(Path(file), Path(out), None if document is None else Path(document))
+        try:
+            run_bench(Path(file), Path(out), None if document is None else Path(document))
+        except KeyboardInterrupt:
+            complain("stopped; the same command goes on from here")
+            raise

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import difflib
-import io
+import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
+from types import FrameType
 
 from labelmend import __version__
+from labelmend.cli.streams import lasting_streams, open_standard_streams
 from labelmend.errors import LabelmendError, SettingsError
 from labelmend.text import printable
 
@@ -39,7 +44,10 @@ Commands
 labelmend COMMAND --help explains each. --debug anywhere shows the traceback of an error.
 """
 
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143
+
+LASTING = ("fit", "resume", "bench")
+"""Commands whose work goes on where stdout cannot be written: it is in the folder."""
 
 
 def _help() -> str:
@@ -71,12 +79,26 @@ def run_command(argv: Sequence[str]) -> None:
         import_module("labelmend.cli.parsing").run_function(getattr(module, name), name, rest)
 
 
-def _show_any_text() -> None:
-    """Let stdout and stderr show what their encoding cannot write as an escape, instead of failing."""
-    for stream in (sys.stdout, sys.stderr):
-        # Tests and notebooks put other streams in their place.
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+class Terminated(KeyboardInterrupt):
+    """The system asks the process to end, as Ctrl-C does."""
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise Terminated
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM ends what is done inside as Ctrl-C does, unless whoever started the process ignores it."""
+    main_thread = threading.current_thread() is threading.main_thread()
+    if not main_thread or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _of_the_machine(error: Exception) -> str | None:
@@ -98,26 +120,33 @@ def _of_the_machine(error: Exception) -> str | None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point; returns the exit code: 0, 2 for bad input, 130 when interrupted, 1 for a defect."""
+    """Entry point; returns the exit code: 0, 2 for bad input, 130 or 143 when stopped, 1 for a defect."""
+    # Threads that spin while they wait for each other take the processor from one another on a busy machine:
+    # two are then many times slower than one. It must be set before PyTorch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
-    _show_any_text()
+    open_standard_streams()
+    with lasting_streams(essential=arguments[:1] not in ([name] for name in LASTING)), _terminable():
+        return _exit_code(arguments, debug)
+
+
+def _exit_code(arguments: list[str], debug: bool) -> int:
     try:
         if any("\0" in argument for argument in arguments):
             raise SettingsError("an argument holds a NUL character, which no path or value can")
         run_command(arguments)
+        sys.stdout.flush()
     except LabelmendError as error:
         if debug:
             raise
         print(f"labelmend: error: {error}", file=sys.stderr)
         return 2
+    except Terminated:
+        return TERMINATED
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of a pipe (head, less) has seen enough; nothing is left to tell it.
-        sys.stderr.close()
-        return 0
     except Exception as error:
         if debug:
             raise

@@ -122,11 +122,10 @@ class ProgressView:
     ) -> None:
         """Remove the bar; say how to go on if the run was interrupted."""
         self.progress.stop()
-        if kind is KeyboardInterrupt and run_folder.is_unfinished(self.folder):
+        if kind is not None and issubclass(kind, KeyboardInterrupt):
             self.console.print()
-            self.console.print(
-                plain(f"stopped; go on from the last epoch with:  labelmend resume {self.folder}")
-            )
+            if run_folder.is_unfinished(self.folder):
+                self.console.print(plain(f"stopped; go on with:  labelmend resume {self.folder}"))
 
     def on_start(self, info: dict[str, Any]) -> None:
         """Print what is trained on what, and start the bar."""

@@ -60,6 +60,8 @@ class AnchorVotes(nn.Module):
             negative are all high.
     """
 
+    warned: Tensor
+
     def __init__(
         self,
         task: Task,
@@ -90,7 +92,7 @@ class AnchorVotes(nn.Module):
             device=task.device,
         )
         self.quality: dict[str, float] = {}
-        self.warned = False
+        self.register_buffer("warned", torch.tensor(False))
         self.hallucinator: Hallucinator | None = None
         if hallucinator == "learned":
             self.hallucinator = Hallucinator(task.networks[0].feature_dim, generator=task.generator)
@@ -184,7 +186,7 @@ class AnchorVotes(nn.Module):
             return
         self.quality = found.report()
         if found.degenerate and not self.warned:
-            self.warned = True
+            self.warned.fill_(True)
             warnings.warn(
                 f"the hallucinator has degenerated: {found.partner:.0%} of the variance of its anchors comes "
                 f"from the partner, and they reach {found.spread:.0%} of the hard samples that anchors in "

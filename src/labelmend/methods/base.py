@@ -133,7 +133,7 @@ class Task:
 class Method(nn.Module):
     """Base class: a module whose hooks the training loop calls; only ``loss`` must be written.
 
-    What a method remembers between epochs is a buffer, a parameter or a submodule: these move to the device
+    What a method remembers between steps is a buffer, a parameter or a submodule: these move to the device
     and are saved and restored with the run. The networks are in ``task``, and are saved by the loop.
 
     Args:

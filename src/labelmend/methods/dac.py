@@ -76,12 +76,16 @@ class Dac(Method):
     settings: DacSettings
     average: Tensor
     first_cost: Tensor
+    abstaining: Tensor
+    cost: Tensor
     abstained: Tensor
 
     def __init__(self, settings: DacSettings, task: Task) -> None:
         super().__init__(settings, task)
         self.register_buffer("average", torch.tensor(0.0))
         self.register_buffer("first_cost", torch.tensor(-1.0))
+        self.register_buffer("abstaining", torch.tensor(False))
+        self.register_buffer("cost", torch.tensor(0.0))
         self.register_buffer("abstained", torch.zeros(len(task.given_labels), dtype=torch.bool))
 
     @classmethod
@@ -106,11 +110,11 @@ class Dac(Method):
         """
         kept = (~self.abstained).nonzero()[:, 0].cpu()
         risen = (progress.stage_share - self.settings.learn) / (1 - self.settings.learn)
-        self.abstaining = progress.stage == 0 and risen >= 0
+        self.abstaining.fill_(progress.stage == 0 and risen >= 0)
         if self.abstaining:
             if self.first_cost < 0:
                 self.first_cost.copy_(self.average / FIRST_COST_DIVISOR)
-            self.cost = self.first_cost + (FINAL_COST - self.first_cost) * risen
+            self.cost.copy_(self.first_cost + (FINAL_COST - self.first_cost) * risen)
         return self.shuffled_steps(kept if progress.stage == 1 and len(kept) > 1 else None)
 
     def loss(self, batch: Batch, progress: Progress) -> Tensor:

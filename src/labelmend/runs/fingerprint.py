@@ -37,6 +37,7 @@ def fingerprint(image_set: ImageSet) -> dict[str, str]:
         "ids": _of_json(image_set.ids),
         "given labels": _of_array(image_set.given_labels.astype("<i8")),
         "trusted flags": _of_array(image_set.trusted),
+        "groups": _of_json(image_set.groups),
         "true labels": _of_array(image_set.true_labels),
         "images": _of_images(image_set.images),
     }

@@ -186,7 +186,7 @@ def start(job: Job, out: str | Path | None = None, *, listener: Listener | None 
         return _run_of(train(job.settings, job.train_set, job.test_set, listener=listener), job, None)
     folder = Path(out)
     # What cannot be used on this machine is found before anything is replaced.
-    precision, memory_format = _arithmetic(job.settings)
+    precision, memory_format = _arithmetic(job)
     run_folder.create(folder)
     write_json(
         folder / run_folder.DATA,
@@ -212,9 +212,12 @@ def start(job: Job, out: str | Path | None = None, *, listener: Listener | None 
     return go_on(folder, job, listener)
 
 
-def _arithmetic(settings: Settings) -> tuple[str, str]:
-    training = settings.training
+def _arithmetic(job: Job) -> tuple[str, str]:
+    """Precision and memory format of a run, settled by what the device is."""
+    training = job.settings.training
     device = find_device(training.device)
+    if job.train_set.has_features:
+        return "float32", "contiguous"
     chosen = choose_arithmetic(device, training.precision, training.memory_format)
     return chosen.precision, chosen.memory_format
 

@@ -13,7 +13,7 @@ from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from torch import Tensor
 
-from labelmend.errors import RunError
+from labelmend.errors import DivergedError
 
 FIT_ALL_UP_TO = 200_000
 FIT_SUBSAMPLE = 100_000
@@ -73,11 +73,11 @@ def loss_mixture(
         seed: of the initialisation, and of the subsample fitted when N is above 200,000.
 
     Raises:
-        RunError: If a loss is not finite.
+        DivergedError: If a loss is not finite.
     """
     bad = int((~torch.isfinite(losses)).sum())
     if bad:
-        raise RunError(
+        raise DivergedError(
             f"{bad} of {losses.numel()} losses are not finite: training diverged; "
             "lower --lr, or take back what else was set, such as --temperature"
         )
@@ -121,7 +121,7 @@ def easiness(
         see ``loss_mixture``, hence all 1 when all losses are equal.
 
     Raises:
-        RunError: If a loss is not finite.
+        DivergedError: If a loss is not finite.
     """
     return loss_mixture(losses, max_iter, tol, reg_covar, seed).easiness
 

@@ -17,6 +17,7 @@ from labelmend.methods.base import Method, Task
 from labelmend.tensors import all_finite, load_tensors, pack, save_tensors, unpack
 from labelmend.training.budget import Spent
 from labelmend.training.ema import WeightAverage
+from labelmend.training.epoch import Epoch
 from labelmend.training.mirroring import Mirroring
 from labelmend.training.optimizers import load_optimizer_tensors, optimizer_tensors
 from labelmend.training.setup import Setup
@@ -42,6 +43,7 @@ class Resumable(Protocol):
     epoch: int
     stage_epoch: int
     rows: list[dict[str, Any]]
+    under_way: Epoch | None
 
     def enter(self, stage: int, again: bool = False) -> None:
         """Begin a stage, or take it up again."""
@@ -53,7 +55,7 @@ State = tuple[dict[str, Tensor], dict[str, Any]]
 
 
 def capture(trainer: Resumable) -> State:
-    """Everything that a run needs to go on from the end of an epoch."""
+    """Everything that a run needs to go on from between two steps."""
     tensors = {
         **pack(trainer.method.state_dict(), "method"),
         **pack(trainer.validation.tensors(), "validation"),
@@ -76,7 +78,11 @@ def capture(trainer: Resumable) -> State:
         "memory_format": trainer.setup.arithmetic.memory_format,
         "mirroring": asdict(trainer.setup.mirroring),
         "rows": trainer.rows,
+        "under_way": None,
     }
+    if trainer.under_way is not None:
+        tensors |= pack(trainer.under_way.tensors(), "under_way")
+        info["under_way"] = trainer.under_way.info()
     return tensors, info
 
 
@@ -127,6 +133,9 @@ def restore(trainer: Resumable, state: State) -> None:
         trainer.task.generator.set_state(tensors["method_generator"])
         trainer.epoch, trainer.stage_epoch = info["epoch"], info["stage_epoch"]
         trainer.rows, trainer.spent = info["rows"], Spent(**info["spent"])
+        if info["under_way"] is not None:
+            device = trainer.setup.arithmetic.device
+            trainer.under_way = Epoch.restored(unpack(tensors, "under_way"), info["under_way"], device)
     except (KeyError, IndexError, TypeError, RuntimeError) as error:
         raise _of_another_version(error, trainer.folder) from error
     weights = {name: tensor for name, tensor in tensors.items() if name.startswith(("network", "average"))}
@@ -147,14 +156,23 @@ def _of_another_version(error: Exception, folder: Path | None) -> RunError:
     )
 
 
-def keep(trainer: Resumable, row: dict[str, Any], folder: Path) -> None:
-    """Save the state after an epoch, beside the one before it, and add its row to the file of metrics.
+def save(trainer: Resumable, folder: Path) -> None:
+    """Save the state, beside the one before it.
 
     Raises:
         WriteError: If the system refuses; the state before stays.
     """
-    # The checkpoint first: it holds all rows, and a resumed run writes the file of metrics anew.
     save_tensors(folder / CHECKPOINT, *capture(trainer), previous=folder / PREVIOUS)
+
+
+def keep(trainer: Resumable, row: dict[str, Any], folder: Path) -> None:
+    """Save the state after an epoch, and add its row to the file of metrics.
+
+    Raises:
+        WriteError: If the system refuses; the state before stays.
+    """
+    # The state first: it holds all rows, and a resumed run writes the file of metrics anew.
+    save(trainer, folder)
     append_line(folder / METRICS, json.dumps(row))
 
 

@@ -28,6 +28,7 @@ from labelmend.training.batch import TrainingBatch
 from labelmend.training.budget import Spent, share_spent
 from labelmend.training.course import SLACK, within
 from labelmend.training.ema import WeightAverage
+from labelmend.training.epoch import Epoch
 from labelmend.training.flops import FlopMeter
 from labelmend.training.listener import Listener, Silent
 from labelmend.training.machine import machine
@@ -37,6 +38,7 @@ from labelmend.training.scoring import Probabilities, score_images
 from labelmend.training.seeds import Purpose, stream
 from labelmend.training.setup import describe, hold_out, set_up
 from labelmend.training.stages import Stages
+from labelmend.training.stopping import Stopping
 from labelmend.training.validation import Validation
 from labelmend.verdicts.evidence import confirm
 from labelmend.verdicts.record import SampleRecord
@@ -116,6 +118,7 @@ class Trainer:
         self.spent = Spent()
         self.epoch = self.stage_epoch = 0
         self.rows: list[dict[str, Any]] = []
+        self.under_way: Epoch | None = None
         if saved is None:
             self.enter(0)
         else:
@@ -203,13 +206,39 @@ class Trainer:
         return self.finish()
 
     def run_epoch(self) -> dict[str, Any]:
-        """Train one epoch, or as much of it as the budget allows; returns its metrics."""
-        started = time.perf_counter()
+        """Train one epoch, or as much of it as the budget allows; returns its metrics.
+
+        A run that was stopped in the middle of an epoch goes on there.
+        """
+        started, seconds_before = time.perf_counter(), self.spent.seconds
+        if self.under_way is None:
+            self.under_way = self._begin_epoch()
+        epoch = self.under_way
+        self.stages.train_mode()
+        with Stopping() as stopping:
+            self._take_steps(epoch, stopping, started, seconds_before)
+        self._use_heads(None)
+        self._check(epoch.losses)
+        if len(epoch.losses) == len(epoch.steps):
+            self.spent.epochs = epoch.epochs_before + 1
+        row = self._end_epoch(epoch.losses)
+        self.spent.seconds = seconds_before + time.perf_counter() - started
+        row |= self._evaluate()
+        self.under_way = None
+        return {
+            **row,
+            "flops": self.spent.flops,
+            "preparation_seconds": epoch.preparation,
+            "seconds": self.spent.seconds,
+        }
+
+    def _begin_epoch(self) -> Epoch:
+        """Let the method prepare an epoch, the first of a stage where one begins."""
+        started, seconds_before = time.perf_counter(), self.spent.seconds
         wanted = self.stages.course.stage_at(self.share)
         if wanted != self.stages.number:
             self.enter(wanted)
         self.epoch, self.stage_epoch = self.epoch + 1, self.stage_epoch + 1
-        seconds_before, epochs_before = self.spent.seconds, self.spent.epochs
         steps = self._trainable_steps(self.method.start_epoch(self.progress()))
         if not steps:
             raise RunError(
@@ -220,39 +249,33 @@ class Trainer:
         preparation = time.perf_counter() - started
         self.spent.seconds = seconds_before + preparation
         self.stages.forget_momentum()
-        self.stages.train_mode()
+        return Epoch(steps, self.spent.epochs, preparation)
 
-        losses: list[Tensor] = []
-        trained_on = 0
-        pixels_of = fetch(self.train_set.images, [step.index for step, _ in steps])
-        stage_end = self.stages.span[1]
-        for number, ((step, head), (_, pixels)) in enumerate(zip(steps, pixels_of, strict=True)):
+    def _take_steps(self, epoch: Epoch, stopping: Stopping, started: float, seconds_before: float) -> None:
+        """Take the steps that are left of an epoch; save the state between two where the run is to stop."""
+        trained_on, first = 0, time.perf_counter()
+        left, count, stage_end = epoch.left, len(epoch.steps), self.stages.span[1]
+        pixels_of = fetch(self.train_set.images, [step.index for step, _ in left])
+        for (step, head), (_, pixels) in zip(left, pixels_of, strict=True):
             self._use_heads(head)
-            losses.append(self.train_step(step, pixels, self.progress(number, len(steps))))
-            if (number + 1) % LOOK_EVERY == 0:
-                self._check(losses[-LOOK_EVERY:])
+            epoch.losses.append(self.train_step(step, pixels, self.progress(len(epoch.losses), count)))
+            if len(epoch.losses) % LOOK_EVERY == 0:
+                self._check(epoch.losses[-LOOK_EVERY:])
             self.spent.flops += self._counted()
-            self.spent.epochs += 1 / len(steps)
+            self.spent.epochs += 1 / count
             self.spent.seconds = seconds_before + time.perf_counter() - started
             trained_on += len(step.index)
-            per_image = (time.perf_counter() - started - preparation) / trained_on
-            self.spent.reserved = max(preparation, self._judging_seconds(per_image))
+            per_image = (time.perf_counter() - first) / trained_on
+            self.spent.reserved = max(epoch.preparation, self._judging_seconds(per_image))
+            epoch.ended = self.share >= stage_end - SLACK
             self.listener.on_step(self.share)
-            if self.share >= stage_end - SLACK:
-                break
-        self._use_heads(None)
-        self._check(losses)
-        if len(losses) == len(steps):
-            self.spent.epochs = epochs_before + 1
-        row = self._end_epoch(losses)
-        self.spent.seconds = seconds_before + time.perf_counter() - started
-        row |= self._evaluate()
-        return {
-            **row,
-            "flops": self.spent.flops,
-            "preparation_seconds": preparation,
-            "seconds": self.spent.seconds,
-        }
+            if stopping.asked:
+                self._check(epoch.losses)
+                if self.folder is not None:
+                    state.save(self, self.folder)
+                return
+            if epoch.ended:
+                return
 
     def _judging_seconds(self, per_image: float) -> float:
         """About how long a pass over all images takes, from the seconds that training takes for each."""
