@@ -10,14 +10,13 @@ def epoch():
         Step.of(torch.tensor([0, 4])),
         Step({"easy": torch.tensor([5]), "hard": torch.empty(0, dtype=torch.int64)}),
     ]
-    return Epoch(list(zip(steps, (None, 0, 3), strict=True)), 1.5, 0.25, [torch.tensor(0.5)])
+    return Epoch(list(zip(steps, (None, 0, 3), strict=True)), 1.5, 0.25, [torch.tensor(0.5)], 0.125)
 
 
-def same(first, second):
-    return (
-        first.role == second.role
-        and list(first.parts) == list(second.parts)
-        and all(torch.equal(a, b) for a, b in zip(first.parts.values(), second.parts.values(), strict=True))
+def same(one, other):
+    (first, head), (second, other_head) = one, other
+    return (first.role, head, list(first.parts)) == (second.role, other_head, list(second.parts)) and all(
+        torch.equal(a, b) for a, b in zip(first.parts.values(), second.parts.values(), strict=True)
     )
 
 
@@ -25,7 +24,7 @@ def test_it_comes_back():
     before = epoch()
     after = Epoch.restored(before.tensors(), before.info(), torch.device("cpu"))
     assert all(same(a, b) for a, b in zip(before.steps, after.steps, strict=True))
-    assert (after.epochs_before, after.preparation, after.ended) == (1.5, 0.25, False)
+    assert (after.epochs_before, after.preparation, after.rate, after.ended) == (1.5, 0.25, 0.125, False)
     assert after.losses == [torch.tensor(0.5)]
     assert after.losses[0].shape == ()
 

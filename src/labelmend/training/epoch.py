@@ -20,6 +20,7 @@ class Epoch:
         epochs_before: epochs of the run before this one.
         preparation: seconds that the method needed before the first step.
         losses: of the steps taken, scalars.
+        rate: learning rate of the last of them.
         ended: whether no further step is to be taken.
     """
 
@@ -27,6 +28,7 @@ class Epoch:
     epochs_before: float
     preparation: float
     losses: list[Tensor] = field(default_factory=list)
+    rate: float = 0.0
     ended: bool = False
 
     @property
@@ -50,6 +52,7 @@ class Epoch:
             ],
             "epochs_before": self.epochs_before,
             "preparation": self.preparation,
+            "rate": self.rate,
             "ended": self.ended,
         }
 
@@ -65,4 +68,5 @@ class Epoch:
                 place += length
             steps.append((Step(indices, role), head))
         losses = list(tensors["losses"].to(device))
-        return cls(steps, info["epochs_before"], info["preparation"], losses, info["ended"])
+        before, preparation = info["epochs_before"], info["preparation"]
+        return cls(steps, before, preparation, losses, info["rate"], info["ended"])

@@ -221,7 +221,7 @@ class Trainer:
         self._check(epoch.losses)
         if len(epoch.losses) == len(epoch.steps):
             self.spent.epochs = epoch.epochs_before + 1
-        row = self._end_epoch(epoch.losses)
+        row = self._end_epoch(epoch)
         self.spent.seconds = seconds_before + time.perf_counter() - started
         row |= self._evaluate()
         self.under_way = None
@@ -259,6 +259,7 @@ class Trainer:
         for (step, head), (_, pixels) in zip(left, pixels_of, strict=True):
             self._use_heads(head)
             epoch.losses.append(self.train_step(step, pixels, self.progress(len(epoch.losses), count)))
+            epoch.rate = self.stages.rate
             if len(epoch.losses) % LOOK_EVERY == 0:
                 self._check(epoch.losses[-LOOK_EVERY:])
             self.spent.flops += self._counted()
@@ -333,7 +334,7 @@ class Trainer:
         counted, self.meter.total = self.meter.total, 0.0
         return counted
 
-    def _end_epoch(self, losses: list[Tensor]) -> dict[str, Any]:
+    def _end_epoch(self, epoch: Epoch) -> dict[str, Any]:
         """What the method does at the end of an epoch; returns its metrics."""
         progress = self.progress()
         self.method.end_epoch(progress)
@@ -341,12 +342,12 @@ class Trainer:
             self.method.end_stage(progress)
         validated = self.validation.look(self.method)
         self.spent.flops += self._counted()
-        values = torch.stack(losses).tolist() if losses else []
+        values = torch.stack(epoch.losses).tolist()
         row: dict[str, Any] = {
             "epoch": self.epoch,
             "share": self.share,
-            "loss": math.fsum(values) / max(len(values), 1),
-            "lr": self.stages.rate,
+            "loss": math.fsum(values) / len(values),
+            "lr": epoch.rate,
             **self.method.metrics(),
             **validated,
         }
