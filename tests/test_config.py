@@ -11,6 +11,7 @@ from labelmend.config import (
     Range,
     Settings,
     TrainingSettings,
+    moved,
 )
 from labelmend.errors import SettingsError
 
@@ -94,6 +95,12 @@ def test_values_at_the_ends_and_none_are_taken():
     AugmentationSettings(crop=0, cutout=1.0, jitter=0.0)
     TrainingSettings(momentum=0.0, lr_warmup=0.0, ema_decay=0.0, validation=0.5, lr_milestones=[])
     TrainingSettings(batch_size=None, lr=None, lr_milestones=[0.3, 0.6, 0.8])
+
+
+def test_numbers_off_their_defaults_are_named_as_flags():
+    assert moved(TrainingSettings(), NetworkSettings(depth=3)) == []
+    settings = TrainingSettings(lr=0.4, weight_decay=1.0, nesterov=False, batch_size=8)
+    assert moved(settings) == ["--lr 0.4", "--weight-decay 1"]
 
 
 @pytest.mark.parametrize("seed", [-1, 2**63])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from itertools import pairwise
 from typing import Any, ClassVar, Literal
 
@@ -297,6 +297,17 @@ class TrainingSettings(Checked):
             self.lr_milestones,
             "a rising list of shares in (0, 1)",
         )
+
+
+def moved(*sections: Checked) -> list[str]:
+    """Flags of the numbers that are not at their defaults, with their values."""
+    found = []
+    for section in sections:
+        for entry in fields(section):  # type: ignore[arg-type]
+            value = getattr(section, entry.name)
+            if isinstance(value, float) and value != entry.default:
+                found.append(f"--{entry.name.replace('_', '-')} {value:g}")
+    return found
 
 
 @dataclass

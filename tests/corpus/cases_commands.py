@@ -297,7 +297,7 @@ MODEL_EDITS = {
     "options": {"widths": [100_000], "depth": 1, "activation": "gelu"},
     "members": 10**30,
     "flip_average": "yes",
-    "num_outputs": 10**9,
+    "num_outputs": None,
 }
 
 

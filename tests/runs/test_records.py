@@ -38,7 +38,7 @@ EVERYTHING = [..., None, "x", 7, -1, [], {}, True, math.nan, math.inf, 10**30]
 TAKEN = {
     "network": [],
     "image_size": [7],
-    "num_outputs": [..., None, 7],
+    "num_outputs": [..., 7],
     "options": [],
     "flip_average": [True],
     "members": [..., 7],
@@ -66,6 +66,11 @@ def test_what_a_run_writes_is_read_as_it_is(tmp_path):
     path = tmp_path / "f.json"
     path.write_text(json.dumps(MODEL))
     assert read_model(path) == MODEL
+    features = {**MODEL, "network": "features", "image_size": 1280, "channels": 1, "options": {}}
+    features["backbone"] = {"name": "efficientnet_lite0", "precision": "float32", "fingerprint": "x"}
+    features = without(without(features, "mean"), "std")
+    path.write_text(json.dumps(features))
+    assert read_model(path) == features
     older = {**without(without(MODEL, "options"), "num_outputs"), **MODEL["options"]}
     path.write_text(json.dumps(older))
     assert read_model(path) == older
@@ -113,6 +118,9 @@ def test_every_key_is_checked_and_the_file_is_named(tmp_path, values, model):
         ({"classes": ["cat", "cat"]}, "1 names of 2 classes"),
         ({"classes": ["a", "b", "c"]}, "3 names of 2 classes"),
         ({"mean": [0.5]}, "not of 3 channels"),
+        ({"network": "features", "options": {}}, "whose features"),
+        ({"pixel_range": [0]}, "pixel_range"),
+        ({"pixel_range": [0, math.inf]}, r"pixel_range\.1"),
         ({"std": [0.2, 0, 0.2]}, r"std\.1"),
         ({"num_outputs": 1}, "num_outputs"),
         ({"num_outputs": 10**9}, "1000000000 outputs for 2 classes"),

@@ -70,6 +70,12 @@ def test_recipes_and_settings_of_runs_are_read_that_way(tmp_path):
             read(tmp_path / "s.yaml")
 
 
+def test_a_wrong_value_in_the_settings_of_a_run_names_the_file(tmp_path):
+    (tmp_path / "settings.yaml").write_text("seed: true")
+    with pytest.raises(SettingsError, match=r"settings\.yaml: --seed is True, but must be a whole number"):
+        load(tmp_path / "settings.yaml")
+
+
 @pytest.mark.parametrize("text", ["method: 5", "method: [a]", "method: {name: 5}", "method: {name: [a]}"])
 def test_a_method_is_named_by_text(tmp_path, text):
     (tmp_path / "s.yaml").write_text(text)

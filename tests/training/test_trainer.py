@@ -180,7 +180,9 @@ def test_images_decoded_ahead_train_like_images_in_memory(method, noisy_digits):
 def test_divergence_is_noticed_at_once(noisy_digits):
     diverging = settings("ce", epochs=3)
     diverging.training.lr = 1e12
-    with pytest.raises(RunError, match="training diverged; lower --lr"):
+    diverging.training.weight_decay = 0.25
+    words = r"training diverged; lower --lr \(it is 1e\+12\), or take back what was set: --weight-decay 0\.25"
+    with pytest.raises(RunError, match=words):
         train(diverging, noisy_digits)
 
 

@@ -53,15 +53,16 @@ class ModelRecord(Record):
     """``model.json``: all that is needed to build the network again and to feed it."""
 
     network: Annotated[str, Field(max_length=100)]
-    image_size: Annotated[int, Field(ge=1, le=4096)]
+    image_size: Annotated[int, Field(ge=1, le=2**16)]
     channels: Literal[1, 3]
     num_classes: Annotated[int, Field(ge=2, lt=2**31)]
-    num_outputs: Annotated[int, Field(ge=2, lt=2**31)] | None = None
-    options: dict[str, Any] | None = None
+    num_outputs: Annotated[int, Field(ge=2, lt=2**31)] = 2
+    options: dict[str, Any] = {}
     classes: list[str]
     mean: list[Finite] | None = None
     std: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]] | None = None
     backbone: BackboneRecord | None = None
+    pixel_range: Annotated[list[Finite], Field(min_length=2, max_length=2)] | None = None
     flip_average: bool
     members: Annotated[int, Field(ge=1, le=64)] = 1
 
@@ -76,7 +77,7 @@ class ModelRecord(Record):
             raise ValueError("it has no means and deviations")
         elif not len(self.mean) == len(self.std) == self.channels:
             raise ValueError(f"means and deviations are not of {self.channels} channels")
-        extra = 0 if self.num_outputs is None else self.num_outputs - self.num_classes
+        extra = self.num_outputs - self.num_classes if "num_outputs" in self.model_fields_set else 0
         if not 0 <= extra <= MOST_OUTPUTS_BESIDE_CLASSES:
             raise ValueError(f"{self.num_outputs} outputs for {self.num_classes} classes")
         return self

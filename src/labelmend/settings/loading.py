@@ -148,5 +148,8 @@ def load(path: Path) -> Settings:
         SettingsError: If the file is missing, not YAML, or holds an unknown or wrong setting.
     """
     values = read_mapping(Path(path), "settings")
-    method_of(values)
-    return resolve(modernise(values, path))
+    try:
+        method_of(values)
+        return resolve(modernise(values, path))
+    except SettingsError as error:
+        raise SettingsError(f"{path}: {error}") from None

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from labelmend.config import Settings
+from labelmend.config import Settings, moved
 from labelmend.data.image_set import ImageSet
 from labelmend.data.loader import fetch
 from labelmend.errors import DivergedError, RunError
@@ -307,9 +307,16 @@ class Trainer:
         """Stop where training has diverged."""
         for value in torch.stack(losses).tolist() if losses else []:
             if not math.isfinite(value):
-                raise DivergedError(
-                    f"the loss is {value} in epoch {self.epoch}: training diverged; lower --lr"
-                )
+                raise self._diverged(f"the loss is {value} in epoch {self.epoch}")
+
+    def _diverged(self, what: str) -> DivergedError:
+        """Names the rate, and what else of the losses was set otherwise than by default."""
+        settings = self.settings
+        suspects = [
+            flag for flag in moved(settings.method, settings.training) if not flag.startswith("--lr ")
+        ]
+        told = f", or take back what was set: {', '.join(suspects)}" if suspects else ""
+        return DivergedError(f"{what}: training diverged; lower --lr (it is {self.setup.lr:g}){told}")
 
     def train_step(self, step: Step, pixels: Tensor, progress: Progress) -> Tensor:
         """The updates of one step; returns the sum of their losses."""
@@ -391,7 +398,7 @@ class Trainer:
         self.meter.close()
         model = self.method.final_model()
         if not all_finite(model.state_dict()):
-            raise DivergedError("the weights are no finite numbers: training diverged; lower --lr")
+            raise self._diverged("the weights are no finite numbers")
         model.eval()
         arithmetic = self.setup.arithmetic
         summary = {
