@@ -47,7 +47,7 @@ def with_optimizers():
 
     def give(method):
         for name, plan in method.optimizers(0).items():
-            method.task.optimizers[name] = build_optimizer(plan, TrainingSettings(), 0.1)
+            method.task.optimizers[name] = build_optimizer(plan, TrainingSettings(), 0.1, 5e-4)
         return method
 
     return give

@@ -25,7 +25,7 @@ CLASSES, SAMPLES = 4, 60
 every_method = pytest.mark.parametrize("name", list(METHODS))
 
 
-FEW_STEPS = {"hallucinator_first_steps": 50, "hallucinator_steps": 10}
+FEW_STEPS = {"hallucinator_first_steps": 50, "hallucinator_steps": 10, "discrepancy_steps": 5}
 
 
 def settings(name, epochs, **changes):

@@ -77,7 +77,7 @@ def test_the_matrix_is_learned_from_labels_of_known_classes(make_task, logits_ne
     true = torch.arange(300) % 3
     given = torch.where((true == 2) & (torch.rand(300, generator=draw) < 0.35), 1, true)
     m = VolMinNet(VolMinNetSettings(), make_task(given, logits_network()))
-    optimizer = build_optimizer(m.optimizers(0)["transition"], TrainingSettings(momentum=0.9), 0.1)
+    optimizer = build_optimizer(m.optimizers(0)["transition"], TrainingSettings(momentum=0.9), 0.1, 5e-4)
     for group in optimizer.param_groups:
         group["lr"] = 5.0
     images, started = 30 * torch.eye(3)[true], m.transition.detach()

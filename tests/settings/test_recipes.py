@@ -238,6 +238,24 @@ RECIPES |= {
         {"lr_schedule": "cosine"},
         epochs=300,
     ),
+    "tscsi-paper": published(
+        {
+            "name": "tscsi",
+            "warmup": 0.1,
+            "confidence_penalty": 0.0,
+            "p_threshold": 0.4,
+            "temperature": 0.5,
+            "mixup_alpha": 4.0,
+            "lambda_unlabelled": 25.0,
+            "ramp": 0.0533,
+            "prior_penalty": 1.0,
+            "d_threshold": 0.0,
+            "discrepancy_steps": 100,
+            "discrepancy_weight": 0.1,
+        },
+        {},
+        epochs=300,
+    ),
     "jocor-paper": published(
         {"name": "jocor", "forget_rate": 0.2, "forget_ramp": 0.05, "agreement": 0.9}, CIFARN
     ),

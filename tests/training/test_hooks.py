@@ -18,6 +18,7 @@ from labelmend.methods import METHODS
 from labelmend.methods.base import Method
 from labelmend.methods.plan import OptimizerPlan, ParameterGroup, Schedule, Stage, Step, Update
 from labelmend.models.ensemble import Ensemble
+from labelmend.training import state
 from labelmend.training.trainer import Trainer, train
 
 EPOCHS = 4
@@ -466,3 +467,25 @@ def test_without_held_out_images_the_last_epoch_is_final(trainer):
     assert trained.network is run.averages[0].average
     assert not run.held_out.any()
     assert "validation_loss" not in trained.rows[-1]
+
+
+def test_an_optimiser_of_the_methods_own_has_the_rate_of_where_the_run_is(trainer, tmp_path):
+    """Before the first step of an epoch too, and where the run has just been taken up again."""
+
+    class Own(Plain):
+        def optimizers(self, stage):
+            own = OptimizerPlan.over(self.task.networks[0].classifier, lr=1.0, every_step=False)
+            return super().optimizers(stage) | {"own": own}
+
+        def start_epoch(self, progress):
+            self.diary.append(("rate", self.task.optimizers["own"].param_groups[0]["lr"], None))
+            return super().start_epoch(progress)
+
+    without_warmup = {"lr_warmup": 0.0}
+    whole = trainer(Own, folder=tmp_path, **without_warmup)
+    for _ in range(2):
+        state.keep(whole, whole.run_epoch(), tmp_path)
+    assert whole.method.told("rate") == pytest.approx([1.0, 0.75])
+    resumed = trainer(Own, folder=tmp_path, resume=True, **without_warmup)
+    resumed.run_epoch()
+    assert resumed.method.told("rate") == pytest.approx([0.5])

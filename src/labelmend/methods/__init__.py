@@ -23,6 +23,7 @@ from labelmend.methods.promix import ProMix
 from labelmend.methods.sce import Sce
 from labelmend.methods.seal import Seal
 from labelmend.methods.sop import Sop
+from labelmend.methods.tscsi import Tscsi
 from labelmend.methods.volminnet import VolMinNet
 
 METHODS: dict[str, type[Method]] = {
@@ -46,6 +47,7 @@ METHODS: dict[str, type[Method]] = {
         Seal,
         Pes,
         DivideMix,
+        Tscsi,
         Elr,
         ElrPlus,
         Sop,

@@ -127,17 +127,23 @@ class DivideMix(Method):
         """Cross-entropy of both networks in the warm-up, the semi-supervised loss of one afterwards."""
         if batch.role == WARMUP:
             return torch.stack([self.warmup_loss(network, batch) for network in self.task.networks]).sum()
-        settings, number = self.settings, int(batch.role)
+        inputs, targets, num_labelled = self.mixed(batch)
+        logits = self.task.networks[int(batch.role)](inputs).float()
+        return self.semi_supervised_loss(logits, targets, num_labelled, progress)
+
+    def mixed(self, batch: Batch) -> tuple[Tensor, Tensor, int]:
+        """Two views of each sample and its targets, mixed; see ``mixmatch_batch``."""
+        number = int(batch.role)
         labelled = self.labelled_for(number)[batch.index]
         views = [batch.view(), batch.view()]
-        inputs, targets, num_labelled = mixmatch_batch(
-            views,
-            self.targets(number, batch.index, views, labelled),
-            labelled,
-            settings.mixup_alpha,
-            self.task.generator,
-        )
-        logits = self.task.networks[number](inputs).float()
+        targets = self.targets(number, batch.index, views, labelled)
+        return mixmatch_batch(views, targets, labelled, self.settings.mixup_alpha, self.task.generator)
+
+    def semi_supervised_loss(
+        self, logits: Tensor, targets: Tensor, num_labelled: int, progress: Progress
+    ) -> Tensor:
+        """Cross-entropy of the labelled rows, squared error of the others, and the penalty on classes."""
+        settings = self.settings
         weight = settings.lambda_unlabelled * ramp_up(progress.share, settings.warmup, settings.ramp)
         loss = semi_loss(logits, targets, num_labelled, weight)
         return loss + settings.prior_penalty * prior_penalty(logits)

@@ -239,6 +239,8 @@ class Trainer:
         if wanted != self.stages.number:
             self.enter(wanted)
         self.epoch, self.stage_epoch = self.epoch + 1, self.stage_epoch + 1
+        # A method may step optimisers of its own before the first step of the epoch.
+        self.stages.set_rates(self.share)
         steps = self._trainable_steps(self.method.start_epoch(self.progress()))
         if not steps:
             raise RunError(
