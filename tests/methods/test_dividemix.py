@@ -1,3 +1,5 @@
+from copy import deepcopy
+
 import pytest
 import torch
 from torch.nn import functional
@@ -169,7 +171,7 @@ def test_without_a_weight_unlabelled_targets_do_not_matter(method, views):
 
 
 def test_one_network_is_trained_and_the_other_asked_in_evaluation_mode(make_task, network, views):
-    other = type(network)(network.extractor, network.feature_dim, network.num_outputs)
+    other = deepcopy(network)
     m = DivideMix(DivideMixSettings(), make_task(GIVEN, network, other))
     m.clean.copy_(CLEAN)
     modes = []
