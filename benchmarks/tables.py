@@ -20,6 +20,7 @@ DOCUMENTS = (
     ROOT / "docs" / "BENCHMARKS.md",
     ROOT / "docs" / "LOG.md",
     ROOT / "docs" / "PAPER.md",
+    ROOT / "docs" / "PHOTOS.md",
 )
 
 # What the README claims: a suite and the noise of its records, data and noise as a reader knows them, and
@@ -228,6 +229,44 @@ def hallucinator_run() -> str:
     )
 
 
+def embedding() -> str:
+    """Images a second of embedding photographs beside bare forward loops."""
+    record = json.loads((RESULTS / "embedding.json").read_text())
+    speeds, rows = record["images_per_second"], []
+    for clock, name in (("clock", "by the clock"), ("processor", "of processor time, all threads")):
+        shares = [f"{100 * share[clock]:.0f} %" for share in record["share"].values()]
+        rows.append([name, *(f"{speeds[loop][clock]:,.1f}" for loop in speeds), *shares])
+    settings = record["settings"]
+    head = [f"{settings['network']}, {record['precision']}, {record['threads']} threads, {processor(record)}"]
+    columns = ["bare loop", "bare loop, memory kept", "embedding", "cached"]
+    return markdown([*head, *columns, "embedding, of bare", "of bare with memory kept"], rows)
+
+
+def scale() -> str:
+    """Time and memory of a selection by the number of rows, and what an index of FAISS finds."""
+    rows = []
+    for path in sorted((RESULTS / "scale").glob("*.json")):
+        for size in json.loads(path.read_text())["sizes"]:
+            seconds = [stage["processor"] for stage in size["seconds"].values()]
+            compared = size["compared"]
+            rows.append(
+                [
+                    f"{size['rows']:,}",
+                    "index" if any(size["index"].values()) else "exact",
+                    *(f"{value:,.1f}" for value in seconds),
+                    f"{sum(size['pairs'].values()):.1e}",
+                    f"{1e9 * sum(seconds) / sum(size['pairs'].values()):.2f}",
+                    f"{size['peak_gigabytes']:.2f}",
+                    f"{100 * compared['recall_of_50']:.2f} %",
+                    f"{100 * compared['recall_of_the_nearest']:.2f} %",
+                    f"{compared['exact_milliseconds_a_query'] / compared['index_milliseconds_a_query']:.1f}",
+                ]
+            )
+    stages = ["selection, s", "anchors and votes, s", "labels of neighbours, s"]
+    found = ["50 nearest that an index finds", "the nearest", "an index is faster by"]
+    return markdown(["rows", "search", *stages, "pairs", "ns a pair", "peak memory, GB", *found], rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "claims": claims,
     "throughput": throughput,
@@ -236,6 +275,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "network_choices": network_choices,
     "hallucinator_terms": hallucinator_terms,
     "hallucinator_run": hallucinator_run,
+    "embedding": embedding,
+    "scale": scale,
     "votes_worse_10k": lambda: votes("votes_worse_10k"),
 }
 
