@@ -12,8 +12,8 @@ from labelmend.correction.search import TILE_COLUMNS, TILE_ROWS, index_search, t
 from labelmend.correction.voting import Votes, tally
 from labelmend.hallucination.anchors import AnchorBlock
 
-# Numbers of anchors that are held at a time where an index is made of them (1 GB).
-INDEXED = 2**28
+# Numbers of anchors that are held at a time where an index is made of them (512 MB).
+INDEXED = 2**27
 
 
 @torch.no_grad()
@@ -65,16 +65,23 @@ def loose_votes(
 
 def _joined(blocks: Iterable[AnchorBlock], least: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Features and labels of blocks that are joined until they have ``least`` anchors."""
-    features, labels, count = [], [], 0
-    for block_features, block_labels, _ in blocks:
-        features.append(block_features)
-        labels.append(block_labels)
-        count += len(block_labels)
+    held: list[tuple[Tensor, Tensor]] = []
+    count = 0
+    for features, labels, _ in blocks:
+        held.append((features, labels))
+        count += len(labels)
         if count >= least:
-            yield torch.cat(features), torch.cat(labels)
-            features, labels, count = [], [], 0
-    if features:
-        yield torch.cat(features), torch.cat(labels)
+            yield _take(held)
+            count = 0
+    if held:
+        yield _take(held)
+
+
+def _take(held: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """What is held, joined, and no longer held."""
+    features, labels = zip(*held, strict=True)
+    held.clear()
+    return torch.cat(features), torch.cat(labels)
 
 
 def _merge_tiles(features: Tensor, unit: Tensor, seen: int, best: Tensor, voters: Tensor) -> None:
