@@ -1,0 +1,157 @@
+"""Photographs with known wrong labels: labelmend, cleanlab and nearest neighbours on the same features.
+
+The features are those of a frozen network, computed once; what each method does with them is timed in this run.
+cleanlab gets out-of-sample probabilities of a logistic regression (5 folds; its C chosen by the likelihood of the
+given labels, out of sample), finds issues as ``find_label_issues`` does, and the regression is fitted again without
+them. Nearest neighbours score each label by its share among the 20 most similar other images.
+
+    python benchmarks/photos.py FOLDER --test FOLDER --cache runs/.features --out benchmarks/results/photos.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+import warnings
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import torch
+from cleanlab.filter import find_label_issues
+from cleanlab.rank import get_label_quality_scores
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from labelmend.correction.neighbours import neighbour_shares
+from labelmend.runs import jobs
+from labelmend.settings.loading import resolve
+from labelmend.training.machine import machine
+
+NOISES = ("symmetric:0.2", "symmetric:0.4", "instance-per-class:0.2")
+STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1)
+NEIGHBOURS = 20
+
+
+def detection(wrong: np.ndarray, quality: np.ndarray, flagged: np.ndarray) -> dict[str, float]:
+    right = float((flagged & wrong).sum())
+    return {
+        "average_precision": float(average_precision_score(wrong, -quality)),
+        "precision": right / max(float(flagged.sum()), 1),
+        "recall": right / float(wrong.sum()),
+        "flagged": int(flagged.sum()),
+    }
+
+
+def ours(job: jobs.Job) -> dict[str, float]:
+    start = time.perf_counter()
+    run = jobs.start(job)
+    seconds = time.perf_counter() - start
+    table, names = run.verdicts.table, np.asarray(job.train_set.class_names)
+    wrong = job.train_set.given_labels != job.train_set.true_labels
+    suggested = (table.suggested_label != table.given_label).to_numpy()
+    right = table.suggested_label.to_numpy() == names[job.train_set.true_labels]
+    return {
+        **detection(wrong, table.label_quality.to_numpy(), table.is_label_issue.to_numpy()),
+        "suggestions": int(suggested.sum()),
+        "right_suggestions": float(right[suggested].mean()) if suggested.any() else float("nan"),
+        "test_accuracy": run.summary["test_accuracy_last"],
+        "seconds": seconds,
+    }
+
+
+def by_cleanlab(job: jobs.Job, features: np.ndarray, tested: np.ndarray) -> dict[str, float]:
+    start = time.perf_counter()
+    given, true = job.train_set.given_labels, job.train_set.true_labels
+    folds = StratifiedKFold(5, shuffle=True, random_state=0)
+    best = None
+    for strength in STRENGTHS:
+        model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=1000))
+        found = cross_val_predict(model, features, given, cv=folds, method="predict_proba")
+        likelihood = float(np.log(found[np.arange(len(given)), given].clip(1e-12)).mean())
+        if best is None or likelihood > best[0]:
+            best = (likelihood, strength, model, found)
+    _, strength, model, probabilities = best
+    flagged = find_label_issues(given, probabilities)
+    quality = get_label_quality_scores(given, probabilities)
+    model.fit(features[~flagged], given[~flagged])
+    accuracy = float((model.predict(tested) == job.test_set.given_labels).mean())
+    suggested = flagged & (probabilities.argmax(1) != given)
+    return {
+        **detection(given != true, quality, flagged),
+        "suggestions": int(suggested.sum()),
+        "right_suggestions": float((probabilities.argmax(1) == true)[suggested].mean()),
+        "test_accuracy": accuracy,
+        "strength": strength,
+        "seconds": time.perf_counter() - start,
+    }
+
+
+def by_neighbours(job: jobs.Job, features: np.ndarray, tested: np.ndarray) -> dict[str, float]:
+    start = time.perf_counter()
+    given, true = torch.from_numpy(job.train_set.given_labels), job.train_set.true_labels
+    every = torch.from_numpy(np.concatenate([features, tested]))
+    known = torch.arange(len(every)) < len(given)
+    labels = torch.cat([given, torch.zeros(len(tested), dtype=torch.int64)])
+    shares = neighbour_shares(every, known, labels, job.train_set.num_classes, NEIGHBOURS).numpy()
+    own, predicted = shares[: len(given)], shares.argmax(1)
+    quality = own[np.arange(len(given)), given.numpy()]
+    flagged = predicted[: len(given)] != given.numpy()
+    return {
+        **detection(given.numpy() != true, quality, flagged),
+        "suggestions": int(flagged.sum()),
+        "right_suggestions": float((predicted[: len(given)] == true)[flagged].mean()),
+        "test_accuracy": float((predicted[len(given) :] == job.test_set.given_labels).mean()),
+        "seconds": time.perf_counter() - start,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data")
+    parser.add_argument("--test", required=True)
+    parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--noises", nargs="+", default=list(NOISES))
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore")
+    rows = []
+    for noise in arguments.noises:
+        for seed in arguments.seeds:
+            given = {"network": "efficientnet_lite0", "test": arguments.test, "test_every": 100}
+            settings = resolve("photos", overrides={**given, "noise": f"{noise}:seed={seed}", "seed": seed})
+            job = jobs.prepare(settings, arguments.data, cache=arguments.cache)
+            features, tested = (
+                each.images.gather(torch.arange(len(each)))[:, 0].numpy()
+                for each in (job.train_set, job.test_set)
+            )
+            row = {
+                "noise": noise,
+                "seed": seed,
+                "noise_rate": job.noise.realised_rate,
+                "labelmend": ours(job),
+                "cleanlab": by_cleanlab(job, features, tested),
+                "neighbours": by_neighbours(job, features, tested),
+            }
+            rows.append(row)
+            print(json.dumps(row), flush=True)
+            found = {
+                "day": date.today().isoformat(),
+                "data": Path(arguments.data).parent.name,
+                "images": len(job.train_set),
+                "test_images": len(job.test_set),
+                "backbone": job.frozen.backbone.name,
+                "precision": job.frozen.arithmetic.precision,
+                **machine(),
+                "rows": rows,
+            }
+            arguments.out.write_text(json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
