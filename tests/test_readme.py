@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from labelmend.cli import bench, data, noise
+from labelmend.cli import bench, data, doctor, noise
 from labelmend.cli.fit import parse_fit
 from labelmend.cli.main import COMMANDS
 from labelmend.cli.parsing import hyphenate, parse, parser_for
@@ -24,6 +24,7 @@ FUNCTIONS = {
     "noise": noise.noise,
     "data": data.data,
     "bench": bench.bench,
+    "doctor": doctor.doctor,
 }
 
 
@@ -45,7 +46,7 @@ def test_python_examples_run(number, tmp_path, monkeypatch):
 @pytest.mark.parametrize("command", [c for c in commands() if c[0] == "labelmend"], ids=" ".join)
 def test_commands_parse(command):
     name, *argv = command[1:]
-    if name == "fit":
+    if name in ("fit", "detect"):
         found = parse_fit(argv)
         if "noise" in found.overrides:
             parse_noise(found.overrides["noise"])

@@ -19,6 +19,7 @@ from labelmend.text import printable
 
 COMMANDS = {
     "fit": "train on images whose labels may be wrong; judge every label",
+    "detect": "find wrong labels by features of a pretrained network, in minutes or seconds",
     "show": "print what a run found, and its surest suggestions",
     "predict": "classify images with the model of a run",
     "resume": "go on with a run that was interrupted",
@@ -73,7 +74,7 @@ def run_command(argv: Sequence[str]) -> None:
         raise SettingsError(f"there is no command {name!r}{hint} (labelmend --help lists them)")
     # Commands are imported when needed, so that --help answers at once.
     module = import_module(f"labelmend.cli.{name}")
-    if name == "fit":
+    if name in ("fit", "detect"):
         module.main(rest)
     else:
         import_module("labelmend.cli.parsing").run_function(getattr(module, name), name, rest)
