@@ -20,6 +20,7 @@ from labelmend.data.restricted_pickle import load_pickled_arrays
 from labelmend.data.sources import read_listing
 from labelmend.errors import LabelmendError
 from labelmend.runs import folder as run_folder
+from labelmend.runs.checksums import SUMS
 from labelmend.runs.run import load_run
 from labelmend.settings.loading import load as load_settings
 
@@ -130,8 +131,7 @@ def _run_target(run: Path, name: str, folder: Path) -> Target:
     shutil.copytree(run, copy)
     # Every change shows in the checksums, which runs of older versions do not have: without them the readers
     # themselves are tried.
-    for checksums in copy.glob("*checksum*"):
-        checksums.unlink()
+    (copy / SUMS).unlink()
     valid = (copy / name).read_bytes()
     files = inputs.edited(json.loads(valid)) if name.endswith(".json") else inputs.mutated(valid)
     pixels = np.zeros((2, 8, 8), np.uint8)

@@ -138,6 +138,22 @@ def test_values_of_a_model_agree(tmp_path, change, message):
         read_model(tmp_path / "model.json")
 
 
+def test_the_interval_of_the_noise_comes_with_whether_it_can_be_told(tmp_path):
+    path = tmp_path / "s.json"
+    whole = {**SUMMARY, "estimated_noise_interval": [0.0, 1], "estimated_noise_told": False}
+    path.write_text(json.dumps(whole))
+    assert read_record(path, SummaryRecord) == whole
+    for wrong in (
+        without(whole, "estimated_noise_told"),
+        without(whole, "estimated_noise_interval"),
+        {**whole, "estimated_noise_interval": [0.1]},
+        {**whole, "estimated_noise_interval": [0.1, 2]},
+    ):
+        path.write_text(json.dumps(wrong))
+        with pytest.raises(RunError, match="s.json"):
+            read_record(path, SummaryRecord)
+
+
 def test_test_accuracies_come_together(tmp_path):
     (tmp_path / "s.json").write_text(json.dumps({**SUMMARY, "test_accuracy_last": 0.5}))
     with pytest.raises(RunError, match="there is only test_accuracy_last"):

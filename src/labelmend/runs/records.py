@@ -20,6 +20,7 @@ ADVICE = "take it from a copy of the run, or train anew"
 
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Record(BaseModel):
@@ -100,12 +101,14 @@ class SummaryRecord(Record):
     seconds: Finite
     suggestions: Count
     estimated_noise_rate: Annotated[float, Field(ge=0, le=1)]
+    estimated_noise_interval: Annotated[list[Share], Field(min_length=2, max_length=2)] | None = None
+    estimated_noise_told: bool | None = None
     test_accuracy_last: Finite | None = None
     test_accuracy_mean_of_last_10: Finite | None = None
     test_accuracy_best: Finite | None = None
 
     @model_validator(mode="after")
-    def _accuracies_come_together(self) -> SummaryRecord:
+    def _what_belongs_together_is_there(self) -> SummaryRecord:
         given = [
             name
             for name in type(self).model_fields
@@ -113,6 +116,8 @@ class SummaryRecord(Record):
         ]
         if len(given) not in (0, 3):
             raise ValueError(f"of the test accuracies there is only {given[0]}")
+        if (self.estimated_noise_interval is None) != (self.estimated_noise_told is None):
+            raise ValueError("of the interval of the noise and whether it can be told there is only one")
         return self
 
 
