@@ -1,9 +1,11 @@
+import os
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from labelmend.errors import DataError, LabelmendWarning
-from labelmend.text import from_spreadsheet, printable, spreadsheet_safe
+from labelmend.text import as_name, as_text, from_spreadsheet, printable, spreadsheet_safe
 
 
 @pytest.mark.parametrize(
@@ -68,3 +70,26 @@ def test_every_cell_comes_back(cell):
     safe = spreadsheet_safe(cell)
     assert from_spreadsheet(safe) == cell
     assert safe[:1] not in tuple("=+-@\t\r\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (b"a/b.png", "a/b.png"),
+        ("é".encode(), "é"),
+        (b"caf\xe9\xff.png", r"caf\xe9\xff.png"),
+        (b"caf\xe9 " + "é".encode(), r"caf\xe9 é"),
+    ],
+)
+def test_a_name_that_is_no_utf8_is_text_and_comes_back(name, text):
+    assert as_text(os.fsdecode(name)) == text
+    assert os.fsencode(as_name(text)) == name
+
+
+def test_a_name_is_the_same_text_where_python_reads_names_as_ascii():
+    assert as_text("é".encode().decode("ascii", "surrogateescape")) == "é"
+
+
+@given(st.text(alphabet=st.characters(codec=None, categories=["L", "Cs", "P"])))
+def test_any_name_has_a_text(name):
+    as_text(name).encode("utf-8")

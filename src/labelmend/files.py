@@ -88,6 +88,23 @@ def replacing(path: Path, previous: Path | None = None) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def check_writable(path: Path) -> None:
+    """Make sure that a file can be written, before any work is done for it.
+
+    Raises:
+        WriteError: If it cannot.
+    """
+    try:
+        with suppress(FileNotFoundError):
+            # Shows a name that is too long.
+            path.stat()
+        temporary = _temporary(path)
+        temporary.touch()
+        temporary.unlink()
+    except OSError as error:
+        raise WriteError(f"{path} cannot be written: {reason(error)}") from error
+
+
 def remove_leftovers(folder: Path) -> None:
     """Remove temporary files of processes that were killed; only while no other process writes there."""
     for path in folder.glob(f"{_PREFIX}*{_SUFFIX}"):

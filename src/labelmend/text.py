@@ -49,3 +49,26 @@ def spreadsheet_safe(cell: str) -> str:
 def from_spreadsheet(cell: str) -> str:
     """What a cell was before ``spreadsheet_safe``; a spreadsheet reads it alike."""
     return cell[1:] if cell.startswith(SIGN) and _FORMULA.match(cell) else cell
+
+
+_BYTE = re.compile(r"\\x([89a-f][0-9a-f])")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def as_text(name: str) -> str:
+    r"""A file name as text that every table and JSON file can hold.
+
+    Bytes that are no UTF-8 (surrogates in Python) are written as ``\xe9``. A name that is UTF-8 is itself,
+    also where Python reads names in another encoding.
+    """
+    if not _SURROGATE.search(name):
+        return name
+    try:
+        return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:
+        return name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def as_name(text: str) -> str:
+    """The file name that ``as_text`` wrote."""
+    return _BYTE.sub(lambda match: chr(0xDC00 + int(match[1], 16)), text)

@@ -13,7 +13,7 @@ import numpy as np
 from labelmend.cli.messages import complain, plain_warnings
 from labelmend.data.readers import READERS
 from labelmend.errors import DataError
-from labelmend.files import replacing
+from labelmend.files import check_writable, replacing
 from labelmend.runs.run import Run, load_run, most_probable
 from labelmend.text import printable, spreadsheet_safe
 
@@ -44,7 +44,7 @@ def predict(run: str, images: list[str], out: str | None = None) -> None:
         return
     with (
         replacing(Path(out)) as temporary,
-        temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
+        temporary.open("w", encoding="utf-8", newline="") as file,
     ):
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
@@ -60,8 +60,17 @@ def _check_out(out: Path, images: list[str]) -> None:
         raise DataError(f"--out is {str(out)!r}, but there is no folder {out.parent}")
     if out.is_dir():
         raise DataError(f"--out {out} is a folder; give the name of a file")
+    check_writable(out)
+    if out.exists() and not _is_ours(out):
+        raise DataError(f"--out {out} is there, and no predictions of labelmend; give another name")
     if any(out.exists() and Path(image).exists() and out.samefile(image) for image in images):
         raise DataError(f"--out {out} is what is to be read; give another name")
+
+
+def _is_ours(out: Path) -> bool:
+    """Whether a file holds predictions, of this version or an older one, so that new ones may replace it."""
+    with out.open("rb") as file:
+        return file.readline(100).strip().startswith(",".join(COLUMNS[:3]).encode())
 
 
 def _together(images: list[str]) -> Iterator[str | list[str]]:

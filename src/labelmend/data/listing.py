@@ -10,6 +10,7 @@ import torch
 
 from labelmend.data.image_file import Encoded
 from labelmend.data.image_set import Images, MemoryImages, Skipped, Subset
+from labelmend.text import as_text
 
 Label = str | int
 T = TypeVar("T")
@@ -60,6 +61,14 @@ class Listing:
     mirror_safe: bool | None = None
     skipped: list[Skipped] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Write names that are no UTF-8 as text: they end up in tables, and come back from them."""
+        for column in ("ids", "paths", "labels", "class_names", "true_labels", "groups"):
+            values = getattr(self, column)
+            if values is not None:
+                text = [as_text(value) if isinstance(value, str) else value for value in values]
+                object.__setattr__(self, column, text)
 
     def __len__(self) -> int:
         """Number of images listed."""

@@ -14,6 +14,7 @@ from labelmend.data.image_file import IMAGE_SUFFIXES
 from labelmend.data.splits import split_of
 from labelmend.data.walk import ImageWalk
 from labelmend.errors import DataError
+from labelmend.text import as_name
 
 _UPLOADED = re.compile(r"[0-9a-f]{8}-(?=.)")
 """What Label Studio puts before the name of an uploaded file."""
@@ -41,7 +42,7 @@ class Locator:
         Raises:
             DataError: If several files fit equally well.
         """
-        for plain in (name, name.strip().replace("\\", "/")):
+        for plain in (name, as_name(name), name.strip().replace("\\", "/")):
             file = self.folder / plain
             if plain and _is_file(file):
                 return file, False

@@ -17,7 +17,7 @@ from labelmend.runs.checksums import SUMS
 from labelmend.runs.lock import LOCK, locked
 from labelmend.runs.records import parse_object
 from labelmend.settings.saving import HEADER
-from labelmend.text import spreadsheet_safe
+from labelmend.text import as_text, spreadsheet_safe
 from labelmend.training.state import CHECKPOINT, METRICS, PREVIOUS
 
 SETTINGS, DATA, NOISE, SKIPPED = "settings.yaml", "data.json", "noise.json", "skipped.csv"
@@ -238,7 +238,9 @@ def require_finished(folder: Path) -> None:
 
 def write_skipped(folder: Path, skipped: Iterable[Skipped]) -> None:
     """Write ``skipped.csv`` if any file was left out."""
-    rows = [(spreadsheet_safe(entry.path), spreadsheet_safe(entry.reason)) for entry in skipped]
+    rows = [
+        (spreadsheet_safe(as_text(entry.path)), spreadsheet_safe(as_text(entry.reason))) for entry in skipped
+    ]
     if rows:
         with (
             replacing(folder / SKIPPED) as temporary,
