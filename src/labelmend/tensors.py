@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor
 
 from labelmend.errors import RunError
@@ -44,16 +43,10 @@ def save_tensors(
     """
     plain = {name: t.detach().to("cpu", copy=True).contiguous() for name, t in tensors.items()}
     text = json.dumps(info)
+    # Through Python's files, because safetensors itself takes no path that is not UTF-8.
+    content = save(plain, {"info": json.dumps([info, _digest(plain, text)])})
     with replacing(path, previous) as temporary:
-        try:
-            # One entry: several would stand in another order each time.
-            save_file(plain, temporary, metadata={"info": json.dumps([info, _digest(plain, text)])})
-        except SafetensorError as error:
-            raise OSError(" ".join(str(error).split())) from error
-        # safetensors writes files for their owner alone, whatever the user's mask says.
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
+        temporary.write_bytes(content)
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -66,9 +59,8 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if not path.is_file():
         raise RunError(f"{path} does not exist; there is nothing to go on from")
     try:
-        with safe_open(path, "pt") as file:
-            header = json.loads((file.metadata() or {})["info"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        content = path.read_bytes()
+        tensors, header = load(content), _header(content)
         # Older versions wrote the values alone.
         info, checksum = header if isinstance(header, list) else (header, None)
         if not isinstance(info, dict):
@@ -78,6 +70,12 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if checksum is not None and checksum != _digest(tensors, json.dumps(info)):
         raise RunError(f"{path} is damaged (its checksum is not that of its content)")
     return tensors, info
+
+
+def _header(content: bytes) -> Any:
+    """The values in the header of a safetensors file: its length in 8 bytes, then JSON."""
+    length = int.from_bytes(content[:8], "little")
+    return json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["info"])
 
 
 def all_finite(tensors: Mapping[str, Tensor]) -> bool:

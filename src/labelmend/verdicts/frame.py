@@ -109,8 +109,9 @@ def to_frame(record: SampleRecord, image_set: ImageSet) -> pd.DataFrame:
 
 def write_parquet(frame: pd.DataFrame, path: Path) -> None:
     """Write the table as Parquet; the same table gives the same bytes."""
-    with replacing(path) as temporary:
-        pyarrow.parquet.write_table(pa.Table.from_pandas(frame, preserve_index=False), temporary)
+    # Through Python's files, because Arrow itself takes no path that is not UTF-8.
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        pyarrow.parquet.write_table(pa.Table.from_pandas(frame, preserve_index=False), file)
 
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
@@ -139,7 +140,8 @@ def read_parquet(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise RunError(f"{path} is missing; is the run finished? (labelmend resume {path.parent} goes on)")
     try:
-        frame: pd.DataFrame = pyarrow.parquet.read_table(path).to_pandas()
+        with path.open("rb") as file:
+            frame: pd.DataFrame = pyarrow.parquet.read_table(file).to_pandas()
     except (pa.ArrowException, OSError) as error:
         raise RunError(f"{path} cannot be read as Parquet: {' '.join(str(error).split())}") from None
     missing = [column for column in COLUMNS if column not in frame.columns]
