@@ -267,6 +267,47 @@ def scale() -> str:
     return markdown(["rows", "search", *stages, "pairs", "ns a pair", "peak memory, GB", *found], rows)
 
 
+def imbalance() -> str:
+    """What is found of the smallest class, by imbalance and method; means over seeds."""
+    runs = json.loads((RESULTS / "imbalance.json").read_text())["runs"]
+    columns = {
+        "detection AP, smallest class": "ap_smallest",
+        "wrong labels flagged there": "flagged_recall_smallest",
+        "right labels flagged there": "false_smallest",
+        "recall of the class, test": "recall_smallest",
+        "detection AP, all": "ap",
+        "accuracy, test": "accuracy",
+    }
+    rows = []
+    for data, ratio in dict.fromkeys((run["data"], run["ratio"]) for run in runs):
+        some = [run for run in runs if (run["data"], run["ratio"]) == (data, ratio)]
+        for name in some[0]["rows"]:
+            found = [[run["rows"][name][key] for run in some] for key in columns.values()]
+            means = [f"{100 * statistics.fmean(values):.1f}" for values in found]
+            sizes = ", ".join(str(run["given_smallest"]) for run in some)
+            rows.append([data, f"1:{ratio}", sizes, name, *means])
+    return markdown(["data", "imbalance", "given the smallest class", "method", *columns], rows)
+
+
+def mirroring() -> str:
+    """What was decided on mirroring, and what each choice gives."""
+    sets = json.loads((RESULTS / "mirroring.json").read_text())["sets"]
+    rows = [
+        [
+            name,
+            f"{found['images']:,}",
+            f"{found['kept']:.2f} ± {found['error']:.2f}",
+            f"{'on' if found['on'] else 'off'} ({found['outcome']})",
+            f"{found['seconds']:.1f}",
+            *(f"{100 * found[way]['accuracy']:.1f}" for way in ("with", "without")),
+            *(str(found[way]["issues"]) for way in ("with", "without")),
+        ]
+        for name, found in sets.items()
+    ]
+    head = ["data", "images", "likeness kept", "decided", "seconds", "accuracy, on", "accuracy, off"]
+    return markdown([*head, "label issues, on", "label issues, off"], rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "claims": claims,
     "throughput": throughput,
@@ -277,6 +318,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "hallucinator_run": hallucinator_run,
     "embedding": embedding,
     "scale": scale,
+    "imbalance": imbalance,
+    "mirroring": mirroring,
     "votes_worse_10k": lambda: votes("votes_worse_10k"),
 }
 

@@ -15,6 +15,7 @@ from labelmend.methods.base import Scores
 from labelmend.methods.mend import Mend, MendSettings
 from labelmend.methods.plan import Progress
 from labelmend.selection import select
+from labelmend.selection.balance import balanced
 from labelmend.selection.easiness import LossMixture
 from labelmend.training.trainer import train
 from labelmend.transition.posterior import estimate_transition
@@ -213,6 +214,20 @@ def test_selects_where_it_is_due(make_task, network, clusters, scores_of):
 
 def weights(module):
     return torch.cat([p.detach().flatten() for p in module.parameters()])
+
+
+def test_selects_as_if_classes_were_of_one_size_and_judges_as_the_network_sees_it(
+    method, make_task, network, clusters, scores_of
+):
+    features, true = clusters()
+    given = torch.where(torch.arange(len(true)) % 4 == 0, true, 0)
+    scores = scores_of(features, true)
+    m = method(given, make_task(given, network, score=lambda scored: scores))
+    m.start_epoch(Progress(1, 0.9))
+    even = balanced(scores.probabilities, given)
+    assert not torch.allclose(even, scores.probabilities)
+    assert torch.allclose(m.selections.last.probabilities, even)
+    assert torch.equal(m.record().probabilities, scores.probabilities)
 
 
 def test_a_learned_hallucinator_is_trained_in_each_selection(

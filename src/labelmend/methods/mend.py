@@ -23,6 +23,7 @@ from labelmend.methods.base import Batch, Method, Scores, Task, smooth
 from labelmend.methods.memory import Selections
 from labelmend.methods.mixup import mixup_loss
 from labelmend.methods.plan import OptimizerPlan, Progress, Step
+from labelmend.selection.balance import balanced
 from labelmend.selection.select import select
 from labelmend.semi.losses import ramp_up, weighted_cross_entropy
 from labelmend.semi.mixmatch import mixmatch_batch
@@ -141,10 +142,12 @@ class Mend(Method):
         return super().optimizers(stage) | self.anchors.optimizers()
 
     def start_epoch(self, progress: Progress) -> Sequence[Step]:
-        """Select and correct where it is due; then one pass over all samples."""
+        """Select and correct where it is due, as if all classes were of one size; one pass over all samples."""
         due = self.selections.due(progress.epoch, self.settings.refresh)
         if progress.share >= self.settings.warmup and due:
-            record, report = self.divide(self.task.score(self.task.averages[0]))
+            scores = self.task.score(self.task.averages[0])
+            even = balanced(scores.probabilities, self.task.given_labels)
+            record, report = self.divide(replace(scores, probabilities=even))
             self.transition.copy_(estimate_transition(record.probabilities, self.task.given_labels))
             self.selections.write(record, report, progress.epoch)
         return self.shuffled_steps()
