@@ -10,7 +10,7 @@ HELP = """\
 usage: labelmend detect DATA [--out RUN] [flags of labelmend fit]
 
 Find wrong labels: each image is embedded once by a pretrained network, and judged on its features by
-classifiers that have not seen its label. Features are kept beside the run, so that the next time takes seconds.
+classifiers that have not seen its label. Features are kept beside the run: the next time takes seconds.
 It is labelmend fit DATA --recipe photos --test none, and takes every flag of labelmend fit.
 
 The run folder then holds a verdict and a suggested label for every image: see verdicts.csv."""

@@ -11,12 +11,11 @@ from typing import Any
 from labelmend.config import NetworkSettings, TrainingSettings
 from labelmend.data.assemble import EmbedListing
 from labelmend.data.decode import ProgressCallback
-from labelmend.data.features import embed_listing
 from labelmend.errors import RunError
 from labelmend.models.pretrained import Backbone, load_backbone
 from labelmend.tensors import load_tensors, save_tensors
 from labelmend.training.arithmetic import Arithmetic, find_device
-from labelmend.training.embedder import FrozenBackbone, embedding_arithmetic
+from labelmend.training.embedder import FrozenBackbone, embed_frozen, embedding_arithmetic
 
 CACHE = ".features"
 """Folder beside the runs that holds the features of all images; may be deleted at any time."""
@@ -87,4 +86,4 @@ def embedding(
     """
     if cache is None:
         cache = Path(tempfile.mkdtemp(prefix="labelmend-features-"))
-    return partial(embed_listing, embedder=frozen, cache=cache, progress=progress)
+    return partial(embed_frozen, frozen=frozen, cache=cache, progress=progress)
