@@ -243,9 +243,9 @@ class TrainingSettings(Checked):
     """Share of the last update in the next one."""
     nesterov: bool = True
     """Nesterov's momentum; off, plain momentum."""
-    weight_decay: float | None = None
-    """Decay of all weights except biases and norm parameters; by default 5e-4, and of heads on the features
-    of a frozen network one part in the number of images."""
+    weight_decay: float = 5e-4
+    """Decay of all weights except biases and norm parameters; of heads on the features of a frozen network it
+    is that for 2,000 images, and falls as their number grows."""
     decay_all: bool = False
     """Decay biases and norm parameters too."""
     lr_warmup: float = 0.1

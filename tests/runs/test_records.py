@@ -150,7 +150,7 @@ def test_the_interval_of_the_noise_comes_with_whether_it_can_be_told(tmp_path):
         {**whole, "estimated_noise_interval": [0.1, 2]},
     ):
         path.write_text(json.dumps(wrong))
-        with pytest.raises(RunError, match="s.json"):
+        with pytest.raises(RunError, match=r"s\.json"):
             read_record(path, SummaryRecord)
 
 

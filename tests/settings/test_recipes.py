@@ -59,7 +59,7 @@ RECIPES = {
             "lr": None,
             "momentum": 0.9,
             "nesterov": True,
-            "weight_decay": None,
+            "weight_decay": 5e-4,
             "decay_all": False,
             "lr_warmup": 0.1,
             "lr_schedule": "linear",

@@ -142,7 +142,7 @@ class Mend(Method):
         return super().optimizers(stage) | self.anchors.optimizers()
 
     def start_epoch(self, progress: Progress) -> Sequence[Step]:
-        """Select and correct where it is due, as if all classes were of one size; one pass over all samples."""
+        """Select and correct where it is due, as if classes were of one size; one pass over all samples."""
         due = self.selections.due(progress.epoch, self.settings.refresh)
         if progress.share >= self.settings.warmup and due:
             scores = self.task.score(self.task.averages[0])

@@ -45,7 +45,8 @@ JUDGED_FROM = 5
 
 AUTO_BATCH = (32, 250)
 LR_OF_125 = 0.2
-WEIGHT_DECAY = 5e-4
+# A sum over images and one decay: the more images, the less decay the mean of their losses bears.
+DECAY_FOR_IMAGES = 2000
 
 
 def resolve_augmentation(
@@ -254,7 +255,7 @@ def set_up(
         flip_average=training.flip_average and augmentation.flip,
         batch_size=batch_size,
         lr=resolve_lr(training, batch_size),
-        weight_decay=WEIGHT_DECAY if training.weight_decay is None else training.weight_decay,
+        weight_decay=training.weight_decay,
         networks=networks,
     )
 
@@ -284,7 +285,7 @@ def _set_up_heads(
         flip_average=False,
         batch_size=batch_size,
         lr=resolve_lr(settings.training, batch_size),
-        weight_decay=1 / count if settings.training.weight_decay is None else settings.training.weight_decay,
+        weight_decay=settings.training.weight_decay * DECAY_FOR_IMAGES / count,
         networks=networks,
         fold_of=assign_folds(
             _judged_together(train_set), torch.from_numpy(train_set.given_labels), generator
