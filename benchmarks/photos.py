@@ -1,9 +1,9 @@
 """Photographs with known wrong labels: labelmend, cleanlab and nearest neighbours on the same features.
 
-The features are those of a frozen network, computed once; what each does with them is timed here. cleanlab
-gets probabilities of a logistic regression, out of sample (5 folds; C by their likelihood of the given labels),
-finds issues as ``find_label_issues`` does, and the regression is fitted again without them. Nearest neighbours
-score each label by its share among the 20 most similar other images.
+The features are those of a frozen network, computed once; what each does with them is timed here.
+cleanlab gets probabilities of a logistic regression, out of sample (5 folds; C by their likelihood of the
+given labels), finds issues as ``find_label_issues`` does, and the regression is fitted again without them.
+Nearest neighbours score each label by its share among the 20 most similar other images.
 
     python benchmarks/photos.py FOLDER --test FOLDER --cache CACHE --out benchmarks/results/photos.json
 """
