@@ -308,6 +308,23 @@ def mirroring() -> str:
     return markdown([*head, "label issues, on", "label issues, off"], rows)
 
 
+PHOTO_METHODS = {"labelmend": "labelmend", "cleanlab": "cleanlab", "neighbours": "nearest neighbours"}
+PHOTO_NUMBERS = ("average_precision", "precision", "recall", "right_suggestions", "test_accuracy")
+
+
+def photos() -> str:
+    found = json.loads((RESULTS / "photos.json").read_text())
+    rows = []
+    for noise in dict.fromkeys(row["noise"] for row in found["rows"]):
+        cells = [row for row in found["rows"] if row["noise"] == noise]
+        for name, title in PHOTO_METHODS.items():
+            numbers = [mean_and_spread([cell[name][number] for cell in cells]) for number in PHOTO_NUMBERS]
+            seconds = statistics.median(cell[name]["seconds"] for cell in cells)
+            rows.append([noise, title, str(len(cells)), *numbers, f"{seconds:.0f}"])
+    head = ["noise", "method", "seeds", "average precision", "precision", "recall", "right suggestions"]
+    return markdown([*head, "test accuracy", "seconds"], rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "claims": claims,
     "throughput": throughput,
@@ -320,6 +337,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "scale": scale,
     "imbalance": imbalance,
     "mirroring": mirroring,
+    "photos": photos,
     "votes_worse_10k": lambda: votes("votes_worse_10k"),
 }
 

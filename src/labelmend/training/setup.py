@@ -45,8 +45,8 @@ JUDGED_FROM = 5
 
 AUTO_BATCH = (32, 250)
 LR_OF_125 = 0.2
-# Images for which --weight-decay is meant where heads learn on features: a linear classifier wants one penalty for
-# the sum of the losses of all images, so that of their mean falls as their number grows.
+# Images for which --weight-decay is meant where heads learn on features: a linear classifier wants one
+# penalty for the sum of the losses of all images, so that of their mean falls as their number grows.
 DECAY_FOR_IMAGES = 2000
 
 
