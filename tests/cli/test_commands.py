@@ -50,7 +50,7 @@ def test_fit_prints_lines_a_table_and_the_next_command(photos, tmp_path, monkeyp
         f"run folder: {folder}",
         "Verdicts",
         "hard_clean",
-        "Estimated share of wrong labels",
+        "hare of wrong labels: ",
         f"Next: labelmend show {folder} --top 20",
     ):
         assert part in out

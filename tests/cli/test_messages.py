@@ -123,7 +123,8 @@ def test_no_cell_is_a_formula_and_ids_and_labels_come_back(photos, run, tmp_path
         with path.open(newline="") as file:
             cells = [cell for row in csv.reader(file) for cell in row]
         assert not any(cell.startswith(tuple("=+@\t\r")) for cell in cells)
-        assert "'" + FORMULA in cells
+        if path.name != "p.csv":  # what is predicted is not known
+            assert "'" + FORMULA in cells
     again = load(photos, labels=out)
     assert again.ids == clean_set.ids
     assert again.class_names == clean_set.class_names

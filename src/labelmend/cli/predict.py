@@ -61,10 +61,10 @@ def _check_out(out: Path, images: list[str]) -> None:
     if out.is_dir():
         raise DataError(f"--out {out} is a folder; give the name of a file")
     check_writable(out)
-    if out.exists() and not _is_ours(out):
-        raise DataError(f"--out {out} is there, and no predictions of labelmend; give another name")
     if any(out.exists() and Path(image).exists() and out.samefile(image) for image in images):
         raise DataError(f"--out {out} is what is to be read; give another name")
+    if out.exists() and not _is_ours(out):
+        raise DataError(f"--out {out} is there, and no predictions of labelmend; give another name")
 
 
 def _is_ours(out: Path) -> bool:

@@ -106,11 +106,13 @@ class Cal(Method):
     settings: CalSettings
     guessed: Tensor
     conditional: Tensor
+    peer: Tensor
 
     def __init__(self, settings: CalSettings, task: Task) -> None:
         super().__init__(settings, task)
         self.register_buffer("guessed", task.given_labels.clone())
         self.register_buffer("conditional", torch.eye(task.num_classes))
+        self.register_buffer("peer", torch.zeros(()))
         shares = torch.bincount(task.given_labels, minlength=task.num_classes).float()
         priors = torch.stack([shares.sqrt(), shares])
         self.register_buffer("priors", priors / priors.sum(1, keepdim=True))
@@ -123,7 +125,7 @@ class Cal(Method):
     def start_epoch(self, progress: Progress) -> Sequence[Step]:
         """All samples; the peer term has the same weight for an epoch."""
         final = self.settings.sieve_peer if progress.stage == 0 else SECOND_PEER
-        self.peer = final * ramp_up(progress.stage_share, RAMP_FROM, RAMP_TO - RAMP_FROM)
+        self.peer.fill_(final * ramp_up(progress.stage_share, RAMP_FROM, RAMP_TO - RAMP_FROM))
         return self.shuffled_steps()
 
     def loss(self, batch: Batch, progress: Progress) -> Tensor:
