@@ -285,6 +285,8 @@ class Trainer:
         return len(self.train_set) * per_image * FORWARD_SHARE
 
     def _use_heads(self, head: int | None) -> None:
+        if self.setup.fold_of is None:
+            return
         for average in self.averages:
             use_heads(average.network, head)
             use_heads(average.average, head)
@@ -294,15 +296,14 @@ class Trainer:
 
         Steps of a single image are left out (batch norm needs two).
         """
-        found = []
+        fold_of, learnable = self.setup.fold_of, ~self.held_out
+        masks = [learnable] if fold_of is None else [learnable & (fold_of != head) for head in range(FOLDS)]
+        found: list[tuple[Step, int | None]] = []
         for number, step in enumerate(steps, self.epoch * len(steps)):
-            learnable, head = ~self.held_out, None
-            if self.setup.fold_of is not None:
-                head = number % FOLDS
-                learnable = learnable & (self.setup.fold_of != head)
-            kept = step if bool(learnable.all()) else step.keep(learnable)
+            head = number % len(masks)
+            kept = step.keep(masks[head])
             if len(kept.index) > 1:
-                found.append((kept, head))
+                found.append((kept, None if fold_of is None else head))
         return found
 
     def _check(self, losses: list[Tensor]) -> None:
