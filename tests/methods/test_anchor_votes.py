@@ -206,12 +206,14 @@ def test_the_record_of_a_vote_by_hand(make_task, network):
     probabilities = torch.tensor([[0.5, 0.3, 0.2], [0.6, 0.2, 0.2], [0.8, 0.1, 0.1]])
     found = corrections(corrected=[0, 2, -1], vote_share=[0.9, 0.6, 0.0], given_share=[0.9, 0.1, 0.0])
     chosen = EasySet(torch.tensor([False, False, True]), torch.tensor([0.1, 0.2, 0.3]), False)
-    record = voted_record(probabilities, chosen, found, task)
+    neighbours = torch.tensor([0, 2, -1])
+    record = voted_record(probabilities, chosen, found, task, neighbours)
     # Means of the model's probability of the given label and of the anchors that vote for it.
     assert record.label_quality.tolist() == pytest.approx([(0.5 + 0.9) / 2, (0.2 + 0.1) / 2, 1.0])
     assert torch.equal(record.probabilities, probabilities)
     for name in ("corrected", "votes", "vote_share", "sources"):
         assert getattr(record, name) is getattr(found, name)
+    assert record.neighbour_label is neighbours
 
 
 def test_the_report_by_hand(make_task, network):

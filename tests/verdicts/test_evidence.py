@@ -121,6 +121,19 @@ def test_confirmed_records_by_hand():
     assert confirm(record, features, labels, trusted).easy[[1, 7]].all()
 
 
+def test_neighbours_that_were_asked_are_not_asked_again():
+    record = replace(
+        SampleRecord.empty(3, 2),
+        probabilities=torch.tensor([[0.9, 0.1]] * 3),
+        easy=torch.ones(3, dtype=torch.bool),
+        neighbour_label=torch.tensor([0, 1, -1]),
+    )
+    # By these features the third sample would have a neighbour of its class, and the second would agree.
+    found = confirm(record, torch.ones(3, 2), torch.zeros(3, dtype=torch.int64), torch.zeros(3) > 0)
+    assert found.easy.tolist() == [True, False, False]
+    assert found.neighbour_label.tolist() == [0, 1, -1]
+
+
 def test_evidence_against_a_label_by_hand():
     p = torch.tensor(
         [[0.1, 0.6, 0.3], [0.1, 0.45, 0.45], [0.1, 0.6, 0.3], [0.15, 0.6, 0.25], [0.6, 0.1, 0.3]]

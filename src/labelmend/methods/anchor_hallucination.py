@@ -15,11 +15,10 @@ import torch
 from torch import Tensor
 
 from labelmend.config import MethodSettings, Range
-from labelmend.methods.anchor_votes import AnchorVotes, confirmed, voted_record
+from labelmend.methods.anchor_votes import AnchorVotes, choose, voted_record
 from labelmend.methods.base import Batch, Method, Scores, Task, smooth
 from labelmend.methods.memory import Selections
 from labelmend.methods.plan import OptimizerPlan, Progress, Step
-from labelmend.selection.select import select
 from labelmend.semi.guess import average_guess
 from labelmend.semi.losses import negative_entropy, prior_penalty, ramp_up, semi_loss, soft_cross_entropy
 from labelmend.semi.mixmatch import equal_parts, mixmatch_batch
@@ -132,18 +131,12 @@ class AnchorHallucination(Method):
         In the final one samples whose evidence is against their label are put to the vote, not trusted.
         """
         started, settings, task = time.perf_counter(), self.settings, self.task
-        chosen = select(
-            scores.probabilities,
-            task.given_labels,
-            task.trusted,
-            rule=self.settings.selection,
-            percent=self.settings.easy_percent,
+        chosen, neighbours = choose(
+            scores, task, rule=self.settings.selection, percent=self.settings.easy_percent, final=final
         )
-        if final:
-            chosen = confirmed(chosen, scores, task)
         first, later = settings.hallucinator_first_steps, settings.hallucinator_steps
         found = self.anchors.correct(scores.features, chosen.easy, later if self.selections.number else first)
-        record = voted_record(scores.probabilities, chosen, found, task)
+        record = voted_record(scores.probabilities, chosen, found, task, neighbours)
         report = self.anchors.report(record, chosen, found) | {
             "selection_seconds": time.perf_counter() - started,
         }

@@ -23,7 +23,7 @@ from labelmend.methods.base import Scores, Task
 from labelmend.methods.plan import OptimizerPlan, ParameterGroup, Schedule
 from labelmend.selection.label_quality import label_quality
 from labelmend.selection.noise_rate import estimate_noise_rate
-from labelmend.selection.select import EasySet
+from labelmend.selection.select import EasySet, select
 from labelmend.verdicts.evidence import NO_LABEL, agrees, neighbour_label
 from labelmend.verdicts.record import SampleRecord
 
@@ -211,24 +211,38 @@ class AnchorVotes(nn.Module):
         }
 
 
-def confirmed(chosen: EasySet, scores: Scores, task: Task) -> EasySet:
-    """The easy set without the samples whose evidence is against their label: these are put to the vote.
+def choose(
+    scores: Scores, task: Task, *, rule: Literal["balanced", "gmm"], percent: float, final: bool = False
+) -> tuple[EasySet, Tensor]:
+    """The easy set, and what most neighbours of each sample were given.
 
-    The only sample of its class stays: no anchor of another sample could confirm it.
+    In the final one samples whose evidence is against their label are put to the vote, not trusted. The only
+    sample of its class stays: no anchor of another sample could confirm it.
 
     Args:
-        chosen: the easy set.
-        scores: of the finished model.
+        scores: of the network that is believed.
         task: of the method.
+        rule: as for ``select``.
+        percent: as for ``select``.
+        final: whether the finished model is judged; before that no neighbour is asked.
+
+    Returns:
+        The easy set, and int64 (N,) labels, -1 where nobody was asked.
     """
+    chosen = select(scores.probabilities, task.given_labels, task.trusted, rule=rule, percent=percent)
+    if not final:
+        return chosen, torch.full_like(task.given_labels, NO_LABEL)
     with task.meter.counting():
         features, given = scores.features.to(task.device), task.given_labels.to(task.device)
         neighbours = neighbour_label(features, given, task.num_classes).cpu()
     agreed = agrees(scores.probabilities, neighbours, task.given_labels)
-    return replace(chosen, easy=chosen.easy & (task.trusted | agreed | (neighbours == NO_LABEL)))
+    easy = chosen.easy & (task.trusted | agreed | (neighbours == NO_LABEL))
+    return replace(chosen, easy=easy), neighbours
 
 
-def voted_record(probabilities: Tensor, chosen: EasySet, found: Corrections, task: Task) -> SampleRecord:
+def voted_record(
+    probabilities: Tensor, chosen: EasySet, found: Corrections, task: Task, neighbours: Tensor
+) -> SampleRecord:
     """The record of a selection with votes.
 
     Args:
@@ -236,6 +250,7 @@ def voted_record(probabilities: Tensor, chosen: EasySet, found: Corrections, tas
         chosen: the easy set.
         found: what anchors say.
         task: of the method.
+        neighbours: int64 (N,), what ``choose`` found.
     """
     quality = label_quality(probabilities, task.given_labels, found.corrected, found.given_share)
     return SampleRecord(
@@ -247,5 +262,5 @@ def voted_record(probabilities: Tensor, chosen: EasySet, found: Corrections, tas
         votes=found.votes,
         vote_share=found.vote_share,
         sources=found.sources,
-        neighbour_label=torch.full_like(found.corrected, NO_LABEL),
+        neighbour_label=neighbours,
     )

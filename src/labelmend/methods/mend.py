@@ -18,13 +18,12 @@ from torch import Tensor
 
 from labelmend.config import MethodSettings, Range, require
 from labelmend.correction.neighbours import neighbour_shares
-from labelmend.methods.anchor_votes import AnchorVotes, confirmed, voted_record
+from labelmend.methods.anchor_votes import AnchorVotes, choose, voted_record
 from labelmend.methods.base import Batch, Method, Scores, Task, smooth
 from labelmend.methods.memory import Selections
 from labelmend.methods.mixup import mixup_loss
 from labelmend.methods.plan import OptimizerPlan, Progress, Step
 from labelmend.selection.balance import balanced
-from labelmend.selection.select import select
 from labelmend.semi.losses import ramp_up, weighted_cross_entropy
 from labelmend.semi.mixmatch import mixmatch_batch
 from labelmend.semi.refine import label_weights, refine_labels
@@ -158,20 +157,14 @@ class Mend(Method):
         In the final one samples whose evidence is against their label are put to the vote, not trusted.
         """
         started, task = time.perf_counter(), self.task
-        chosen = select(
-            scores.probabilities,
-            task.given_labels,
-            task.trusted,
-            rule=self.settings.selection,
-            percent=self.settings.easy_percent,
+        chosen, neighbours = choose(
+            scores, task, rule=self.settings.selection, percent=self.settings.easy_percent, final=final
         )
-        if final:
-            chosen = confirmed(chosen, scores, task)
         steps = LATER_STEPS if self.selections.number else FIRST_STEPS
         found = self.anchors.correct(scores.features, chosen.easy, steps)
         shares = self.neighbour_labels(scores.features, chosen.easy)
         guess = self.guess(scores.probabilities, shares)
-        record = voted_record(guess, chosen, found, task)
+        record = voted_record(guess, chosen, found, task, neighbours)
         report = self.anchors.report(record, chosen, found) | {
             "bayes": float(self.trusts_bayes(shares)),
             "selection_seconds": time.perf_counter() - started,

@@ -126,10 +126,12 @@ def confirm(record: SampleRecord, features: Tensor, given_labels: Tensor, truste
 
     Args:
         record: of N samples.
-        features: (N, d), of the network that is believed.
+        features: (N, d), of the network that is believed; neighbours that the record has already are theirs.
         given_labels: int64 (N,).
         trusted: bool (N,), labels a person has confirmed.
     """
-    neighbours = neighbour_label(features, given_labels, record.probabilities.shape[1]).cpu()
+    neighbours = record.neighbour_label
+    if bool((neighbours == NO_LABEL).all()):
+        neighbours = neighbour_label(features, given_labels, record.probabilities.shape[1]).cpu()
     easy = record.easy & (trusted | agrees(record.probabilities, neighbours, given_labels.cpu()))
     return replace(record, easy=easy, neighbour_label=neighbours)
