@@ -1,5 +1,9 @@
 """Photographs on features of a frozen backbone: from a folder to predictions."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -107,3 +111,23 @@ def test_recipe_by_the_size_of_the_images(photos, tmp_path, monkeypatch):
 def test_only_networks_of_a_library_can_be_frozen(photos):
     with pytest.raises(SettingsError, match="--network resnet18 cannot be frozen"):
         labelmend.fit(photos, network="resnet18", frozen=True, epochs=1)
+
+
+def test_a_run_is_looked_at_without_its_backbone(run, monkeypatch):
+    def never(*arguments):
+        raise AssertionError("the backbone was loaded")
+
+    monkeypatch.setattr("labelmend.runs.run.restore_frozen", never)
+    assert len(labelmend.load_run(run.folder).verdicts) == 24
+
+
+def test_without_a_folder_features_last_as_long_as_the_process():
+    code = (
+        "from labelmend.runs.backbone import embedding\n"
+        "first, second = (embedding(None, None).keywords['cache'] for _ in range(2))\n"
+        "assert first == second and first.is_dir()\n"
+        "print(first)"
+    )
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert printed.stdout.strip()
+    assert not Path(printed.stdout.strip()).exists()

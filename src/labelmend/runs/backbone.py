@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import asdict
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +84,9 @@ def embedding(
         cache: folder of features; None keeps none beyond the process.
         progress: called with (images done, images in all).
     """
-    if cache is None:
-        cache = Path(tempfile.mkdtemp(prefix="labelmend-features-"))
-    return partial(embed_frozen, frozen=frozen, cache=cache, progress=progress)
+    return partial(embed_frozen, frozen=frozen, cache=cache or Path(_of_process().name), progress=progress)
+
+
+@lru_cache
+def _of_process() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="labelmend-features-")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from labelmend.verdicts.verdicts import Verdicts
 READ = (
     run_folder.MODEL,
     run_folder.MODEL_INFO,
+    run_folder.BACKBONE,
     run_folder.VERDICTS_PARQUET,
     run_folder.SETTINGS,
     run_folder.SUMMARY,
@@ -49,7 +51,7 @@ class Run:
         network: the trained network, in evaluation mode.
         description: how to build and feed the network, as JSON-able values.
         folder: where it is kept, or None.
-        frozen: the network whose features ``network`` works on, or None.
+        frozen: the network whose features ``network`` works on, if there is one and it is in memory.
     """
 
     verdicts: Verdicts
@@ -59,6 +61,13 @@ class Run:
     description: dict[str, Any]
     folder: Path | None = None
     frozen: FrozenBackbone | None = None
+
+    @cached_property
+    def backbone(self) -> FrozenBackbone | None:
+        """The network whose features ``network`` works on, or None; loaded when it is needed first."""
+        if self.frozen is not None or self.folder is None or not self.description.get("backbone"):
+            return self.frozen
+        return restore_frozen(self.description["backbone"], self.folder / run_folder.BACKBONE, self._device())
 
     @property
     def classes(self) -> list[str]:
@@ -124,9 +133,9 @@ class Run:
         cache = None if self.folder is None else cache_beside(self.folder)
         return sources.load_unlabelled(
             images,
-            embed=None if self.frozen is None else embedding(self.frozen, cache),
+            embed=None if self.backbone is None else embedding(self.backbone, cache),
             image_size=self.description["image_size"],
-            channels=self.description["channels"] if self.frozen is None else 3,
+            channels=self.description["channels"] if self.backbone is None else 3,
             pixel_range=None if low_and_high is None else (low_and_high[0], low_and_high[1]),
         )
 
@@ -164,20 +173,13 @@ def load_run(folder: str | Path) -> Run:
             f"({reason}); {ADVICE}"
         ) from None
     network.eval()
-    settings = load(folder / run_folder.SETTINGS)
-    frozen = None
-    if description.get("backbone"):
-        frozen = restore_frozen(
-            description["backbone"], folder / run_folder.BACKBONE, settings.training.device
-        )
     run = Run(
         Verdicts.load(folder),
-        settings,
+        load(folder / run_folder.SETTINGS),
         read_record(folder / run_folder.SUMMARY, SummaryRecord),
         network,
         description,
         folder,
-        frozen,
     )
     # Last: what is wrong in a file that cannot be read is told better by its reader.
     check_unchanged(folder, READ)
