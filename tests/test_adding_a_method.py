@@ -19,7 +19,7 @@ from labelmend.training.listener import Silent
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "ADDING_A_METHOD.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-NOT_HOOKS = {"final_model", "shuffled_steps"}
+NOT_HOOKS = {"final_model", "shuffled_steps", "smoothed_labels"}
 FIT = {"method": "taylor", "noise": "symmetric:0.3", "widths": [16, 32], "epochs": 8, "precision": "float32"}
 
 

@@ -113,6 +113,17 @@ def test_the_semi_supervised_loss_by_hand(method, views, monkeypatch, share):
     assert torch.allclose(loss, torch.stack(own).mean() + 8.0 * ramp * apart, atol=1e-5)
 
 
+def test_a_run_stopped_in_the_middle_of_the_last_stage_goes_on_with_its_weights(method, views, monkeypatch):
+    """What an epoch under way needs is saved: it is taken up without ``start_epoch``."""
+    monkeypatch.setattr(pes, "ALPHAS", (0.0, 0.0))
+    stopped, resumed = method(), method()
+    stopped.start_epoch(LAST)
+    resumed.load_state_dict(stopped.state_dict())
+    assert resumed.weights.tolist() == [1.0, 0.5, 3.0]
+    losses = [each.loss(views(INDEX, [images(), images(4)]), LAST) for each in (stopped, resumed)]
+    assert torch.equal(*losses)
+
+
 def test_without_weight_for_the_unlabelled_and_with_all_labelled_it_is_cross_entropy(
     method, views, monkeypatch
 ):

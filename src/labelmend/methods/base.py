@@ -225,6 +225,11 @@ class Method(nn.Module):
         networks = list(self.final_networks())
         return networks[0] if len(networks) == 1 else Ensemble(networks)
 
+    def smoothed_labels(self, batch: Batch) -> Tensor:
+        """Smoothed given labels of a batch, (B, C), on the device."""
+        labels = self.task.given_labels[batch.index]
+        return smooth(labels, self.task.num_classes, self.task.label_smoothing).to(self.task.device)
+
     def validation_loss(self, logits: Tensor, given_labels: Tensor) -> Tensor:
         """Loss (B,) of held-out images by which the best epoch is chosen; cross-entropy by default.
 

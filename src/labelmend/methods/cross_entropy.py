@@ -8,7 +8,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from labelmend.config import MethodSettings
-from labelmend.methods.base import Batch, Method, smooth
+from labelmend.methods.base import Batch, Method
 from labelmend.methods.plan import Progress
 from labelmend.semi.losses import soft_cross_entropy
 
@@ -27,8 +27,7 @@ class CrossEntropy(Method):
 
     def targets(self, batch: Batch) -> Tensor:
         """Smoothed given labels of the batch, (B, C), on the device."""
-        labels = self.task.given_labels[batch.index]
-        return smooth(labels, self.task.num_classes, self.task.label_smoothing).to(self.task.device)
+        return self.smoothed_labels(batch)
 
     def loss(self, batch: Batch, progress: Progress) -> Tensor:
         """Mean cross-entropy of one step."""

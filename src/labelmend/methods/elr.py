@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from labelmend.config import MethodSettings, Range
-from labelmend.methods.base import Batch, Method, Task, record_by_belief, smooth
+from labelmend.methods.base import Batch, Method, Task, record_by_belief
 from labelmend.methods.plan import Progress
 from labelmend.semi.losses import soft_cross_entropy
 from labelmend.verdicts.record import SampleRecord
@@ -97,10 +97,9 @@ class Elr(Method):
     def loss(self, batch: Batch, progress: Progress) -> Tensor:
         """Mean cross-entropy, and lambda times the mean penalty on targets that have just moved."""
         task, index = self.task, batch.index.to(self.targets.device)
-        labels = smooth(task.given_labels[batch.index], task.num_classes, task.label_smoothing)
         logits = task.networks[0](batch.view()).float()
         self.targets[index] = targets = moved_targets(self.targets[index], logits, self.settings.elr_memory)
-        fit = soft_cross_entropy(logits, labels.to(task.device))
+        fit = soft_cross_entropy(logits, self.smoothed_labels(batch))
         return fit + self.settings.elr_weight * early_learning_penalty(logits, targets).mean()
 
     def record(self) -> SampleRecord:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
 from labelmend.config import MethodSettings, Range
@@ -13,7 +12,7 @@ from labelmend.methods.base import Batch, Task
 from labelmend.methods.cross_entropy import CrossEntropy
 from labelmend.methods.plan import Progress
 from labelmend.semi.losses import soft_cross_entropy
-from labelmend.semi.mixup import mixup, mixup_coefficients
+from labelmend.semi.mixup import mixed_at_random
 
 
 @dataclass
@@ -31,9 +30,7 @@ class MixupSettings(MethodSettings):
 
 def mixup_loss(task: Task, images: Tensor, targets: Tensor, alpha: float) -> Tensor:
     """Mean cross-entropy of the first network on mixed images and targets."""
-    coefficient = mixup_coefficients(alpha, task.generator)
-    permutation = torch.randperm(len(images), generator=task.generator).to(images.device)
-    images, targets = mixup(images, targets, coefficient, permutation)
+    images, targets = mixed_at_random(images, targets, alpha, task.generator)
     return soft_cross_entropy(task.networks[0](images).float(), targets)
 
 

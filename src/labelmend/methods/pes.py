@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from labelmend.config import MethodSettings, Range, require
-from labelmend.methods.base import Batch, Method, Task, record_by_loss, smooth
+from labelmend.methods.base import Batch, Method, Task
 from labelmend.methods.plan import OptimizerPlan, Progress, Schedule, Stage, Step
 from labelmend.semi.guess import average_guess
 from labelmend.semi.losses import mse_loss, ramp_up, soft_cross_entropy
@@ -83,10 +83,12 @@ class Pes(Method):
     Settings: ClassVar[type[MethodSettings]] = PesSettings
     settings: PesSettings
     confident: Tensor
+    weights: Tensor
 
     def __init__(self, settings: PesSettings, task: Task) -> None:
         super().__init__(settings, task)
         self.register_buffer("confident", torch.zeros(len(task.given_labels), dtype=torch.bool))
+        self.register_buffer("weights", torch.ones(task.num_classes))
 
     def stages(self) -> Sequence[Stage]:
         """The whole network, the last layer alone, the whole network again."""
@@ -112,7 +114,7 @@ class Pes(Method):
         task = self.task
         self.confident.copy_(self.confirmed(task.score(task.averages[0], views=2).probabilities))
         labelled = self.confident.cpu()
-        self.weights = class_weights(task.given_labels[labelled], task.num_classes).to(task.device)
+        self.weights.copy_(class_weights(task.given_labels[labelled], task.num_classes))
         parts = parts_by_size(labelled, task.batch_size, task.generator)
         return [Step({"labelled": some, "unlabelled": rest}) for some, rest in parts]
 
@@ -126,8 +128,8 @@ class Pes(Method):
         task = self.task
         if progress.stage == 2:
             return self.semi_supervised_loss(batch, progress)
-        targets = smooth(task.given_labels[batch.index], task.num_classes, task.label_smoothing)
-        return soft_cross_entropy(task.networks[0](batch.view()).float(), targets.to(task.device))
+        targets = self.smoothed_labels(batch)
+        return soft_cross_entropy(task.networks[0](batch.view()).float(), targets)
 
     def semi_supervised_loss(self, batch: Batch, progress: Progress) -> Tensor:
         """Weighted cross-entropy on given labels, squared error on guesses, over mixed views."""
@@ -167,7 +169,5 @@ class Pes(Method):
 
     def record(self) -> SampleRecord:
         """Easy are the samples that the final model predicts as given."""
-        task = self.task
-        probabilities = task.score(self.final_model()).probabilities
-        record = record_by_loss(probabilities, task.given_labels, task.trusted)
-        return replace(record, easy=self.confirmed(probabilities))
+        plain = super().record()
+        return replace(plain, easy=self.confirmed(plain.probabilities))

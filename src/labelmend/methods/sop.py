@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from labelmend.config import MethodSettings, Range
-from labelmend.methods.base import Batch, Method, Task, record_by_belief, smooth
+from labelmend.methods.base import Batch, Method, Task, record_by_belief
 from labelmend.methods.plan import Progress, Update
 from labelmend.verdicts.record import SampleRecord
 
@@ -91,8 +91,7 @@ class Sop(Method):
     def loss_with(self, batch: Batch, u: Tensor, v: Tensor) -> Tensor:
         """Mean of both fits, for the rows of u and v that belong to the batch."""
         task = self.task
-        labels = smooth(task.given_labels[batch.index], task.num_classes, task.label_smoothing)
-        labels = labels.to(task.device)
+        labels = self.smoothed_labels(batch)
         logits = task.networks[0](batch.view()).float()
         terms = noise_terms(u, v, labels)
         return (noisy_fit(logits, labels, *terms) + hard_fit(logits, labels, *terms)).mean()
