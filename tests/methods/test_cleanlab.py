@@ -7,7 +7,7 @@ import torch
 from labelmend.config import BudgetSettings, NetworkSettings, Settings, TrainingSettings
 from labelmend.errors import SettingsError
 from labelmend.methods.base import Scores
-from labelmend.methods.cleanlab import Cleanlab, CleanlabSettings, find_issues, stratified_folds
+from labelmend.methods.cleanlab import Cleanlab, CleanlabSettings, find_issues
 from labelmend.methods.plan import Progress
 from labelmend.training.trainer import Trainer
 
@@ -31,19 +31,6 @@ def method(make_task, logits_network):
         return Cleanlab(CleanlabSettings(**settings), task)
 
     return make
-
-
-def test_folds_have_their_share_of_each_class():
-    given = torch.tensor([0] * 10 + [1] * 7 + [2] * 3)
-    folds = stratified_folds(given, 4, torch.Generator().manual_seed(0))
-    assert torch.bincount(folds).tolist() == [5, 5, 5, 5]
-    for label, count in ((0, 10), (1, 7), (2, 3)):
-        sizes = torch.bincount(folds[given == label], minlength=4)
-        assert sizes.sum() == count
-        assert sizes.max() - sizes.min() <= 1
-    other = stratified_folds(given, 4, torch.Generator().manual_seed(1))
-    assert not torch.equal(folds, other)
-    assert torch.equal(folds, stratified_folds(given, 4, torch.Generator().manual_seed(0)))
 
 
 def test_issues_and_quality_of_a_constructed_case():

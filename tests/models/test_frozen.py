@@ -1,9 +1,7 @@
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from torch import nn
 
-from labelmend.models.frozen import FoldedHeads, StandardFeatures, assign_folds, use_heads
+from labelmend.models.frozen import FoldedHeads, StandardFeatures, use_heads
 from labelmend.models.registry import build_network, describe_heads
 
 
@@ -50,19 +48,3 @@ def test_features_are_standardised_and_about_one_long():
     expected = torch.full((8,), 8**-0.5)
     expected[2] = 0.0  # says nothing, so it must not blow up either
     assert torch.allclose(made.std(0, correction=0), expected, atol=1e-5)
-
-
-@given(st.lists(st.integers(0, 2), min_size=5, max_size=60), st.integers(0, 99))
-def test_folds_share_each_class_evenly(labels, seed):
-    label = torch.tensor(labels)
-    fold = assign_folds(torch.arange(len(labels)), label, torch.Generator().manual_seed(seed), folds=5)
-    for each in range(3):
-        counts = fold[label == each].bincount(minlength=5)
-        assert int(counts.max() - counts.min()) <= 1
-
-
-def test_equal_images_are_in_one_fold():
-    groups = torch.tensor([7, 7, 3, 3, 3, 9, 1, 2, 4, 7])
-    fold = assign_folds(groups, torch.zeros(10, dtype=torch.int64), torch.Generator().manual_seed(0))
-    assert len(set(fold[groups == 7].tolist())) == len(set(fold[groups == 3].tolist())) == 1
-    assert len(set(fold.tolist())) == 5

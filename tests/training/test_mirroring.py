@@ -20,7 +20,6 @@ from labelmend.training.mirroring import (
     Mirroring,
     decide_mirroring,
     draw_patches,
-    folds,
     judge_mirroring,
     likeness,
     patch_features,
@@ -238,13 +237,6 @@ def test_patches_are_those_of_most_contrast_and_of_length_one():
     assert torch.allclose(lengths[lengths > 0.5], torch.tensor(1.0), atol=1e-4)
     assert torch.allclose(patches.mean((1, 2, 3)), torch.zeros(len(patches)), atol=1e-6)
     assert int((lengths > 0.5).sum()) == mirroring.PATCHES  # no flat one
-
-
-def test_folds_share_each_class():
-    labels = torch.arange(3).repeat_interleave(torch.tensor([50, 10, 5]))
-    fold = folds(labels, generator())
-    for label, each in enumerate((10, 2, 1)):
-        assert torch.bincount(fold[labels == label], minlength=5).tolist() == [each] * 5
 
 
 def test_likeness_is_that_of_a_ridge_regression_on_the_other_folds():

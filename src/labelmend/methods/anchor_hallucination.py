@@ -16,7 +16,7 @@ from torch import Tensor
 
 from labelmend.config import MethodSettings, Range
 from labelmend.methods.anchor_votes import AnchorVotes, choose, voted_record
-from labelmend.methods.base import Batch, Method, Scores, Task, smooth
+from labelmend.methods.base import Batch, Method, Scores, Task
 from labelmend.methods.memory import Selections
 from labelmend.methods.plan import OptimizerPlan, Progress, Step
 from labelmend.semi.guess import average_guess
@@ -148,7 +148,7 @@ class AnchorHallucination(Method):
         if record is not None:
             return self.semi_supervised_loss(batch, progress, record)
         task, penalty = self.task, self.settings.confidence_penalty
-        targets = smooth(task.given_labels[batch.index], task.num_classes, task.label_smoothing)
+        targets = self.smoothed_labels(batch)
         logits = task.networks[0](batch.view()).float()
         loss = soft_cross_entropy(logits, targets.to(task.device))
         return loss + penalty * negative_entropy(logits) if penalty > 0 else loss

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from labelmend.config import MethodSettings, Range
-from labelmend.methods.base import Batch, Method, Task, record_by_loss
+from labelmend.methods.base import Batch, Method, Task
 from labelmend.methods.plan import Progress, Stage, Step
 from labelmend.selection.sieve import sieve
 from labelmend.semi.losses import ramp_up
@@ -164,11 +164,11 @@ class Cal(Method):
 
     def record(self) -> SampleRecord:
         """Easy is what the sieve keeps with the final network; other labels are guessed anew by it."""
-        task = self.task
-        probabilities = task.score(self.final_model()).probabilities
+        plain = super().record()
+        probabilities = plain.probabilities
         kept = self.keeps(probabilities)
         return replace(
-            record_by_loss(probabilities, task.given_labels, task.trusted),
+            plain,
             easy=kept,
             corrected=torch.where(kept, -1, probabilities.argmax(1)),
             vote_share=torch.where(kept, 0.0, probabilities.amax(1)),

@@ -20,6 +20,7 @@ from labelmend.errors import SettingsError
 from labelmend.methods.base import Task
 from labelmend.methods.cross_entropy import CrossEntropy
 from labelmend.methods.plan import Progress, Stage, Step
+from labelmend.selection.folds import stratified_folds
 from labelmend.verdicts.record import SampleRecord
 
 
@@ -37,24 +38,6 @@ class CleanlabSettings(MethodSettings):
     """Parts of the cross-validation, each judged by a network that learns the others."""
     cross_validation: float = 0.5
     """Share of the budget for the networks of the cross-validation, all of them together."""
-
-
-def stratified_folds(given_labels: Tensor, folds: int, generator: torch.Generator) -> Tensor:
-    """Assign samples to folds at random, so that each has its share of each class, up to one sample.
-
-    Args:
-        given_labels: int64 (N,).
-        folds: how many.
-        generator: source of the order.
-
-    Returns:
-        int64 (N,), in [0, folds).
-    """
-    order = torch.randperm(len(given_labels), generator=generator)
-    order = order[torch.argsort(given_labels[order], stable=True)]
-    assigned = torch.empty_like(given_labels)
-    assigned[order] = torch.arange(len(order)) % folds
-    return assigned
 
 
 def require_cleanlab() -> None:

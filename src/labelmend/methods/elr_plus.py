@@ -17,12 +17,12 @@ import torch
 from torch import Tensor
 
 from labelmend.config import MethodSettings, Range
-from labelmend.methods.base import Batch, Method, Task, record_by_belief, smooth
+from labelmend.methods.base import Batch, Method, Task, record_by_belief
 from labelmend.methods.elr import early_learning_penalty, moved_targets, target_belief
 from labelmend.methods.plan import Progress
 from labelmend.models.classifier import Classifier
 from labelmend.semi.losses import soft_cross_entropy
-from labelmend.semi.mixup import mixup, mixup_coefficients
+from labelmend.semi.mixup import mixed_at_random
 from labelmend.verdicts.record import SampleRecord
 
 
@@ -68,16 +68,13 @@ class ElrPlus(Method):
     def loss_of(self, number: int, batch: Batch) -> Tensor:
         """ELR's loss of one network, image, label and target mixed alike."""
         task, settings, index = self.task, self.settings, batch.index.to(self.targets.device)
-        labels = smooth(task.given_labels[batch.index], task.num_classes, task.label_smoothing)
         view = batch.view()
         with torch.no_grad():
             opinion = task.averages[1 - number](view).float()
         own = self.targets[number]
         own[index] = targets = moved_targets(own[index], opinion, settings.elr_memory)
-        both = torch.cat([labels.to(task.device), targets], 1)
-        coefficient = mixup_coefficients(settings.mixup_alpha, task.generator)
-        permutation = torch.randperm(len(view), generator=task.generator).to(task.device)
-        images, mixed = mixup(view, both, coefficient, permutation)
+        both = torch.cat([self.smoothed_labels(batch), targets], 1)
+        images, mixed = mixed_at_random(view, both, settings.mixup_alpha, task.generator)
         labels, targets = mixed.split(task.num_classes, 1)
         logits = task.networks[number](images).float()
         fit = soft_cross_entropy(logits, labels)

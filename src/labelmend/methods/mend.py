@@ -19,7 +19,7 @@ from torch import Tensor
 from labelmend.config import MethodSettings, Range, require
 from labelmend.correction.neighbours import neighbour_shares
 from labelmend.methods.anchor_votes import AnchorVotes, choose, voted_record
-from labelmend.methods.base import Batch, Method, Scores, Task, smooth
+from labelmend.methods.base import Batch, Method, Scores, Task
 from labelmend.methods.memory import Selections
 from labelmend.methods.mixup import mixup_loss
 from labelmend.methods.plan import OptimizerPlan, Progress, Step
@@ -207,7 +207,7 @@ class Mend(Method):
         """Mixup on given labels in the warm-up, on targets made by the last selection afterwards."""
         task, settings, record = self.task, self.settings, self.selections.last
         if record is None:
-            targets = smooth(task.given_labels[batch.index], task.num_classes, task.label_smoothing)
+            targets = self.smoothed_labels(batch)
             return mixup_loss(task, batch.view(), targets.to(task.device), settings.warmup_mixup)
         inputs, targets, num_labelled = mixmatch_batch(
             [batch.view(strong=settings.strong_views)],

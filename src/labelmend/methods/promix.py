@@ -17,13 +17,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from labelmend.config import MethodSettings, Range
-from labelmend.methods.base import Batch, Method, Task, record_by_loss
+from labelmend.methods.base import Batch, Method, Task
 from labelmend.methods.plan import OptimizerPlan, Progress, Step
 from labelmend.models.classifier import Classifier
+from labelmend.models.registry import drawn_linear
 from labelmend.selection.easiness import given_label_losses
 from labelmend.selection.easy_set import select_easy
 from labelmend.semi.losses import negative_entropy, ramp_up, soft_cross_entropy
-from labelmend.semi.mixup import mixup, mixup_coefficients
+from labelmend.semi.mixup import mixed_at_random
 from labelmend.semi.sharpen import sharpen
 from labelmend.verdicts.record import SampleRecord
 
@@ -121,7 +122,9 @@ class ProMix(Method):
     def __init__(self, settings: ProMixSettings, task: Task) -> None:
         super().__init__(settings, task)
         count, classes = len(task.given_labels), task.num_classes
-        self.heads = nn.ModuleList(_head(network, classes, task.generator) for network in task.networks)
+        self.heads = nn.ModuleList(
+            drawn_linear(network.feature_dim, classes, task.generator) for network in task.networks
+        )
         self.register_buffer("base", torch.zeros(2, count, dtype=torch.bool))
         # Mean predictions of each network: on samples that it finds reliable, and on the others.
         self.register_buffer("bias", torch.full((2, 2, classes), 1 / classes))
@@ -239,10 +242,7 @@ class ProMix(Method):
 
     def mixed_loss(self, number: int, images: Tensor, targets: Tensor, shift: Tensor) -> Tensor:
         """Cross-entropy of both heads on mixtures of the chosen samples."""
-        generator = self.task.generator
-        coefficient = mixup_coefficients(MIXUP_ALPHA, generator)
-        permutation = torch.randperm(len(images), generator=generator).to(images.device)
-        mixed, targets = mixup(images, targets, coefficient, permutation)
+        mixed, targets = mixed_at_random(images, targets, MIXUP_ALPHA, self.task.generator)
         logits, features = self.passed(number, mixed)
         of_second = self.heads[number](features).float()
         return soft_cross_entropy(logits + shift, targets) + soft_cross_entropy(of_second + shift, targets)
@@ -259,17 +259,6 @@ class ProMix(Method):
 
     def record(self) -> SampleRecord:
         """Easy are the base and the confident samples, of both networks together."""
-        task, probabilities = self.task, self.task.score(self.final_model()).probabilities
-        plain = record_by_loss(probabilities, task.given_labels, task.trusted)
-        sure = confident(probabilities, task.given_labels, self.settings.confidence)
-        return replace(plain, easy=self.base_of(probabilities) | sure)
-
-
-def _head(network: Classifier, num_classes: int, generator: torch.Generator) -> nn.Linear:
-    """A second head, its weights as those of the first are drawn."""
-    # Born without values: torch's own initialisation would draw from the global generator.
-    head = nn.Linear(network.feature_dim, num_classes, device="meta").to_empty(device=generator.device)
-    bound = network.feature_dim**-0.5
-    for parameter in head.parameters():
-        nn.init.uniform_(parameter, -bound, bound, generator=generator)
-    return head
+        plain = super().record()
+        sure = confident(plain.probabilities, self.task.given_labels, self.settings.confidence)
+        return replace(plain, easy=self.base_of(plain.probabilities) | sure)

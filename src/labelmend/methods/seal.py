@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from labelmend.config import MethodSettings, Range
-from labelmend.methods.base import Batch, Method, Task, record_by_loss, smooth
+from labelmend.methods.base import Batch, Method, Task, smooth
 from labelmend.methods.plan import OptimizerPlan, Progress, Stage
 from labelmend.semi.losses import soft_cross_entropy
 from labelmend.verdicts.record import SampleRecord
@@ -80,14 +80,13 @@ class Seal(Method):
 
     def record(self) -> SampleRecord:
         """Easy where the mean over the last network's epochs is largest at the given label."""
-        task = self.task
-        probabilities = task.score(self.final_model()).probabilities
-        mean = (self.total / self.epochs).cpu() if self.epochs else probabilities
+        task, plain = self.task, super().record()
+        mean = (self.total / self.epochs).cpu() if self.epochs else plain.probabilities
         own = mean.gather(1, task.given_labels[:, None])[:, 0]
         easy = (mean.argmax(1) == task.given_labels) | task.trusted
         quality = torch.where(task.trusted, torch.ones_like(own), own)
         return replace(
-            record_by_loss(probabilities, task.given_labels, task.trusted),
+            plain,
             easiness=quality,
             easy=easy,
             label_quality=quality,

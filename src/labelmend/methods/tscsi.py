@@ -22,6 +22,7 @@ from labelmend.methods.dividemix import FIRST, SECOND, WARMUP, DivideMix, Divide
 from labelmend.methods.plan import OptimizerPlan, Progress, Step, Update
 from labelmend.models.classifier import Classifier
 from labelmend.models.modes import evaluating
+from labelmend.models.registry import drawn_linear
 from labelmend.selection.centrality import centrality
 from labelmend.selection.easiness import loss_mixture
 from labelmend.semi.losses import negative_entropy
@@ -78,9 +79,11 @@ class ConsistencyHeads(nn.Module):
 
     def __init__(self, feature_dim: int, num_classes: int, generator: torch.Generator) -> None:
         super().__init__()
-        self.projection = _linear(feature_dim, PROJECTED, generator)
+        self.projection = drawn_linear(feature_dim, PROJECTED, generator)
         self.heads = nn.ModuleList(
-            nn.Sequential(nn.BatchNorm1d(PROJECTED), nn.ReLU(), _linear(PROJECTED, num_classes, generator))
+            nn.Sequential(
+                nn.BatchNorm1d(PROJECTED), nn.ReLU(), drawn_linear(PROJECTED, num_classes, generator)
+            )
             for _ in range(2)
         )
         self.operations = 2 * PROJECTED * (feature_dim + 2 * num_classes)
@@ -90,14 +93,6 @@ class ConsistencyHeads(nn.Module):
         projected = self.projection(features)
         first, second = (head(projected).float() for head in self.heads)
         return projected, first, second
-
-
-def _linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
-    # Born without values: its own initialisation would draw from the global generator.
-    layer = nn.Linear(inputs, outputs, device="meta").to_empty(device=generator.device)
-    for parameter in layer.parameters():
-        nn.init.uniform_(parameter, -(inputs**-0.5), inputs**-0.5, generator=generator)
-    return layer
 
 
 def discrepancy(first: Tensor, second: Tensor) -> Tensor:

@@ -78,23 +78,3 @@ def use_heads(network: nn.Module, which: int | Tensor | None) -> None:
     for module in network.modules():
         if isinstance(module, FoldedHeads):
             module.which = which
-
-
-def assign_folds(groups: Tensor, labels: Tensor, generator: torch.Generator, folds: int = FOLDS) -> Tensor:
-    """Which fold each sample is in, int64 (N,), with about equal shares of each class.
-
-    Args:
-        groups: int64 (N,); samples of one group are in one fold.
-        labels: int64 (N,), given labels.
-        generator: source of the draws.
-        folds: their number.
-    """
-    _, group_of = groups.unique(return_inverse=True)
-    number = int(group_of.max()) + 1
-    label_of = torch.empty(number, dtype=torch.int64)
-    label_of[group_of] = labels
-    shuffled = torch.randperm(number, generator=generator)
-    by_class = shuffled[label_of[shuffled].argsort(stable=True)]
-    fold_of = torch.empty(number, dtype=torch.int64)
-    fold_of[by_class] = torch.arange(number) % folds
-    return fold_of[group_of]

@@ -274,6 +274,20 @@ def _check_memory(description: NetworkDescription) -> None:
         )
 
 
+def drawn_linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
+    """A linear layer whose weights are drawn as those of a network's head.
+
+    Args:
+        inputs: of the layer.
+        outputs: of the layer.
+        generator: on the CPU.
+    """
+    # Born without values: torch's own initialisation would draw from the global generator.
+    layer = nn.Linear(inputs, outputs, device="meta").to_empty(device=generator.device)
+    _draw(layer, generator)
+    return layer
+
+
 def redraw(module: nn.Module, generator: torch.Generator) -> None:
     """Draw all weights of a network, or of a part of one, anew, in place.
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from labelmend.semi.mixup import mixup, mixup_coefficients
+from labelmend.semi.mixup import mixed_at_random
 
 
 def mixmatch_batch(
@@ -29,9 +29,7 @@ def mixmatch_batch(
     of_views = labelled.repeat(len(views))
     order = torch.argsort((~of_views).to(torch.int8), stable=True).to(targets.device)
     inputs, targets = torch.cat(list(views))[order], targets.repeat(len(views), 1)[order]
-    coefficient = mixup_coefficients(alpha, generator)
-    permutation = torch.randperm(len(inputs), generator=generator).to(targets.device)
-    return *mixup(inputs, targets, coefficient, permutation), int(of_views.sum())
+    return *mixed_at_random(inputs, targets, alpha, generator), int(of_views.sum())
 
 
 def equal_parts(

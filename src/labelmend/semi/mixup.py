@@ -24,6 +24,25 @@ def mixup_coefficients(alpha: float, generator: torch.Generator) -> float:
     return max(drawn, 1 - drawn)
 
 
+def mixed_at_random(
+    inputs: Tensor, targets: Tensor, alpha: float, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """``mixup`` with one coefficient of Beta(alpha, alpha) and one permutation, drawn in this order.
+
+    Args:
+        inputs: (B, ...).
+        targets: (B, C), on the device of the inputs.
+        alpha: 0 or more.
+        generator: source of both, on the CPU.
+
+    Returns:
+        Mixed inputs and mixed targets, of the same shapes.
+    """
+    coefficient = mixup_coefficients(alpha, generator)
+    permutation = torch.randperm(len(inputs), generator=generator).to(inputs.device)
+    return mixup(inputs, targets, coefficient, permutation)
+
+
 def mixup(inputs: Tensor, targets: Tensor, coefficient: float, permutation: Tensor) -> tuple[Tensor, Tensor]:
     """Mix each sample with the one that the permutation puts in its place.
 

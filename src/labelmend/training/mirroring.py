@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from labelmend.data.image_set import Images
+from labelmend.selection.folds import stratified_folds
 from labelmend.training.views import GREY_WEIGHTS
 
 # What is looked at, so that the question costs a second or two: images, their side, patches and their side.
@@ -108,7 +109,7 @@ def decide_mirroring(
         return Mirroring(False, "unknown", len(chosen))
     small = torch.cat([shrink(images.gather(some)) for some in chosen.split(READ_AT_A_TIME)])
     plain, mirrored = patch_features(small, generator)
-    fold = folds(labels, generator)
+    fold = stratified_folds(labels, FOLDS, generator)
     own, own_mirrored = likeness(plain, mirrored, labels, len(class_names), fold)
     return judge_mirroring(own, own_mirrored, labels, class_names)
 
@@ -169,15 +170,6 @@ def draw_patches(small: Tensor, generator: torch.Generator) -> Tensor:
     most = length.argsort(descending=True, stable=True)[:PATCHES]
     scaled: Tensor = patches[most] / (length[most, None, None] + 1e-6)
     return scaled[:, None]
-
-
-def folds(labels: Tensor, generator: torch.Generator) -> Tensor:
-    """A fold for each sample, int64 (N,), with equal parts of each class in each fold as far as they go."""
-    shuffled = torch.randperm(len(labels), generator=generator)
-    by_class = shuffled[torch.argsort(labels[shuffled], stable=True)]
-    fold = torch.empty_like(labels)
-    fold[by_class] = torch.arange(len(labels)) % FOLDS
-    return fold
 
 
 def likeness(

@@ -18,7 +18,7 @@ from labelmend.data.image_set import ImageSet
 from labelmend.errors import DataError, LabelmendWarning
 from labelmend.methods.base import Method
 from labelmend.models.classifier import Classifier
-from labelmend.models.frozen import assign_folds
+from labelmend.models.frozen import FOLDS
 from labelmend.models.preprocessing import Preprocessing
 from labelmend.models.registry import (
     NetworkDescription,
@@ -28,6 +28,7 @@ from labelmend.models.registry import (
     preprocessing_of,
     redraw,
 )
+from labelmend.selection.folds import stratified_folds
 from labelmend.training.arithmetic import Arithmetic, choose_arithmetic, find_device
 from labelmend.training.machine import machine
 from labelmend.training.mirroring import Mirroring, decide_mirroring
@@ -288,8 +289,8 @@ def _set_up_heads(
         lr=resolve_lr(settings.training, batch_size),
         weight_decay=settings.training.weight_decay * DECAY_FOR_IMAGES / count,
         networks=networks,
-        fold_of=assign_folds(
-            _judged_together(train_set), torch.from_numpy(train_set.given_labels), generator
+        fold_of=stratified_folds(
+            torch.from_numpy(train_set.given_labels), FOLDS, generator, _judged_together(train_set)
         ),
     )
 

@@ -1,0 +1,41 @@
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labelmend.selection.folds import stratified_folds
+
+
+def test_folds_have_their_share_of_each_class():
+    given = torch.tensor([0] * 10 + [1] * 7 + [2] * 3)
+    folds = stratified_folds(given, 4, torch.Generator().manual_seed(0))
+    assert torch.bincount(folds).tolist() == [5, 5, 5, 5]
+    for label, count in ((0, 10), (1, 7), (2, 3)):
+        sizes = torch.bincount(folds[given == label], minlength=4)
+        assert sizes.sum() == count
+        assert sizes.max() - sizes.min() <= 1
+    other = stratified_folds(given, 4, torch.Generator().manual_seed(1))
+    assert not torch.equal(folds, other)
+    assert torch.equal(folds, stratified_folds(given, 4, torch.Generator().manual_seed(0)))
+
+
+def test_classes_of_whole_folds_are_shared_exactly():
+    labels = torch.arange(3).repeat_interleave(torch.tensor([50, 10, 5]))
+    fold = stratified_folds(labels, 5, torch.Generator().manual_seed(0))
+    for label, each in enumerate((10, 2, 1)):
+        assert torch.bincount(fold[labels == label], minlength=5).tolist() == [each] * 5
+
+
+@given(st.lists(st.integers(0, 2), min_size=5, max_size=60), st.integers(0, 99))
+def test_folds_share_each_class_evenly(labels, seed):
+    label = torch.tensor(labels)
+    fold = stratified_folds(label, 5, torch.Generator().manual_seed(seed))
+    for each in range(3):
+        counts = fold[label == each].bincount(minlength=5)
+        assert int(counts.max() - counts.min()) <= 1
+
+
+def test_equal_images_are_in_one_fold():
+    groups = torch.tensor([7, 7, 3, 3, 3, 9, 1, 2, 4, 7])
+    fold = stratified_folds(torch.zeros(10, dtype=torch.int64), 5, torch.Generator().manual_seed(0), groups)
+    assert len(set(fold[groups == 7].tolist())) == len(set(fold[groups == 3].tolist())) == 1
+    assert len(set(fold.tolist())) == 5
