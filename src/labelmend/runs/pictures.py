@@ -1,0 +1,198 @@
+"""The pictures of a run by id, from the data that it was trained on."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from PIL import Image
+
+from labelmend.config import DataSettings
+from labelmend.data import sources
+from labelmend.data.assemble import class_names_of
+from labelmend.data.bit_depth import PixelRange, Scaled, choose_range, spread
+from labelmend.data.decode import Header, read_headers
+from labelmend.data.image_file import Encoded, failure_reason, is_grey, open_image, upright
+from labelmend.data.label_file import replace_labels
+from labelmend.data.labels import encode_labels
+from labelmend.data.listing import Listing
+from labelmend.errors import DataError, RunError
+from labelmend.runs import folder as run_folder
+from labelmend.runs.jobs import reading_of
+from labelmend.runs.records import DataRecord, ModelRecord, read_record
+from labelmend.settings.loading import load
+from labelmend.verdicts.frame import read_parquet
+
+Format = Literal["png", "jpeg"]
+QUALITY = 82
+
+
+@dataclass(frozen=True)
+class RunPictures:
+    """Pictures of the training images of a run, decoded when they are asked for.
+
+    Attributes:
+        listing: the images of the source.
+        rows: row of each id in the listing; images of the run that have gone have none.
+        pixel_range: values that become black and white in images of more than 8 bits; None to measure each.
+        notice: what is not as it was, in one line, though pictures can be shown; "" where all is.
+    """
+
+    listing: Listing
+    rows: Mapping[str, int]
+    pixel_range: PixelRange | None = None
+    notice: str = ""
+
+    def __contains__(self, image_id: object) -> bool:
+        """Whether there is a picture of this id."""
+        return image_id in self.rows
+
+    def __len__(self) -> int:
+        """Number of images of the run that are still there."""
+        return len(self.rows)
+
+    def item(self, image_id: str) -> Encoded:
+        """The encoded image, of 8 bits a pixel when it is opened.
+
+        Raises:
+            DataError: If the run has no such image, or its data has none any more.
+        """
+        if image_id not in self.rows:
+            raise DataError(f"{self.listing.name}: there is no image {image_id!r}")
+        row = self.rows[image_id]
+        if self.listing.images is not None:
+            pixels: np.ndarray = self.listing.images.gather(torch.tensor([row]))[0].cpu().numpy()
+            return pixels
+        item = self.listing.items[row]
+        (header,) = read_headers([item])
+        if not isinstance(header, Header) or not header.deep:
+            return item
+        return Scaled(item, self.pixel_range or choose_range([spread(item)], used=0.0))
+
+    def image(self, image_id: str, side: int | None = None) -> Image.Image:
+        """The picture, upright, grey (L) or RGB.
+
+        Args:
+            image_id: of the image.
+            side: largest side in pixels; by default that of the file. Pictures are never enlarged.
+
+        Raises:
+            DataError: If there is no such image, or it can no longer be read.
+        """
+        item = self.item(image_id)
+        try:
+            opened = open_image(item)
+            if side is not None and opened.format == "JPEG":
+                # Decodes a large photo at 1/2, 1/4 or 1/8 of its size, never below what is needed.
+                opened.draft(None, (side, side))
+            picture = upright(opened, 1 if is_grey(opened) else 3)
+        except Exception as error:  # image decoders raise whatever they like
+            raise DataError(
+                f"{self.listing.name}: image {image_id!r} could be read at first, but no longer "
+                f"({failure_reason(error)})"
+            ) from error
+        if side is not None:
+            picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+        return picture
+
+    def thumbnail(self, image_id: str, side: int, kind: Format = "jpeg") -> bytes:
+        """The bytes of a picture whose largest side is at most ``side`` pixels; arguments as of ``image``."""
+        stream = io.BytesIO()
+        options = {"quality": QUALITY} if kind == "jpeg" else {"optimize": True}
+        self.image(image_id, side).save(stream, kind.upper(), **options)
+        return stream.getvalue()
+
+
+def open_pictures(folder: str | Path, data: Any = None) -> RunPictures:
+    """Open the data that a finished run was trained on, as its folder says; no image is decoded.
+
+    It must be the same data: the images are found by their ids, and their labels are compared with those of
+    the run. Files are known by their names, so those that are still there are shown where others have gone or
+    been relabelled, and ``RunPictures.notice`` says so. Images that are known by their places alone (arrays,
+    rows of a table that hold pictures) must all be there, with the labels they had.
+
+    Args:
+        folder: of a finished run.
+        data: the training images, if they were in memory, or have moved.
+
+    Raises:
+        RunError: If the folder holds no finished run; if the data were in memory and are not given, or have
+            gone, cannot be read, or are others.
+    """
+    folder = Path(folder)
+    run_folder.require_finished(folder)
+    recorded = read_record(folder / run_folder.DATA, DataRecord)
+    source = recorded["source"] if data is None else data
+    if source is None:
+        raise RunError(f"the images of {folder} were in memory, and no run keeps a copy of them")
+    wanted = load(folder / run_folder.SETTINGS).data
+    try:
+        listing = _listing(source, wanted)
+    except DataError as error:
+        raise RunError(f"the data of {folder} cannot be opened: {error}") from error
+    table = read_parquet(folder / run_folder.VERDICTS_PARQUET)
+    model = read_record(folder / run_folder.MODEL_INFO, ModelRecord)
+    rows = {image_id: row for row, image_id in enumerate(listing.ids)}
+    known = [place for place, image_id in enumerate(table["id"]) if image_id in rows]
+    found = [rows[image_id] for image_id in table["id"].iloc[known]]
+    changes = [
+        _gone(len(table) - len(known), len(table)),
+        _relabelled(listing, found, table.iloc[known], model["classes"], noisy=wanted.noise is not None),
+    ]
+    notice = "; ".join(change for change in changes if change)
+    by_name = bool(found) and all(listing.paths[row] for row in found)
+    if not found or (notice and not by_name):
+        raise RunError(f"the data of {folder} is not what it was trained on: {listing.name}: {notice}")
+    return RunPictures(
+        listing,
+        {listing.ids[row]: row for row in found},
+        _range(wanted.pixel_range or model.get("pixel_range")),
+        f"{listing.name} has changed since the run: {notice}" if notice else "",
+    )
+
+
+def _listing(source: Any, wanted: DataSettings) -> Listing:
+    listing = sources.read_listing(source, split=wanted.split, **reading_of(wanted))
+    if wanted.labels is None:
+        return listing
+    return replace_labels(listing, Path(wanted.labels), class_names_of(listing))
+
+
+def _range(ends: Sequence[float] | None) -> PixelRange | None:
+    return (ends[0], ends[1]) if ends else None
+
+
+def _gone(missing: int, total: int) -> str:
+    return f"{missing:,} of {total:,} images are no longer there" if missing else ""
+
+
+def _relabelled(
+    listing: Listing, rows: list[int], table: pd.DataFrame, classes: list[str], *, noisy: bool
+) -> str:
+    """What to say if labels are others than in a table of verdicts, whose rows are ``rows`` of the listing.
+
+    Where noise was added to labels, what they were before stands in the table as the true ones.
+    """
+    column = "true_label" if noisy else "given_label"
+    labels = listing.true_labels if noisy and listing.true_labels is not None else listing.labels
+    if labels is None:
+        return "the images have no labels now"
+    try:
+        index = encode_labels([labels[row] for row in rows], classes, listing.name)
+    except DataError as error:
+        return f"the labels are others ({error})"
+    now, before = np.asarray(classes, dtype=object)[index], table[column].to_numpy(dtype=object)
+    other = np.flatnonzero(now != before)
+    if not len(other):
+        return ""
+    first = other[0]
+    return (
+        f"{len(other):,} labels are others, first that of {table['id'].iloc[first]}, which was "
+        f"{before[first]!r} and is {now[first]!r}"
+    )
