@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 from dataclasses import replace
+from multiprocessing import forkserver
 
 import numpy as np
 import pytest
@@ -33,3 +35,15 @@ def noisy_digits() -> ImageSet:
     shift = rng.integers(1, 10, 600)
     given = np.where(wrong, (clean.given_labels + shift) % 10, clean.given_labels)
     return replace(clean.with_labels(given), true_labels=clean.given_labels)
+
+
+@pytest.fixture(scope="session")
+def processes():
+    """Starts processes that can be killed, with what they import loaded once."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["labelmend.runs.jobs"])
+    with pytest.MonkeyPatch.context() as patch:
+        # A process forked from one with several threads of OpenMP would wait for those it does not have.
+        patch.setenv("OMP_NUM_THREADS", "1")
+        forkserver.ensure_running()
+    return context

@@ -105,9 +105,14 @@ def check_writable(path: Path) -> None:
         raise WriteError(f"{path} cannot be written: {reason(error)}") from error
 
 
+def is_leftover(path: Path) -> bool:
+    """Whether a file is a temporary one, which a process that was killed leaves."""
+    return path.name.startswith(_PREFIX) and path.name.endswith(_SUFFIX)
+
+
 def remove_leftovers(folder: Path) -> None:
     """Remove temporary files of processes that were killed; only while no other process writes there."""
-    for path in folder.glob(f"{_PREFIX}*{_SUFFIX}"):
+    for path in filter(is_leftover, folder.iterdir()):
         path.unlink(missing_ok=True)
 
 

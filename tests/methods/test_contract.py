@@ -1,10 +1,8 @@
 """What every method promises; a method gets all of it by being in ``METHODS``."""
 
-import multiprocessing
 import os
 import signal
 from dataclasses import fields, replace
-from multiprocessing import forkserver
 
 import numpy as np
 import pytest
@@ -74,17 +72,6 @@ class DieAt(Silent):
 def run_until_killed(name, train_set, test_set, folder, epoch):
     torch.set_num_threads(1)
     train(settings(name, 4.0, ema_decay=0.9), train_set, test_set, folder=folder, listener=DieAt(epoch))
-
-
-@pytest.fixture(scope="module")
-def processes():
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["labelmend.training.trainer"])
-    with pytest.MonkeyPatch.context() as patch:
-        # A process forked from one with several threads of OpenMP would wait for those it does not have.
-        patch.setenv("OMP_NUM_THREADS", "1")
-        forkserver.ensure_running()
-    return context
 
 
 @every_method

@@ -12,7 +12,7 @@ from typing import Any
 from labelmend.data import is_named
 from labelmend.data.image_set import ImageSet, Skipped
 from labelmend.errors import RunError, WriteError
-from labelmend.files import reason, remove_leftovers, replacing, write_text
+from labelmend.files import is_leftover, reason, remove_leftovers, replacing, write_text
 from labelmend.runs.checksums import SUMS
 from labelmend.runs.lock import LOCK, locked
 from labelmend.runs.records import parse_object
@@ -85,7 +85,7 @@ def check_free(folder: Path, overwrite: bool) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise RunError(f"--out {folder} is a file; give the name of a folder")
-    if not folder.is_dir() or all(path.name == LOCK for path in folder.iterdir()):
+    if not folder.is_dir() or all(path.name == LOCK or is_leftover(path) for path in folder.iterdir()):
         return
     if not is_ours(folder):
         raise RunError(
