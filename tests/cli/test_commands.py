@@ -119,6 +119,15 @@ def test_predict_replaces_nothing_that_it_reads(run, photos, tmp_path, capsys):
     assert table.read_text() == "file_name\n"
 
 
+def test_predict_takes_the_columns_of_a_table(run, photos, tmp_path, capsys):
+    first = sorted((photos / "dark").iterdir())[0]
+    table = tmp_path / "scans.csv"
+    table.write_text(f"scan\n{first.name}\n")
+    where = ["--image-column", "scan", "--image-root", str(first.parent)]
+    assert main(["predict", str(run), str(table), *where]) == 0
+    assert capsys.readouterr().out.split("\t")[1] == "dark"
+
+
 def test_predict_of_nothing_is_one_line(run, capsys):
     assert main(["predict", str(run), "nowhere"]) == 2
     assert capsys.readouterr().err == "labelmend: error: nowhere: there is no such file or folder\n"

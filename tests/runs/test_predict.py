@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 import labelmend
-from labelmend.errors import LabelmendWarning
+from labelmend.errors import DataError, LabelmendWarning
 from labelmend.runs.run import most_probable
 
 FAST = {"epochs": 1, "batch_size": 8, "widths": [8], "depth": 1, "precision": "float32"}
@@ -65,3 +65,19 @@ def test_the_most_probable_class_by_hand():
     whole = most_probable(np.array([5, 7]), rows[[0, 2]])
     assert whole.tolist() == [7, 5]
     assert whole.dtype.kind == "i"
+
+
+def test_a_table_may_name_its_images_in_any_column_and_folder(run, colours, tmp_path):
+    photos, tables = tmp_path / "photos", tmp_path / "tables"
+    photos.mkdir()
+    tables.mkdir()
+    for i in range(4):
+        Image.fromarray(colours[i]).save(photos / f"{i}.png")
+    table = tables / "scans.csv"
+    table.write_text("left,right\n0.png,1.png\n2.png,3.png\n")
+    found = run.predict_proba(table, image_column="right", image_root=photos)
+    np.testing.assert_allclose(found, run.predict_proba(colours[[1, 3]]), atol=1e-6)
+    with pytest.raises(DataError, match="--image-column"):
+        run.predict(table, image_root=photos)
+    with pytest.raises(DataError, match="is not a folder"):
+        run.predict(table, image_column="right", image_root=tmp_path / "nowhere")

@@ -12,6 +12,7 @@ import numpy as np
 
 from labelmend.cli.messages import complain, plain_warnings
 from labelmend.data.readers import READERS
+from labelmend.data.sources import ImageColumns
 from labelmend.errors import DataError
 from labelmend.files import check_writable, replacing
 from labelmend.runs.run import Run, load_run, most_probable
@@ -21,7 +22,13 @@ COLUMNS = ("image", "class", "probability", "reason")
 Row = tuple[str, str, str, str]
 
 
-def predict(run: str, images: list[str], out: str | None = None) -> None:
+def predict(
+    run: str,
+    images: list[str],
+    out: str | None = None,
+    image_column: str | None = None,
+    image_root: str | None = None,
+) -> None:
     """Classify images with the model of a run; prints image, class and probability.
 
     There is one line for each image, in the order in which they are given; an image that cannot be read has
@@ -31,12 +38,15 @@ def predict(run: str, images: list[str], out: str | None = None) -> None:
         run: run folder.
         images: image files, a folder of images, or a table (CSV, TSV, JSONL, Parquet) of files.
         out: CSV file to write instead of printing.
+        image_column: column of a table that names the images; by default one of a usual name.
+        image_root: folder that the file names of a table are relative to; by default that of the table.
     """
+    columns: ImageColumns = {"image_column": image_column, "image_root": image_root}
     if out is not None:
         _check_out(Path(out), images)
     with plain_warnings():
         finished = load_run(run)
-        rows = [row for sources in _together(images) for row in _rows(finished, sources)]
+        rows = [row for sources in _together(images) for row in _rows(finished, sources, columns)]
     if out is None:
         for name, label, probability, reason in rows:
             shown = (name, label, f"{float(probability):.4f}") if not reason else (name, "-", reason)
@@ -87,8 +97,8 @@ def _together(images: list[str]) -> Iterator[str | list[str]]:
             yield list(group)
 
 
-def _rows(run: Run, source: str | list[str]) -> Iterator[Row]:
-    found = run.read(source)
+def _rows(run: Run, source: str | list[str], columns: ImageColumns) -> Iterator[Row]:
+    found = run.read(source, **columns)
     reasons = {skipped.path: skipped.reason for skipped in found.skipped}
     for path, reason in reasons.items():
         complain(f"warning: {path} is skipped: {reason}")

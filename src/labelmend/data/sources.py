@@ -47,21 +47,29 @@ class UnlabelledImages:
         return len(self.ids)
 
 
-class Reading(TypedDict, total=False):
+class ImageColumns(TypedDict, total=False):
+    """Where a table has its images.
+
+    Attributes:
+        image_column: column of a table that names the images; by default one of a usual name.
+        image_root: folder that the file names of a table are relative to; by default that of the table.
+    """
+
+    image_column: str | None
+    image_root: str | Path | None
+
+
+class Reading(ImageColumns, total=False):
     """How a source is read; all of it is optional.
 
     Attributes:
         label_column: column of a table that holds the given labels; by default ``label`` or a usual name.
-        image_column: column of a table that names the images; by default one of a usual name.
-        image_root: folder that the file names of a table are relative to; by default that of the table.
         group_column: column of a table whose equal values keep images together (of one patient, camera).
         skip_missing: leave out rows of a table whose file is missing, instead of refusing them.
         root: folder of a named benchmark; by default ``$LABELMEND_DATA``.
     """
 
     label_column: str
-    image_column: str | None
-    image_root: str | Path | None
     group_column: str | None
     skip_missing: bool
     root: str | Path | None
@@ -263,7 +271,7 @@ def load_unlabelled(
     memory_limit: int = MEMORY_LIMIT,
     progress: ProgressCallback | None = None,
     embed: EmbedListing | None = None,
-    **reading: Unpack[Reading],
+    **columns: Unpack[ImageColumns],
 ) -> UnlabelledImages:
     """Read images to classify; labels, where there are any, are not looked at.
 
@@ -278,12 +286,13 @@ def load_unlabelled(
         memory_limit: as for ``load``.
         progress: as for ``load``.
         embed: as for ``load``.
-        **reading: see ``Reading``.
+        **columns: see ``ImageColumns``.
 
     Raises:
         DataError: If a file is not there, or no image can be read.
     """
     source = as_pictures(source, channels)
+    reading: Reading = {**columns}  # type: ignore[typeddict-item]
     listing = find_reader(source, labelled=False).read(source, _request(None, reading, labelled=False))
     form = Form(
         size=image_size,

@@ -6,7 +6,7 @@ import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -74,13 +74,14 @@ class Run:
         """Names of the C classes."""
         return list(self.description["classes"])
 
-    def predict_proba(self, images: Any) -> np.ndarray:
+    def predict_proba(self, images: Any, **columns: Unpack[sources.ImageColumns]) -> np.ndarray:
         """Class probabilities, one row for each image that is given, in order.
 
         Args:
             images: an image file, a folder of images, a picture in memory (PIL image, array (H, W),
                 (H, W, C) or (C, H, W)), a list of those, a table of files, an ``.npz`` or ``.npy`` file, an
                 array of N images, or what ``read`` returned.
+            **columns: see ``labelmend.data.sources.ImageColumns``.
 
         Returns:
             float array of shape (N, C); rows sum to 1, and are NaN for images that cannot be read.
@@ -91,7 +92,7 @@ class Run:
         Warns:
             LabelmendWarning: If some cannot be read; says why.
         """
-        found = self.read(images)
+        found = self.read(images, **columns)
         if found is not images and len(found.rows) < len(found):
             first = found.skipped[-1]
             warnings.warn(
@@ -118,15 +119,15 @@ class Run:
             return "auto"
         return self.settings.training.device
 
-    def predict(self, images: Any) -> np.ndarray:
+    def predict(self, images: Any, **columns: Unpack[sources.ImageColumns]) -> np.ndarray:
         """Names of the most probable classes, shape (N,); None for images that cannot be read.
 
-        ``images`` as in ``predict_proba``.
+        ``images`` and ``columns`` as in ``predict_proba``.
         """
-        return most_probable(np.asarray(self.classes, dtype=object), self.predict_proba(images))
+        return most_probable(np.asarray(self.classes, dtype=object), self.predict_proba(images, **columns))
 
-    def read(self, images: Any) -> sources.UnlabelledImages:
-        """Read images in the size and channels of the network; ``images`` as in ``predict_proba``."""
+    def read(self, images: Any, **columns: Unpack[sources.ImageColumns]) -> sources.UnlabelledImages:
+        """Read images in the size and channels of the network; arguments as in ``predict_proba``."""
         if isinstance(images, sources.UnlabelledImages):
             return images
         low_and_high = self.description.get("pixel_range")
@@ -137,6 +138,7 @@ class Run:
             image_size=self.description["image_size"],
             channels=self.description["channels"] if self.backbone is None else 3,
             pixel_range=None if low_and_high is None else (low_and_high[0], low_and_high[1]),
+            **columns,
         )
 
 
