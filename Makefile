@@ -6,11 +6,12 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO := runs/demo
 
-.PHONY: help demo test lint types format clean
+.PHONY: help demo browser test lint types format clean
 
 help:
 	@echo "make demo    repair 1,297 digits of which 40 % are wrongly labelled, and show the result"
 	@echo "make test    run the tests"
+	@echo "make browser get the Chromium that some of the tests drive; they are skipped without it"
 	@echo "make lint    check the style and the layers;  make format  repairs what it can"
 	@echo "make types   check the types"
 	@echo "make clean   remove the virtual environment $(VENV)"
@@ -18,6 +19,13 @@ help:
 demo: $(STAMP)
 	$(BIN)/labelmend fit digits --widths 32,64,128 --epochs 30 --noise instance-per-class:0.4:seed=0 --out $(DEMO) --overwrite
 	@echo "Every file of the run is explained in $(DEMO)/README.txt"
+
+browser:
+	@if command -v chromium >/dev/null; then echo "chromium is there: $$(command -v chromium)"; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null || \
+	    echo "chromium cannot be installed here; the tests of pages are skipped" >&2; \
+	else echo "for the tests of pages install Chromium: sudo apt-get install chromium" >&2; fi
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from multiprocessing import forkserver
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -47,3 +51,51 @@ def processes():
         patch.setenv("OMP_NUM_THREADS", "1")
         forkserver.ensure_running()
     return context
+
+
+CHROMIUM_FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """Debian's Chromium, headless and with an empty profile, driven by Playwright; skips where there is none.
+
+    ``chromium.new_page(viewport={"width": 390, "height": 844}, color_scheme="dark")`` opens a page in a
+    context of its own, ``chromium.new_context()`` a context for several; both are closed with the browser. It
+    lasts for one module, because Playwright keeps the event loop of the thread while it runs.
+    """
+    playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+    executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if executable is None:
+        pytest.skip("there is no Chromium here: make browser installs it, or says how")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=executable, args=list(CHROMIUM_FLAGS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def faults_of_access():
+    """Function of a page that lists what axe-core finds serious or critical in it, one line each."""
+    package = pytest.importorskip("axe_playwright_python", reason="pip install axe-playwright-python")
+    script = (Path(package.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+
+    def found(page) -> list[str]:
+        page.evaluate(script)
+        violations = page.evaluate("axe.run().then((result) => result.violations)")
+        return [
+            f"{each['id']}: {each['help']}: {node['html'][:200]}"
+            for each in violations
+            if each["impact"] in ("serious", "critical")
+            for node in each["nodes"]
+        ]
+
+    return found

@@ -9,6 +9,7 @@ from labelmend.cli.fit import parse_fit
 from labelmend.cli.main import COMMANDS
 from labelmend.cli.parsing import hyphenate, parse, parser_for
 from labelmend.cli.predict import predict
+from labelmend.cli.report import report
 from labelmend.cli.resume import resume
 from labelmend.cli.show import show
 from labelmend.methods import METHODS
@@ -20,6 +21,7 @@ TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 FUNCTIONS = {
     "show": show,
     "predict": predict,
+    "report": report,
     "resume": resume,
     "noise": noise.noise,
     "data": data.data,

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from labelmend.api import fit, load_run, resume
     from labelmend.errors import DataError, LabelmendError, RunError, SettingsError
     from labelmend.estimator import NoisyLabelClassifier
+    from labelmend.report.write import write_figures, write_report
     from labelmend.runs.run import Run
     from labelmend.verdicts.verdicts import Verdicts
 
@@ -25,6 +26,8 @@ __all__ = [
     "fit",
     "load_run",
     "resume",
+    "write_figures",
+    "write_report",
 ]
 
 _HOMES = {
@@ -38,6 +41,8 @@ _HOMES = {
     "fit": "labelmend.api",
     "load_run": "labelmend.api",
     "resume": "labelmend.api",
+    "write_figures": "labelmend.report.write",
+    "write_report": "labelmend.report.write",
 }
 
 

@@ -14,7 +14,7 @@ from labelmend.tensors import load_tensors
 from labelmend.training import state
 from labelmend.training.listener import Silent
 
-FLAGS = ["--epochs=4", "--batch-size=16", "--widths=8,8", "--depth=1", "--precision=float32"]
+FLAGS = ["--no-report", "--epochs=4", "--batch-size=16", "--widths=8,8", "--depth=1", "--precision=float32"]
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from corpus.registry import Command, Source, case
 from labelmend.runs import folder as run_folder
 
 CAFE, CAFE_TEXT = os.fsdecode(b"caf\xe9.png"), r"caf\xe9.png"
-FLAGS = ["--epochs", "1", "--network", "fastnet", "--widths", "4", "--depth", "1"]
+FLAGS = ["--no-report", "--epochs", "1", "--network", "fastnet", "--widths", "4", "--depth", "1"]
 
 
 def fit(out, *flags, data="data"):

@@ -12,6 +12,7 @@ from labelmend.cli.messages import plain_warnings, say
 from labelmend.cli.parsing import hyphenate, make_parser, parse
 from labelmend.cli.progress import ProgressView
 from labelmend.cli.reading import describe_job, image_bar
+from labelmend.cli.report import report_at_end
 from labelmend.cli.result import print_result
 from labelmend.errors import SettingsError
 from labelmend.methods import METHODS
@@ -61,6 +62,7 @@ class FitArguments:
     data: str
     out: str | None
     overwrite: bool
+    no_report: bool
     recipe: str | None
     method: str
     overrides: dict[str, Any]
@@ -115,6 +117,7 @@ def _make_parser(recipe: str, method: str) -> Any:
     parser.add_argument("data", help="where images and given labels come from")
     parser.add_argument("--out", help="run folder (default: runs/DATA-METHOD-NUMBER)")
     parser.add_argument("--overwrite", action="store_true", help="replace the run that is in the folder")
+    parser.add_argument("--no-report", action="store_true", help="leave out report.html")
     names = ", ".join(recipe_names())
     parser.add_argument(
         "--recipe",
@@ -149,7 +152,15 @@ def parse_fit(argv: Sequence[str]) -> FitArguments:
     recipe, method = _recipe_and_method(argv)
     given = parse(_make_parser(recipe, method), "fit", _flat_flags(argv, method))
     overrides = {name: value for name, value in given.items() if name in leaves(method)}
-    return FitArguments(given["data"], given["out"], given["overwrite"], given["recipe"], method, overrides)
+    return FitArguments(
+        given["data"],
+        given["out"],
+        given["overwrite"],
+        given["no_report"],
+        given["recipe"],
+        method,
+        overrides,
+    )
 
 
 def main(argv: Sequence[str]) -> None:
@@ -170,4 +181,6 @@ def main(argv: Sequence[str]) -> None:
             say(line)
         with ProgressView(folder) as view:
             run = jobs.start(job, folder, listener=view)
+        if not arguments.no_report:
+            report_at_end(folder)
     print_result(run)

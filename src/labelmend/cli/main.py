@@ -21,6 +21,7 @@ COMMANDS = {
     "fit": "train on images whose labels may be wrong; judge every label",
     "detect": "find wrong labels by features of a pretrained network, in minutes or seconds",
     "show": "print what a run found, and its surest suggestions",
+    "report": "write what a run found as a page to read, with pictures",
     "predict": "classify images with the model of a run",
     "resume": "go on with a run that was interrupted",
     "noise": "add noise to the labels of a clean data set, for experiments",

@@ -4,27 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from rich.table import Table
 
 from labelmend.cli.messages import make_console, plain
+from labelmend.report.words import MEANINGS, noise_line, percent
 from labelmend.runs import folder as run_folder
 from labelmend.runs.run import Run
-from labelmend.verdicts.judge import EASY, HARD_CLEAN, HARD_CORRECTED, UNCERTAIN
 
-MEANINGS = {
-    EASY: "label kept",
-    HARD_CLEAN: "hard, but the label is confirmed: kept",
-    HARD_CORRECTED: "another label is suggested",
-    UNCERTAIN: "nothing near enough to tell: worth a look",
-}
 TOP_FLOWS = 10
 NUMBERS = ("images", "share", "of the class", "confidence", "votes")
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
 
 
 def _table(title: str, columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Table:
@@ -39,7 +28,7 @@ def _table(title: str, columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]
 def _verdict_table(run: Run) -> Table:
     summary = run.verdicts.summary()
     rows = [
-        (name, f"{count:,}", _percent(count / max(summary["images"], 1)), MEANINGS[name])
+        (name, f"{count:,}", percent(count / max(summary["images"], 1)), MEANINGS[name])
         for name, count in summary["verdicts"].items()
     ]
     return _table("Verdicts", ("verdict", "images", "share", "meaning"), rows)
@@ -48,7 +37,7 @@ def _verdict_table(run: Run) -> Table:
 def _flow_table(run: Run) -> Table:
     flow = run.verdicts.flow().head(TOP_FLOWS)
     rows = [
-        (given, suggested, f"{images:,}", _percent(share))
+        (given, suggested, f"{images:,}", percent(share))
         for given, suggested, images, share in flow.to_numpy().tolist()
     ]
     title = "Largest flows from given to suggested label"
@@ -65,20 +54,6 @@ def _suggestion_table(run: Run, top: int) -> Table:
     return _table("Surest suggestions", ("image", "given", "suggested", "confidence", "votes"), rows)
 
 
-def noise_line(summary: dict[str, Any]) -> str:
-    """The estimated share of wrong labels with its interval, or that it cannot be told; as of older runs."""
-    rate = _percent(summary["estimated_noise_rate"])
-    if "estimated_noise_interval" not in summary:
-        return f"Estimated share of wrong labels: {rate}"
-    low, high = (f"{100 * end:.1f}" for end in summary["estimated_noise_interval"])
-    if summary["estimated_noise_told"]:
-        return f"Estimated share of wrong labels: {rate} (between {low} and {high} %)"
-    return (
-        f"Share of wrong labels: cannot be told, anything between {low} and {high} %; "
-        "the network has learned too little or there are too few images (a longer budget may help)"
-    )
-
-
 def _facts(run: Run) -> Iterable[str]:
     summary = run.summary
     if summary.get("looks_clean"):
@@ -86,14 +61,15 @@ def _facts(run: Run) -> Iterable[str]:
     yield noise_line(summary)
     if "test_accuracy_last" in summary:
         last, mean, best = (
-            _percent(summary[f"test_accuracy_{kind}"]) for kind in ("last", "mean_of_last_10", "best")
+            percent(summary[f"test_accuracy_{kind}"]) for kind in ("last", "mean_of_last_10", "best")
         )
         yield f"Test accuracy: last epoch {last}, mean of the last 10 {mean}, best {best}"
     yield f"{summary['epochs']:g} epochs, {summary['flops']:.2e} FLOPs, {summary['seconds']:.0f} seconds"
 
 
 def _places(folder: Path) -> Iterable[str]:
-    names = (run_folder.VERDICTS_CSV, run_folder.MODEL, run_folder.README)
+    reports = [run_folder.REPORT] if (folder / run_folder.REPORT).is_file() else []
+    names = (*reports, run_folder.VERDICTS_CSV, run_folder.MODEL, run_folder.README)
     width = max(map(len, names))
     yield f"In {folder}"
     for name in names:

@@ -7,16 +7,18 @@ from pathlib import Path
 from labelmend.cli.messages import plain_warnings, say
 from labelmend.cli.progress import ProgressView
 from labelmend.cli.reading import describe_job, image_bar
+from labelmend.cli.report import report_at_end
 from labelmend.cli.result import print_result
 from labelmend.runs import folder as run_folder
 from labelmend.runs import jobs
 
 
-def resume(run: str) -> None:
+def resume(run: str, no_report: bool = False) -> None:
     """Go on with an interrupted run from its last epoch; the result is that of an uninterrupted run.
 
     Args:
         run: run folder.
+        no_report: leave out report.html.
     """
     folder = Path(run)
     if run_folder.is_finished(folder):
@@ -29,4 +31,6 @@ def resume(run: str) -> None:
             say(line)
         with ProgressView(folder) as view:
             finished = jobs.go_on(folder, job, view)
+        if not no_report:
+            report_at_end(folder)
     print_result(finished)

@@ -22,12 +22,13 @@ from labelmend.training.state import CHECKPOINT, METRICS, PREVIOUS
 
 SETTINGS, DATA, NOISE, SKIPPED = "settings.yaml", "data.json", "noise.json", "skipped.csv"
 CONFLICTS = "duplicates.csv"
-SUMMARY, README = "summary.json", "README.txt"
+SUMMARY, README, REPORT = "summary.json", "README.txt", "report.html"
 MODEL, MODEL_INFO, BACKBONE = "model.safetensors", "model.json", "backbone.safetensors"
 VERDICTS_PARQUET, VERDICTS_CSV = "verdicts.parquet", "verdicts.csv"
 
 CONTENTS = {
     README: "says what each file of this folder is",
+    REPORT: "what was found, with pictures: open it in a browser",
     VERDICTS_CSV: "one row an image: given, predicted and suggested label, verdict, scores",
     VERDICTS_PARQUET: "the same table, faster to load: pandas.read_parquet",
     MODEL: "weights of the trained network",
@@ -62,6 +63,7 @@ suggested_label equals given_label where nothing is suggested.
 
 Commands
   labelmend show {folder}
+  labelmend report {folder}
   labelmend predict {folder} IMAGES
   labelmend resume {folder}      (if it was interrupted)
 """

@@ -29,8 +29,11 @@ from labelmend.runs.records import DataRecord, ModelRecord, read_record
 from labelmend.settings.loading import load
 from labelmend.verdicts.frame import read_parquet
 
-Format = Literal["png", "jpeg"]
+Format = Literal["png", "jpeg", "webp"]
 QUALITY = 82
+
+LOSSLESS_UP_TO = 16
+"""Side in pixels up to which compression that blurs would blur everything."""
 
 
 @dataclass(frozen=True)
@@ -104,8 +107,9 @@ class RunPictures:
     def thumbnail(self, image_id: str, side: int, kind: Format = "jpeg") -> bytes:
         """The bytes of a picture whose largest side is at most ``side`` pixels; arguments as of ``image``."""
         stream = io.BytesIO()
-        options = {"quality": QUALITY} if kind == "jpeg" else {"optimize": True}
-        self.image(image_id, side).save(stream, kind.upper(), **options)
+        picture = self.image(image_id, side)
+        lossless = kind == "webp" and max(picture.size) <= LOSSLESS_UP_TO
+        picture.save(stream, kind.upper(), **({"lossless": True} if lossless else {"quality": QUALITY}))
         return stream.getvalue()
 
 

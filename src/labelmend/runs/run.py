@@ -67,7 +67,7 @@ class Run:
         """The network whose features ``network`` works on, or None; loaded when it is needed first."""
         if self.frozen is not None or self.folder is None or not self.description.get("backbone"):
             return self.frozen
-        return restore_frozen(self.description["backbone"], self.folder / run_folder.BACKBONE, self._device())
+        return restore_frozen(self.description["backbone"], self.folder / run_folder.BACKBONE, self.device)
 
     @property
     def classes(self) -> list[str]:
@@ -107,11 +107,12 @@ class Run:
             self.description,
             found.images,
             METHODS[self.settings.method.name].probabilities,
-            device=self._device(),
+            device=self.device,
         )
         return probabilities
 
-    def _device(self) -> str:
+    @property
+    def device(self) -> str:
         """The device of the run, or what there is on a machine that has none such."""
         try:
             find_device(self.settings.training.device)

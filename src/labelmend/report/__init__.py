@@ -1,0 +1,1 @@
+"""A run as one page that a person can read, and its figures; reads run folders only and never trains."""

@@ -1,0 +1,70 @@
+"""What a run found, in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from labelmend.verdicts.judge import EASY, HARD_CLEAN, HARD_CORRECTED, UNCERTAIN
+
+MEANINGS = {
+    EASY: "label kept",
+    HARD_CLEAN: "hard, but the label is confirmed: kept",
+    HARD_CORRECTED: "another label is suggested",
+    UNCERTAIN: "nothing near enough to tell: worth a look",
+}
+
+TITLES = {
+    HARD_CORRECTED: "Suggested corrections",
+    HARD_CLEAN: "Hard but clean",
+    UNCERTAIN: "Uncertain",
+    EASY: "Easy",
+}
+
+
+def percent(share: float) -> str:
+    """A share as a percentage with one decimal."""
+    return f"{100 * share:.1f} %"
+
+
+def noise_line(summary: dict[str, Any]) -> str:
+    """The estimated share of wrong labels with its interval, or that it cannot be told; as of older runs."""
+    rate = percent(summary["estimated_noise_rate"])
+    if "estimated_noise_interval" not in summary:
+        return f"Estimated share of wrong labels: {rate}"
+    low, high = (f"{100 * end:.1f}" for end in summary["estimated_noise_interval"])
+    if summary["estimated_noise_told"]:
+        return f"Estimated share of wrong labels: {rate} (between {low} and {high} %)"
+    return (
+        f"Share of wrong labels: cannot be told, anything between {low} and {high} %; "
+        "the network has learned too little or there are too few images (a longer budget may help)"
+    )
+
+
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    """A number with its noun: ``1 image``, ``1,297 images``."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def headline(summary: dict[str, Any], counts: dict[str, int], suggestions: int) -> str:
+    """What was found, in one sentence.
+
+    Args:
+        summary: of the run.
+        counts: images of each verdict.
+        suggestions: images with another suggested label.
+    """
+    images = sum(counts.values())
+    told = summary.get("estimated_noise_told", True)
+    if told:
+        of_labels = f"About {percent(summary['estimated_noise_rate'])} of the labels are wrong"
+    else:
+        of_labels = "How many labels are wrong cannot be told yet"
+    if interval := summary.get("estimated_noise_interval"):
+        low, high = (f"{100 * end:.1f}" for end in interval)
+        of_labels += f" ({'' if told else 'anything '}between {low} and {high} %)"
+    suggested = f"another label is suggested for {suggestions:,} of {count(images, 'image')}"
+    if not suggestions:
+        suggested = f"no other label is suggested for any of {count(images, 'image')}"
+    kept = f"{counts[HARD_CLEAN]:,} that {'is' if counts[HARD_CLEAN] == 1 else 'are'} hard but right"
+    end = f", and {kept} {'is' if counts[HARD_CLEAN] == 1 else 'are'} kept" if counts[HARD_CLEAN] else ""
+    return f"{of_labels}: {suggested}{end}."

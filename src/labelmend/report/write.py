@@ -1,0 +1,61 @@
+"""The report of a run on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from labelmend.errors import WriteError
+from labelmend.files import check_writable, reason, write_text
+from labelmend.report.content import content
+from labelmend.report.findings import gather
+from labelmend.report.page import render
+from labelmend.report.static import draw_figures, save
+from labelmend.runs import folder as run_folder
+
+
+def write_report(run: str | Path, out: str | Path | None = None, data: Any = None) -> Path:
+    """Write what a finished run found as one page of HTML that needs no other file and no network.
+
+    Args:
+        run: folder of the run.
+        out: the file; by default ``report.html`` in the folder.
+        data: the training images, if they were in memory, or have moved. Without them, or where the data of
+            the run have gone, the page has no pictures, and says so.
+
+    Returns:
+        Path of the page.
+
+    Raises:
+        RunError: If the folder holds no finished run, or the data given are not those of the run.
+        WriteError: If the file cannot be written.
+    """
+    path = Path(run) / run_folder.REPORT if out is None else Path(out)
+    findings = gather(run, data)
+    check_writable(path)
+    write_text(path, render(findings, content(findings)))
+    return path
+
+
+def write_figures(run: str | Path, folder: str | Path, data: Any = None) -> list[Path]:
+    """Write the figures of a run as PNG and SVG files.
+
+    Args:
+        run: folder of the run.
+        folder: to write to; made if it is not there. Files of other names in it are let be.
+        data: as for ``write_report``; without pictures there is no map.
+
+    Returns:
+        Paths of the files.
+
+    Raises:
+        RunError: As ``write_report``.
+        WriteError: If a file cannot be written.
+    """
+    findings = gather(run, data)
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WriteError(f"{folder} cannot be used: {reason(error)}; give another folder") from error
+    return save(draw_figures(findings), folder)

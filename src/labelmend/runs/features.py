@@ -1,0 +1,41 @@
+"""Features that the network of a run makes of some of its training images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from labelmend.data.assemble import Form, decode_listing
+from labelmend.runs.backbone import cache_beside, embedding
+from labelmend.runs.pictures import RunPictures
+from labelmend.runs.run import Run
+from labelmend.training.predict import network_features
+
+
+def features_of(run: Run, pictures: RunPictures, ids: Sequence[str]) -> tuple[list[str], np.ndarray]:
+    """Features of images by id, computed anew from their pictures as they are now.
+
+    Args:
+        run: whose network is asked.
+        pictures: of the run.
+        ids: of the images; those without a readable picture are left out.
+
+    Returns:
+        The ids of the M images that could be read, in the order given, and a float32 array of shape (M, d).
+    """
+    there = [image_id for image_id in ids if image_id in pictures]
+    if not there:
+        return [], np.empty((0, run.network.feature_dim), dtype=np.float32)
+    listing = pictures.listing.take([pictures.rows[image_id] for image_id in there])
+    cache = None if run.folder is None else cache_beside(run.folder)
+    form = Form(
+        size=run.description["image_size"],
+        channels=run.description["channels"] if run.backbone is None else 3,
+        pixel_range=pictures.pixel_range,
+        for_training=False,
+        embed=None if run.backbone is None else embedding(run.backbone, cache),
+    )
+    decoded = decode_listing(listing, form)
+    found = network_features(run.network, run.description, decoded.images, run.device)
+    return [there[row] for row in decoded.rows], found

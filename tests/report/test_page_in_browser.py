@@ -1,0 +1,150 @@
+"""The page as a person meets it: in a browser, by mouse and by keyboard."""
+
+import pytest
+
+SIZES = {"phone": {"width": 390, "height": 844}, "desktop": {"width": 1280, "height": 900}}
+
+
+@pytest.fixture
+def opened(chromium, page):
+    """Function that opens the report; what the browser complains of and asks for fails the test."""
+    complaints = []
+    pages = []
+
+    def open_page(path=page, **options):
+        tab = chromium.new_page(**{"viewport": SIZES["desktop"], **options})
+        tab.on("console", lambda message: complaints.append(message.text))
+        tab.on("pageerror", lambda error: complaints.append(str(error)))
+        tab.on(
+            "request",
+            lambda request: request.url.startswith(("file:", "data:")) or complaints.append(request.url),
+        )
+        tab.goto(path.as_uri())
+        pages.append(tab)
+        return tab
+
+    yield open_page
+    for tab in pages:
+        assert tab.evaluate("window.hacked") is None
+        tab.close()
+    assert complaints == []
+
+
+def ids(tab):
+    return tab.locator(".card").evaluate_all("(cards) => cards.map((card) => DATA.rows.id[card.dataset.row])")
+
+
+def see_all(tab):
+    for name in ("flow-plot", "quality-plot", "map-plot", "loss-plot"):
+        tab.locator(f"#{name}").scroll_into_view_if_needed()
+        tab.wait_for_selector(f"#{name} .main-svg, #{name}.empty")
+
+
+def test_it_opens_with_a_sentence_and_the_suggestions(opened):
+    tab = opened()
+    assert "another label is suggested for 1 of 62 images" in tab.locator("h1").inner_text()
+    assert tab.locator("[role=tab][aria-selected=true]").inner_text().startswith("Suggested corrections")
+    assert tab.locator(".card").count() == 1
+    assert "<img src=x onerror=hacked=1>" in tab.locator(".card").inner_text()
+    assert tab.locator(".card .frame img").evaluate("(image) => image.naturalWidth") == 8
+
+
+def test_tabs_search_and_classes_filter(opened):
+    tab = opened()
+    tab.get_by_role("tab", name="All").click()
+    assert tab.locator("#status").inner_text() == "62 images."
+    tab.locator("#search").fill("AGAIN1")
+    assert ids(tab) == ["again1.png"]
+    tab.locator("#search").fill("=cmd")
+    assert len(ids(tab)) > 10
+    tab.get_by_role("button", name="Clear").click()
+    tab.locator("#given").select_option(label="=cmd()")
+    tab.locator("#sort").select_option("id")
+    found = ids(tab)
+    assert found == sorted(found)
+    assert 10 < len(found) < 30
+    tab.locator("#search").fill("nothing like it")
+    assert tab.locator("#status").inner_text() == "Nothing matches; Clear shows all."
+
+
+def test_duplicates_stand_in_groups(opened):
+    tab = opened()
+    tab.get_by_role("tab", name="Duplicates").click()
+    assert tab.locator(".copies").count() == 2
+    assert tab.locator(".copies").first.locator(".card").count() == 2
+
+
+def test_a_card_opens_by_key_and_closes_by_key(opened):
+    tab = opened()
+    tab.get_by_role("tab", name="Uncertain").click()
+    first, second = ids(tab)[:2]
+    tab.locator(".card").first.focus()
+    tab.keyboard.press("ArrowRight")
+    tab.keyboard.press("Enter")
+    assert tab.locator("#detail-title").inner_text() == second
+    assert tab.locator("#detail-evidence li").count() == 3
+    tab.keyboard.press("ArrowLeft")
+    assert tab.locator("#detail-title").inner_text() == first
+    tab.keyboard.press("Escape")
+    assert not tab.locator("#detail").is_visible()
+    assert tab.evaluate("DATA.rows.id[document.activeElement.dataset.row]") == first
+
+
+def test_keys_reach_search_and_tabs(opened):
+    tab = opened()
+    tab.keyboard.press("/")
+    assert tab.evaluate("document.activeElement.id") == "search"
+    tab.locator("[role=tab][aria-selected=true]").focus()
+    tab.keyboard.press("ArrowRight")
+    assert tab.evaluate("document.activeElement.id") == "tab-hard_clean"
+    assert tab.locator("#tab-hard_clean").get_attribute("aria-selected") == "true"
+
+
+def test_pointing_at_the_map_shows_the_image(opened):
+    tab = opened()
+    see_all(tab)
+    tab.locator("#map-plot").scroll_into_view_if_needed()
+    box = tab.locator("#map-plot .scatterlayer .point").first.bounding_box()
+    tab.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    tab.wait_for_selector("#tip:not([hidden])")
+    assert tab.locator("#tip img").count() == 1
+    assert "given" in tab.locator("#tip").inner_text()
+    tab.locator("#map-choice").get_by_label("verdict").check()
+    assert "Uncertain" in tab.locator("#map-plot .legend").text_content()
+
+
+def test_a_cell_of_the_heat_map_shows_its_images(opened):
+    tab = opened()
+    see_all(tab)
+    tab.locator("#flow-plot").scroll_into_view_if_needed()
+    tab.locator("#flow-plot").get_by_text("1", exact=True).first.click(force=True)
+    tab.wait_for_function("document.getElementById('suggested').value !== ''")
+    assert len(ids(tab)) == 1
+
+
+def test_classes_sort_by_a_column(opened):
+    tab = opened()
+    head = tab.locator("th").filter(has_text="images")
+    head.get_by_role("button").click()
+    assert head.get_attribute("aria-sort") == "descending"
+    counts = [int(text) for text in tab.locator("tbody tr td:nth-child(2)").all_inner_texts()]
+    assert counts == sorted(counts, reverse=True)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+def test_nothing_keeps_anyone_out(opened, faults_of_access, size, scheme):
+    tab = opened(viewport=SIZES[size], color_scheme=scheme)
+    see_all(tab)
+    assert faults_of_access(tab) == []
+    assert tab.evaluate("document.documentElement.scrollWidth") <= SIZES[size]["width"]
+    tab.locator(".card").first.click()
+    assert faults_of_access(tab) == []
+
+
+def test_the_switch_goes_from_light_to_dark(opened):
+    tab = opened(color_scheme="light")
+    light = tab.evaluate("getComputedStyle(document.body).backgroundColor")
+    tab.get_by_role("button", name="Switch between dark and light").click()
+    dark = tab.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (light, dark) == ("rgb(246, 247, 249)", "rgb(15, 20, 26)")

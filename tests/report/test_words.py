@@ -1,0 +1,46 @@
+import pytest
+
+from labelmend.report.words import count, headline, noise_line
+
+SUMMARY = {
+    "estimated_noise_rate": 0.3834,
+    "estimated_noise_interval": [0.2871, 0.419],
+    "estimated_noise_told": True,
+}
+COUNTS = {"easy": 90, "hard_clean": 2, "hard_corrected": 5, "uncertain": 3}
+
+
+def test_the_share_of_wrong_labels_comes_with_its_interval():
+    assert noise_line(SUMMARY) == "Estimated share of wrong labels: 38.3 % (between 28.7 and 41.9 %)"
+
+
+def test_a_share_that_cannot_be_told_is_not_given():
+    line = noise_line(SUMMARY | {"estimated_noise_told": False})
+    assert "cannot be told, anything between 28.7 and 41.9 %" in line
+    assert "38.3" not in line
+
+
+def test_runs_of_older_versions_have_the_share_alone():
+    old = {"estimated_noise_rate": 0.3834}
+    assert noise_line(old) == "Estimated share of wrong labels: 38.3 %"
+    assert headline(old, COUNTS, 5).startswith("About 38.3 % of the labels are wrong: another")
+
+
+def test_one_sentence_says_what_was_found():
+    assert headline(SUMMARY, COUNTS, 5) == (
+        "About 38.3 % of the labels are wrong (between 28.7 and 41.9 %): another label is suggested for 5 of "
+        "100 images, and 2 that are hard but right are kept."
+    )
+
+
+def test_the_sentence_without_suggestions_or_kept_images():
+    counts = COUNTS | {"hard_clean": 0, "hard_corrected": 0, "easy": 97}
+    assert headline(SUMMARY, counts, 0).endswith("no other label is suggested for any of 100 images.")
+    one = headline(SUMMARY | {"estimated_noise_told": False}, COUNTS | {"hard_clean": 1}, 5)
+    assert one.startswith("How many labels are wrong cannot be told yet (anything between 28.7 and 41.9 %)")
+    assert one.endswith("and 1 that is hard but right is kept.")
+
+
+@pytest.mark.parametrize(("number", "text"), [(0, "0 images"), (1, "1 image"), (1297, "1,297 images")])
+def test_numbers_have_their_noun(number, text):
+    assert count(number, "image") == text

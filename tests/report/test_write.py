@@ -1,0 +1,147 @@
+"""Reports as files: what is in them, and what is said where something is missing."""
+
+import json
+import re
+import shutil
+import xml.etree.ElementTree
+
+import numpy as np
+import pytest
+
+import labelmend
+from labelmend.cli.main import main
+from labelmend.errors import RunError, WriteError
+from labelmend.report.write import write_figures, write_report
+
+TINY = {"epochs": 1, "batch_size": 12, "widths": [8, 8], "depth": 1, "test": "none"}
+
+
+def data_of(path):
+    text = path.read_text(encoding="utf-8")
+    return json.loads(re.search(r'id="data">(.*?)</script>', text, re.DOTALL)[1])
+
+
+def test_the_page_is_one_file_that_asks_for_nothing(page, text_without_plotly):
+    text = text_without_plotly(page)
+    assert len(text) < 500_000
+    assert not re.search(r"""(src|href)\s*=\s*["']?(https?:)?//""", text)
+    assert "http:" not in text
+    assert "https:" not in text
+
+
+def test_names_stay_names(page, text_without_plotly):
+    text = text_without_plotly(page)
+    assert "<img src=x" not in text
+    assert "<script>hacked" not in text
+    assert "<b>" not in text
+    assert "&lt;img src=x onerror=hacked=1&gt;" in text
+
+
+def test_only_the_scripts_of_the_page_may_run(page, text_without_plotly):
+    policy = re.search(r'Content-Security-Policy" content="(.*?)"', text_without_plotly(page))[1]
+    assert policy.startswith("default-src &#39;none&#39;; script-src &#39;sha256-")
+    script = policy.split("script-src")[1].split(";style")[0]
+    assert "unsafe" not in script.split("style-src")[0]
+    assert script.count("sha256-") == 3
+
+
+def test_every_row_pictured_is_in_the_list_and_has_its_evidence(page, run):
+    data = data_of(page)
+    table = labelmend.load_run(run).verdicts.table
+    assert data["total"] == len(table) == len(data["rows"]["id"])
+    assert sorted(data["order"]) == list(range(len(table)))
+    assert data["rows"]["id"] == table["id"].tolist()
+    for row, near in data["evidence"].items():
+        sources = table["nearest_easy_ids"].iloc[int(row)]
+        if len(sources):
+            assert [data["rows"]["id"][other] for other in near] == list(dict.fromkeys(sources))[:3]
+    assert len(data["pictures"]) == len(table)
+
+
+def test_duplicates_with_different_labels_stand_together(page):
+    data = data_of(page)
+    assert len(data["duplicates"]) == 2
+    for group in data["duplicates"]:
+        assert len({data["rows"]["given"][row] for row in group}) == 2
+
+
+def test_the_same_run_gives_the_same_page(page, run, tmp_path):
+    assert write_report(run, tmp_path / "again.html").read_bytes() == page.read_bytes()
+
+
+def test_data_that_has_gone_is_a_page_without_pictures(run, tmp_path, text_without_plotly):
+    copy = shutil.copytree(run, tmp_path / "run")
+    record = json.loads((copy / "data.json").read_text())
+    (copy / "data.json").write_text(json.dumps(record | {"source": str(tmp_path / "gone.csv")}))
+    path = write_report(copy)
+    text, data = text_without_plotly(path), data_of(path)
+    assert "This report has no pictures" in text
+    assert "gone.csv" in text
+    assert (data["pictures"], data["map"]) == ({}, None)
+    with pytest.raises(RunError, match="cannot be opened"):
+        write_report(copy, data=tmp_path / "nowhere.csv")
+
+
+def test_images_that_were_in_memory_can_be_given(tmp_path, text_without_plotly):
+    images = np.random.default_rng(0).integers(0, 255, (24, 8, 8), dtype=np.uint8)
+    data = images, np.arange(24) % 2
+    run = labelmend.fit(data, out=tmp_path / "run", method="ce", **TINY).folder
+    assert "were in memory" in text_without_plotly(write_report(run))
+    found = data_of(write_report(run, data=data))
+    assert len(found["pictures"]) == 24
+    assert not found["votes"]
+    assert found["map"]["anchors"] == []
+
+
+def test_many_classes_and_no_suggestion(tmp_path):
+    images = np.random.default_rng(0).integers(0, 255, (400, 8, 8), dtype=np.uint8)
+    data = images, np.arange(400) % 200
+    run = labelmend.fit(data, out=tmp_path / "run", method="ce", **TINY).folder
+    found = data_of(write_report(run, data=data))
+    assert len(found["classes"]) == 200
+    assert found["flow"]["classes"] == []
+
+
+def test_the_command_says_where_it_wrote(run, tmp_path, capsys):
+    assert main(["report", str(run), "--out", str(tmp_path / "page.html")]) == 0
+    assert capsys.readouterr().out.strip() == str(tmp_path / "page.html")
+    assert main(["report", str(tmp_path)]) == 2
+    assert "is not a run folder" in capsys.readouterr().err
+
+
+def test_a_file_that_cannot_be_written_is_named(run, tmp_path):
+    with pytest.raises(WriteError, match="cannot be written"):
+        write_report(run, tmp_path / "no" / "folder" / "page.html")
+
+
+def test_figures_are_written_as_png_and_svg_alike_each_time(run, tmp_path):
+    paths = write_figures(run, tmp_path / "one")
+    names = {path.stem for path in paths}
+    assert names == {"flow", "label_quality", "loss", "training", "map_by_class", "map_by_verdict"}
+    assert {path.suffix for path in paths} == {".png", ".svg"}
+    for path, again in zip(paths, write_figures(run, tmp_path / "two"), strict=True):
+        assert path.read_bytes() == again.read_bytes()
+        if path.suffix == ".svg":
+            xml.etree.ElementTree.parse(path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WriteError, match="cannot be used"):
+        write_figures(run, tmp_path / "file")
+
+
+def test_fit_writes_a_report_unless_told_not_to(pictures_table, tmp_path, capsys):
+    flags = ["--epochs=1", "--batch-size=15", "--widths=8,8", "--depth=1", "--test=none"]
+    assert main(["fit", str(pictures_table), "--out", str(tmp_path / "one"), *flags]) == 0
+    assert "report.html" in capsys.readouterr().out
+    assert (tmp_path / "one" / "report.html").is_file()
+    assert main(["fit", str(pictures_table), "--out", str(tmp_path / "two"), "--no-report", *flags]) == 0
+    assert not (tmp_path / "two" / "report.html").exists()
+
+
+def test_a_report_that_fails_does_not_fail_the_run(pictures_table, tmp_path, capsys, monkeypatch):
+    def full(*args):
+        raise WriteError("the disk is full")
+
+    monkeypatch.setattr("labelmend.cli.report.write_report", full)
+    flags = ["--epochs=1", "--batch-size=15", "--widths=8,8", "--depth=1", "--test=none"]
+    assert main(["fit", str(pictures_table), "--out", str(tmp_path / "run"), *flags]) == 0
+    assert "no report was written: the disk is full" in capsys.readouterr().err
