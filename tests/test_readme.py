@@ -11,6 +11,7 @@ from labelmend.cli.parsing import hyphenate, parse, parser_for
 from labelmend.cli.predict import predict
 from labelmend.cli.report import report
 from labelmend.cli.resume import resume
+from labelmend.cli.review import review
 from labelmend.cli.show import show
 from labelmend.methods import METHODS
 from labelmend.noise.spec import parse as parse_noise
@@ -23,6 +24,7 @@ FUNCTIONS = {
     "predict": predict,
     "report": report,
     "resume": resume,
+    "review": review,
     "noise": noise.noise,
     "data": data.data,
     "bench": bench.bench,

@@ -70,7 +70,9 @@ def test_a_bulk_is_undone_whole_and_an_undo_by_number_leaves_later_decisions(run
     with Decisions.open(run, create=True) as decisions:
         bulk = decisions.record_all((f"image{number}", "accept", None) for number in range(3))
         decisions.record("image1", "choose", "bird")
+        assert decisions.batches() == [bulk, bulk + 3]
         assert decisions.undo(bulk) == ["image0", "image1", "image2"]
+        assert decisions.batches() == [bulk + 3]
         assert labels(decisions) == {"image1": ("choose", "bird")}
         assert decisions.undo(bulk) == []
         assert decisions.undo(99) == []

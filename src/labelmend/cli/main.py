@@ -22,6 +22,7 @@ COMMANDS = {
     "detect": "find wrong labels by features of a pretrained network, in minutes or seconds",
     "show": "print what a run found, and its surest suggestions",
     "report": "write what a run found as a page to read, with pictures",
+    "review": "go through the suggestions of a run in the browser, and decide",
     "predict": "classify images with the model of a run",
     "resume": "go on with a run that was interrupted",
     "noise": "add noise to the labels of a clean data set, for experiments",

@@ -146,6 +146,12 @@ class Decisions:
             self._refresh()
         return undone
 
+    def batches(self) -> list[int]:
+        """Numbers of the batches that stand, in the order of writing."""
+        with self._lock:
+            self._refresh()
+            return sorted(self._batches)
+
     def current(self) -> dict[str, Decision]:
         """The last decision on each image, by id; one of ``skip`` decides nothing."""
         with self._lock:
