@@ -66,6 +66,7 @@ def test_a_run_folder_explains_itself(run):
         run_folder.PREVIOUS,
         run_folder.CONFLICTS,
         run_folder.BACKBONE,
+        run_folder.REPORT,
     }
     assert (run.folder / run_folder.SKIPPED).read_text().count("\n") == 2
     rows = (run.folder / run_folder.METRICS).read_text().splitlines()

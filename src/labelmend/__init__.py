@@ -11,12 +11,14 @@ if TYPE_CHECKING:
     from labelmend.estimator import NoisyLabelClassifier
     from labelmend.report.write import write_figures, write_report
     from labelmend.runs.run import Run
+    from labelmend.tracker import LabelTracker
     from labelmend.verdicts.verdicts import Verdicts
 
 __version__ = "0.1.0"
 
 __all__ = [
     "DataError",
+    "LabelTracker",
     "LabelmendError",
     "NoisyLabelClassifier",
     "Run",
@@ -32,6 +34,7 @@ __all__ = [
 
 _HOMES = {
     "DataError": "labelmend.errors",
+    "LabelTracker": "labelmend.tracker",
     "LabelmendError": "labelmend.errors",
     "NoisyLabelClassifier": "labelmend.estimator",
     "Run": "labelmend.runs.run",

@@ -9,7 +9,9 @@ from typing import Any
 from labelmend.runs import folder as run_folder
 from labelmend.runs import jobs
 from labelmend.runs.backbone import cache_beside
-from labelmend.runs.run import Run, load_run
+from labelmend.runs.looks import with_looks
+from labelmend.runs.run import Run
+from labelmend.runs.run import load_run as read_run
 from labelmend.runs.suggest import settle
 from labelmend.settings.loading import DEFAULT_RECIPE, resolve
 from labelmend.training.listener import Listener
@@ -61,14 +63,14 @@ def fit(
     # Settings that cannot be are told before the data is looked at.
     resolve(DEFAULT_RECIPE if recipe is None else recipe, method, settings)
     if out is None:
-        return jobs.start(jobs.prepare(settle(data, recipe, method, settings), data, test), listener=listener)
+        job = jobs.prepare(settle(data, recipe, method, settings), data, test)
+        return with_looks(jobs.start(job, listener=listener), data)
     folder = Path(out)
     run_folder.check_apart(folder, (data, settings.get("test")))
     with run_folder.claimed(folder, overwrite):
         resolved = settle(data, recipe, method, settings)
-        return jobs.start(
-            jobs.prepare(resolved, data, test, cache=cache_beside(folder)), folder, listener=listener
-        )
+        job = jobs.prepare(resolved, data, test, cache=cache_beside(folder))
+        return with_looks(jobs.start(job, folder, listener=listener), data if job.source is None else None)
 
 
 def resume(
@@ -92,4 +94,14 @@ def resume(
     if run_folder.is_finished(folder):
         return load_run(folder)
     with run_folder.held(folder):
-        return jobs.go_on(folder, jobs.reload(folder, data, test), listener)
+        return with_looks(jobs.go_on(folder, jobs.reload(folder, data, test), listener), data)
+
+
+def load_run(folder: str | Path) -> Run:
+    """Load a finished run; its verdicts show pictures as long as the data are where they were.
+
+    Raises:
+        RunError: If the folder holds no finished run, or a file of it is missing, or is not what the run
+            wrote, or a weight is no finite number.
+    """
+    return with_looks(read_run(folder))

@@ -1,6 +1,7 @@
 import numpy as np
 
-from labelmend.verdicts.layout import MOST_ANCHORS, lay_out
+from labelmend.verdicts import layout
+from labelmend.verdicts.layout import lay_out
 
 
 def clusters(each=20, classes=3, dim=8):
@@ -38,10 +39,11 @@ def test_the_same_seed_gives_the_same_map():
     assert np.array_equal(one.anchors, two.anchors)
 
 
-def test_anchors_are_limited():
-    features, labels = clusters(each=MOST_ANCHORS // 2)
+def test_anchors_are_limited(monkeypatch):
+    monkeypatch.setattr(layout, "MOST_ANCHORS", 7)
+    features, labels = clusters()
     found = lay_out(features, labels, np.ones(len(labels), dtype=bool), anchors=True)
-    assert len(found.anchors) == MOST_ANCHORS
+    assert len(found.anchors) == 7
 
 
 def test_too_little_to_lay_out_is_no_map():

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from labelmend.report.findings import Findings
+from labelmend.verdicts.flow import Flow, count_flow
 from labelmend.verdicts.judge import HARD_CLEAN, HARD_CORRECTED, UNCERTAIN, VERDICTS
 
-MOST_CLASSES = 25
-"""Classes of a heat map; more cannot be read."""
 BINS = 20
 
 LOSS = "loss"
@@ -28,35 +26,9 @@ CURVES = {
 """Metrics that are drawn, all but the loss shares in [0, 1]."""
 
 
-@dataclass(frozen=True)
-class Flow:
-    """Suggestions between classes.
-
-    Attributes:
-        classes: indices of the K classes with most suggestions from or to them, in their order.
-        images: int64 (K, K), ``images[given, suggested]``.
-        left_out: suggestions between other classes.
-    """
-
-    classes: list[int]
-    images: np.ndarray
-    left_out: int
-
-
 def flow(findings: Findings) -> Flow:
     """How many images would move between classes if all suggestions were accepted."""
-    moved = findings.given != findings.suggested
-    given, suggested = findings.given[moved], findings.suggested[moved]
-    size = len(findings.run.classes)
-    taking_part = np.bincount(given, minlength=size) + np.bincount(suggested, minlength=size)
-    most = np.argsort(-taking_part, kind="stable")[:MOST_CLASSES]
-    classes = sorted(int(c) for c in most if taking_part[c])
-    place = np.full(size, -1)
-    place[classes] = np.arange(len(classes))
-    inside = (place[given] >= 0) & (place[suggested] >= 0)
-    images = np.zeros((len(classes), len(classes)), dtype=np.int64)
-    np.add.at(images, (place[given[inside]], place[suggested[inside]]), 1)
-    return Flow(classes, images, int((~inside).sum()))
+    return count_flow(findings.given, findings.suggested, len(findings.run.classes))
 
 
 def quality_histogram(findings: Findings) -> np.ndarray:

@@ -13,6 +13,7 @@ from labelmend.report.findings import Findings
 from labelmend.report.gallery import Known
 from labelmend.report.thumbnails import fitting_side, thumbnails
 from labelmend.runs.features import features_of
+from labelmend.verdicts.flow import Flow
 from labelmend.verdicts.judge import EASY, VERDICTS
 from labelmend.verdicts.layout import FeatureMap, lay_out
 
@@ -141,7 +142,7 @@ def _pictures(
     return found
 
 
-def _flow(found: charts.Flow) -> dict[str, Any]:
+def _flow(found: Flow) -> dict[str, Any]:
     return {"classes": found.classes, "images": found.images.tolist(), "left_out": found.left_out}
 
 

@@ -161,6 +161,22 @@ def open_pictures(folder: str | Path, data: Any = None) -> RunPictures:
     )
 
 
+def pictures_of(data: Any, wanted: DataSettings, pixel_range: Sequence[float] | None = None) -> RunPictures:
+    """The pictures of data that a run in memory was trained on.
+
+    Args:
+        data: the training images.
+        wanted: how they are read.
+        pixel_range: values that became black and white in images of more than 8 bits.
+
+    Raises:
+        DataError: If they cannot be opened.
+    """
+    listing = _listing(data, wanted)
+    rows = {image_id: row for row, image_id in enumerate(listing.ids)}
+    return RunPictures(listing, rows, _range(wanted.pixel_range or pixel_range))
+
+
 def _listing(source: Any, wanted: DataSettings) -> Listing:
     listing = sources.read_listing(source, split=wanted.split, **reading_of(wanted))
     if wanted.labels is None:

@@ -22,6 +22,13 @@ MOST_NUMBERS = 15
 Colour = tuple[float, float, float]
 
 
+def new_axes() -> Axes:
+    """Axes of a new figure of pyplot, which a notebook shows."""
+    from matplotlib import pyplot
+
+    return pyplot.subplots(layout="constrained")[1]
+
+
 def text_of(name: str) -> str:
     """A name as matplotlib shows it: dollar signs begin no formula."""
     return name.replace("$", r"\$")

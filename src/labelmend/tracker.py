@@ -1,0 +1,246 @@
+"""Verdicts for people with a training loop of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from labelmend.correction.correct import correct
+from labelmend.data.image_set import ImageSet, MemoryImages
+from labelmend.errors import DataError
+from labelmend.hallucination.anchors import anchor_blocks
+from labelmend.hallucination.closed_form import closed_form_anchors
+from labelmend.hallucination.partners import sample_partners
+from labelmend.methods.mend import MendSettings
+from labelmend.selection.easiness import given_label_losses, loss_mixture
+from labelmend.selection.easy_set import select_easy
+from labelmend.selection.label_quality import label_quality
+from labelmend.verdicts.evidence import NO_LABEL, agrees, neighbour_label
+from labelmend.verdicts.looks import KnownFeatures
+from labelmend.verdicts.record import SampleRecord
+from labelmend.verdicts.verdicts import Verdicts
+
+VOTING = MendSettings()
+"""Anchors and votes are those of the default method."""
+
+
+class LabelTracker:
+    """Watches a training loop, and says at its end which labels are wrong.
+
+    Each batch of each epoch is handed to ``update`` as the network sees it while it trains. The mean loss of
+    a sample over the epochs, in which right labels are learned before wrong ones, says how easy it is; with
+    the features of the trained network, anchors between easy samples vote on the others, as in
+    ``labelmend.fit``.
+
+    Args:
+        labels: the N given labels: indices into ``classes``, or names of them.
+        classes: names of the C classes.
+        ids: N unique strings or integers by which ``update`` is told which samples a batch holds; by default
+            their positions, 0 to N - 1.
+        paths: N file paths for the table of verdicts, where there are any.
+        seed: of the draw of anchors.
+
+    Raises:
+        DataError: If a label is of no class, or ids or paths are not N, or ids not unique.
+
+    Examples:
+        >>> tracker = LabelTracker([0, 1, 1], ["cat", "dog"])
+        >>> tracker.update(torch.tensor([[2.0, 0.0], [0.0, 2.0], [2.0, 0.0]]), [0, 1, 1], [0, 1, 2])
+        >>> tracker.verdicts().table["predicted_label"].tolist()
+        ['cat', 'dog', 'cat']
+    """
+
+    def __init__(
+        self,
+        labels: Any,
+        classes: Sequence[str],
+        *,
+        ids: Sequence[Any] | None = None,
+        paths: Sequence[str] | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.classes = [str(name) for name in classes]
+        if len(self.classes) < 2 or len(set(self.classes)) != len(self.classes):
+            raise DataError(f"classes are {len(self.classes)} names; give two or more, each once")
+        self.labels = torch.tensor(self._indices(labels), dtype=torch.int64)
+        count = len(self.labels)
+        # 5 and numpy.int64(5), and a tensor of it, are one id.
+        self.ids = list(map(str, range(count))) if ids is None else [str(_plain(i)) for i in ids]
+        self.paths = [""] * count if paths is None else [str(path) for path in paths]
+        for name, values in (("ids", self.ids), ("paths", self.paths)):
+            if len(values) != count:
+                raise DataError(f"{count} labels, but {len(values)} {name}")
+        self._row_of = {image_id: row for row, image_id in enumerate(self.ids)}
+        if len(self._row_of) != count:
+            raise DataError("ids are not unique; give each sample its own")
+        self.seed = seed
+        self._seen = torch.zeros(count, dtype=torch.int64)
+        self._loss = torch.zeros(count, dtype=torch.float64)
+        self._shares = torch.zeros(count, len(self.classes))
+
+    def _indices(self, labels: Any) -> list[int]:
+        place = {name: index for index, name in enumerate(self.classes)}
+        found = []
+        for row, label in enumerate(_values(labels)):
+            index = place.get(label, -1) if isinstance(label, str) else label
+            if not isinstance(index, int) or not 0 <= index < len(place):
+                raise DataError(
+                    f"label {row} is {label!r}, which is no class; give an index below {len(place)} or a name"
+                )
+            found.append(index)
+        return found
+
+    @torch.no_grad()
+    def update(self, logits: Any, labels: Any, ids: Any) -> None:
+        """Take the outputs of the network for one batch.
+
+        Args:
+            logits: (B, C), before the softmax; tensor or array, on any device.
+            labels: B given labels of the batch, as in ``labels``: they must be the same, so that ids that do
+                not belong to the batch show.
+            ids: B ids of its samples.
+
+        Raises:
+            DataError: If shapes do not agree, a number is not finite, an id is unknown or a label another.
+        """
+        outputs = torch.as_tensor(logits).detach().float().cpu()
+        rows, given = self._rows(ids), torch.tensor(self._indices(labels), dtype=torch.int64)
+        wanted = (len(rows), len(self.classes))
+        if outputs.shape != wanted:
+            raise DataError(
+                f"logits have shape {tuple(outputs.shape)}, but those of {wanted[0]} ids and {wanted[1]} "
+                f"classes have {wanted}"
+            )
+        if len(given) != len(rows):
+            raise DataError(f"{len(rows)} ids, but {len(given)} labels")
+        if not outputs.isfinite().all():
+            raise DataError(
+                "logits are not all finite numbers: the training has diverged; lower its learning rate"
+            )
+        if len(other := (given != self.labels[rows]).nonzero()):
+            place = int(other[0])
+            now, before = (self.classes[int(label[place])] for label in (given, self.labels[rows]))
+            raise DataError(
+                f"sample {self.ids[int(rows[place])]} has the label {now!r} in this batch, but {before!r} "
+                "in the tracker; do ids and labels belong together?"
+            )
+        shares = outputs.softmax(1)
+        self._seen.index_add_(0, rows, torch.ones_like(rows))
+        self._loss.index_add_(0, rows, given_label_losses(shares, given).double())
+        self._shares.index_add_(0, rows, shares)
+
+    def _rows(self, ids: Any) -> Tensor:
+        names = [str(value) for value in _values(ids)]
+        unknown = [name for name in names if name not in self._row_of]
+        if unknown:
+            raise DataError(f"there is no sample {unknown[0]!r} among the {len(self.ids)} ids of the tracker")
+        return torch.tensor([self._row_of[name] for name in names], dtype=torch.int64)
+
+    def verdicts(self, features: Any = None) -> Verdicts:
+        """What the loop has shown of every label.
+
+        Args:
+            features: (N, d) features of the trained network in the order of the labels, e.g. the input of its
+                last layer, in evaluation mode; tensor or array. Without them no anchor votes and no other
+                label is suggested: samples are easy or uncertain.
+
+        Raises:
+            DataError: If a sample was in no batch, or the features have another shape or are not finite.
+        """
+        missing = (self._seen == 0).nonzero()[:, 0]
+        if len(missing):
+            raise DataError(
+                f"{len(missing)} of {len(self.ids)} samples were in no batch, first "
+                f"{self.ids[int(missing[0])]}; update takes every batch of an epoch"
+            )
+        probabilities = self._shares / self._seen[:, None]
+        losses = (self._loss / self._seen).float()
+        mixture = loss_mixture(losses)
+        trusted = torch.zeros(len(losses), dtype=torch.bool)
+        easy = select_easy(
+            self.labels, mixture.easiness, losses, len(self.classes), VOTING.easy_percent, trusted
+        )
+        record = SampleRecord.without_votes(
+            probabilities=probabilities,
+            easiness=mixture.easiness,
+            easy=easy & (probabilities.argmax(1) == self.labels),
+            label_quality=probabilities.gather(1, self.labels[:, None])[:, 0],
+        )
+        looks = None
+        if features is not None:
+            checked = self._checked(features)
+            record = self._voted(record, easy, checked)
+            looks = KnownFeatures(self._row_of, checked.numpy())
+        return Verdicts.from_record(record, self._image_set(), looks)
+
+    def _checked(self, features: Any) -> Tensor:
+        found = torch.as_tensor(features).detach().float().cpu()
+        if found.ndim != 2 or len(found) != len(self.labels):
+            raise DataError(f"features have shape {tuple(found.shape)}, expected ({len(self.labels)}, d)")
+        if not found.isfinite().all():
+            raise DataError("features are not all finite numbers")
+        return found
+
+    def _voted(self, record: SampleRecord, easy: Tensor, features: Tensor) -> SampleRecord:
+        """The record with votes of anchors between the easy samples that the evidence agrees with."""
+        classes = len(self.classes)
+        neighbours = neighbour_label(features, self.labels, classes)
+        easy = easy & (agrees(record.probabilities, neighbours, self.labels) | (neighbours == NO_LABEL))
+        labels, origin = self.labels[easy], features.mean(0)
+        generator = torch.Generator().manual_seed(self.seed)
+        # Where all are easy there is nothing to vote on.
+        per_sample = 0 if easy.all() else VOTING.anchors_per_sample
+        partners = sample_partners(labels, per_sample, generator)
+
+        def make(s_u: Tensor, s_v: Tensor) -> Tensor:
+            return closed_form_anchors(s_u, s_v, VOTING.lambda_p) - origin
+
+        found = correct(
+            lambda: anchor_blocks(features[easy], labels, partners, make),
+            partners.numel(),
+            features - origin,
+            easy,
+            self.labels,
+            classes,
+            lambda_conf=0.5,
+            surrounding="loose",
+            max_votes=VOTING.max_votes,
+            min_votes=VOTING.min_votes,
+            min_agreement=VOTING.min_agreement,
+        )
+        return replace(
+            record,
+            easy=easy & agrees(record.probabilities, neighbours, self.labels),
+            label_quality=label_quality(
+                record.probabilities, self.labels, found.corrected, found.given_share
+            ),
+            corrected=found.corrected,
+            votes=found.votes,
+            vote_share=found.vote_share,
+            sources=found.sources,
+            neighbour_label=neighbours,
+        )
+
+    def _image_set(self) -> ImageSet:
+        """What the table of verdicts is about; there are no pictures."""
+        nothing = MemoryImages(torch.empty(len(self.ids), 0, 0, 1, dtype=torch.uint8))
+        return ImageSet(
+            nothing, self.labels.numpy(), self.classes, self.ids, self.paths, name="tracked samples"
+        )
+
+
+def _plain(value: Any) -> Any:
+    """A number or text without a wrapping of NumPy or torch."""
+    return value.item() if isinstance(value, np.generic | np.ndarray | Tensor) else value
+
+
+def _values(values: Any) -> list[Any]:
+    """A list, array or tensor as plain values; 5.0 stays a float, which is no index."""
+    if isinstance(values, np.ndarray | Tensor):
+        return list(values.tolist())
+    return [_plain(value) for value in values]

@@ -1,0 +1,262 @@
+"""Verdicts from loops of one's own: plain PyTorch, Lightning, Hugging Face."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+from torch import nn
+from torch.nn import functional
+from torch.utils.data import DataLoader, Dataset
+
+from labelmend import LabelTracker
+from labelmend.errors import DataError
+
+CLASSES = list("0123456789")
+EPOCHS = 10
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """Pixels (N, 64), given labels of which 30 % are wrong, and true labels."""
+    found = load_digits()
+    rng = np.random.default_rng(0)
+    true = found.target[:900]
+    wrong = rng.random(900) < 0.3
+    given = np.where(wrong, (true + rng.integers(1, 10, 900)) % 10, true)
+    return torch.tensor(found.data[:900] / 16, dtype=torch.float32), torch.tensor(given), true
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.body = nn.Sequential(nn.Linear(64, 96), nn.ReLU(), nn.Linear(96, 48), nn.ReLU())
+        self.head = nn.Linear(48, 10)
+
+    def forward(self, pixels):
+        return self.head(self.body(pixels))
+
+
+class Numbered(Dataset):
+    """Items that say which samples they are."""
+
+    def __init__(self, images, labels):
+        self.images, self.labels = images, labels
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, row):
+        return {"pixels": self.images[row], "labels": self.labels[row], "ids": row}
+
+
+def check(tracker, net, images, true):
+    """Suggestions are right, and wrong labels have the lowest quality."""
+    net.eval()
+    with torch.no_grad():
+        verdicts = tracker.verdicts(net.body(images))
+    table = verdicts.table
+    given = table["given_label"].astype(int).to_numpy()
+    moved = (table["suggested_label"] != table["given_label"]).to_numpy()
+    assert moved.sum() > 100
+    assert (table["suggested_label"].astype(int).to_numpy() == true)[moved].mean() > 0.97
+    assert (given != true)[table["label_quality"].to_numpy().argsort()[:150]].mean() > 0.97
+    assert table["votes"][moved].min() >= 3
+    return verdicts
+
+
+@pytest.fixture(scope="module")
+def plain(digits):
+    """A plain PyTorch loop with a tracker, and the network it trained."""
+    images, given, _ = digits
+    net, tracker = Net(), LabelTracker(given, CLASSES)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(EPOCHS):
+        for ids in torch.randperm(900, generator=generator).split(50):
+            logits = net(images[ids])
+            loss = functional.cross_entropy(logits, given[ids])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            tracker.update(logits, given[ids], ids)
+    return tracker, net
+
+
+def test_a_plain_loop(plain, digits):
+    tracker, net = plain
+    verdicts = check(tracker, net, digits[0], digits[2])
+    assert verdicts.summary()["verdicts"]["hard_clean"] > 0
+
+
+def test_without_features_nothing_is_suggested_but_quality_ranks(plain, digits):
+    table = plain[0].verdicts().table
+    wrong = digits[1].numpy() != digits[2]
+    assert set(table["verdict"]) == {"easy", "uncertain"}
+    assert (table["suggested_label"] == table["given_label"]).all()
+    assert wrong[table["label_quality"].to_numpy().argsort()[:150]].mean() > 0.97
+
+
+def test_the_same_loop_gives_the_same_verdicts(plain, digits):
+    tracker, net = plain
+    features = net.body(digits[0]).detach()
+    assert tracker.verdicts(features).table.equals(tracker.verdicts(features.numpy()).table)
+
+
+def test_a_lightning_callback(digits):
+    lightning = pytest.importorskip("lightning", reason="pip install lightning")
+    images, given, true = digits
+
+    class Module(lightning.LightningModule):
+        def __init__(self):
+            super().__init__()
+            self.net = Net()
+
+        def training_step(self, batch, number):
+            logits = self.net(batch["pixels"])
+            return {"loss": functional.cross_entropy(logits, batch["labels"]), "logits": logits.detach()}
+
+        def configure_optimizers(self):
+            return torch.optim.SGD(self.parameters(), lr=0.1, momentum=0.9)
+
+    class Tracking(lightning.Callback):
+        def __init__(self, tracker):
+            self.tracker = tracker
+
+        def on_train_batch_end(self, trainer, module, outputs, batch, number):
+            self.tracker.update(outputs["logits"], batch["labels"], batch["ids"])
+
+    tracker, module = LabelTracker(given, CLASSES), Module()
+    trainer = lightning.Trainer(
+        max_epochs=EPOCHS,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        callbacks=[Tracking(tracker)],
+    )
+    torch.manual_seed(0)
+    trainer.fit(module, DataLoader(Numbered(images, given), 50, shuffle=True))
+    check(tracker, module.net, images, true)
+
+
+def test_a_hugging_face_callback(digits, tmp_path):
+    transformers = pytest.importorskip("transformers", reason="pip install transformers accelerate")
+    pytest.importorskip("accelerate", reason="pip install accelerate")
+    from transformers.modeling_outputs import SequenceClassifierOutput
+
+    images, given, true = digits
+
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = Net()
+
+        def forward(self, pixels, labels=None, ids=None):
+            logits = self.net(pixels)
+            return SequenceClassifierOutput(loss=functional.cross_entropy(logits, labels), logits=logits)
+
+    class Tracking(transformers.TrainerCallback):
+        def __init__(self, tracker):
+            self.tracker = tracker
+
+        def on_train_begin(self, args, state, control, model=None, **kwargs):
+            self.handle = model.register_forward_hook(self.look, with_kwargs=True)
+
+        def on_train_end(self, args, state, control, **kwargs):
+            self.handle.remove()
+
+        def look(self, model, inputs, named, output):
+            if model.training:
+                self.tracker.update(output.logits, named["labels"], named["ids"])
+
+    tracker, model = LabelTracker(given, CLASSES), Model()
+    arguments = transformers.TrainingArguments(
+        output_dir=str(tmp_path),
+        num_train_epochs=EPOCHS,
+        per_device_train_batch_size=50,
+        learning_rate=0.01,
+        use_cpu=True,
+        remove_unused_columns=False,
+        report_to=[],
+        save_strategy="no",
+        logging_strategy="no",
+        disable_tqdm=True,
+    )
+    transformers.Trainer(
+        model, arguments, train_dataset=Numbered(images, given), callbacks=[Tracking(tracker)]
+    ).train()
+    check(tracker, model.net, images, true)
+
+
+def small(**options):
+    return LabelTracker(["cat", "dog", "cat"], ["cat", "dog"], **options)
+
+
+SURE = torch.tensor([[2.0, 0.0], [0.0, 2.0], [2.0, 0.0]])
+
+
+def test_means_over_the_epochs_are_by_hand():
+    tracker = small(ids=["x", "y", "z"], paths=["x.png", "y.png", "z.png"])
+    tracker.update(SURE, ["cat", "dog", "cat"], ["x", "y", "z"])
+    tracker.update(-SURE[:1], [0], ["x"])
+    table = tracker.verdicts().table
+    of_class = 1 / (1 + np.exp(-2.0))
+    assert table["label_quality"].tolist() == pytest.approx([0.5, of_class, of_class], abs=1e-6)
+    assert (table["id"].tolist(), table["path"].tolist()) == (["x", "y", "z"], ["x.png", "y.png", "z.png"])
+
+
+@pytest.mark.parametrize("ids", [[0, 1, 2], np.arange(3), torch.arange(3), ["0", "1", "2"]])
+def test_ids_may_be_numbers_of_any_kind(ids):
+    tracker = small()
+    tracker.update(SURE.numpy(), np.array([0, 1, 0]), ids)
+    assert tracker.verdicts().table["predicted_label"].tolist() == ["cat", "dog", "cat"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((SURE, [0, 1, 0], [0, 1, 3]), "no sample '3' among the 3 ids"),
+        ((SURE, [0, 0, 0], [0, 1, 2]), "sample 1 has the label 'cat' in this batch, but 'dog'"),
+        ((SURE[:2], [0, 1, 0], [0, 1, 2]), r"logits have shape \(2, 2\)"),
+        ((SURE, [0, 1], [0, 1, 2]), "3 ids, but 2 labels"),
+        ((SURE * float("nan"), [0, 1, 0], [0, 1, 2]), "not all finite"),
+        ((SURE, [0, 1, 2], [0, 1, 2]), "label 2 is 2, which is no class"),
+        ((SURE, [0, 1, "owl"], [0, 1, 2]), "label 2 is 'owl', which is no class"),
+    ],
+)
+def test_a_batch_that_does_not_fit_is_refused_and_changes_nothing(arguments, message):
+    tracker = small()
+    with pytest.raises(DataError, match=message):
+        tracker.update(*arguments)
+    with pytest.raises(DataError, match="3 of 3 samples were in no batch, first 0"):
+        tracker.verdicts()
+
+
+def test_what_cannot_be_tracked_is_refused():
+    with pytest.raises(DataError, match="two or more"):
+        LabelTracker([0], ["cat"])
+    with pytest.raises(DataError, match="label 1 is -1"):
+        LabelTracker([0, -1], ["cat", "dog"])
+    with pytest.raises(DataError, match="3 labels, but 2 ids"):
+        small(ids=["a", "b"])
+    with pytest.raises(DataError, match="not unique"):
+        small(ids=["a", "b", "a"])
+
+
+@pytest.mark.parametrize(
+    ("features", "message"),
+    [(np.ones((2, 4)), r"shape \(2, 4\), expected \(3, d\)"), (np.full((3, 4), np.inf), "not all finite")],
+)
+def test_features_that_do_not_fit_are_refused(features, message):
+    tracker = small()
+    tracker.update(SURE, [0, 1, 0], [0, 1, 2])
+    with pytest.raises(DataError, match=message):
+        tracker.verdicts(features)
+
+
+def test_few_samples_with_features_are_judged():
+    tracker = small()
+    tracker.update(SURE, [0, 1, 0], [0, 1, 2])
+    assert len(tracker.verdicts(np.eye(3)).table) == 3
