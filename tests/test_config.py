@@ -43,6 +43,7 @@ def test_ranges_know_their_ends_and_their_words(allowed, words, inside, outside)
     [
         (DataSettings, "image_size", 3, "from 4 to 1024"),
         (DataSettings, "limit", 1, "at least 2"),
+        (DataSettings, "min_confidence", 1.1, r"in [0, 1]"),
         (NetworkSettings, "depth", 9, "from 1 to 8"),
         (NetworkSettings, "widths", [], "a list of up to 10 widths from 4 to 8192"),
         (NetworkSettings, "widths", [8, 3], "a list of up to 10 widths from 4 to 8192"),

@@ -99,7 +99,12 @@ class DataSettings(Checked):
     """Where images and labels come from."""
 
     labels: str | None = None
-    """A file whose labels replace those of the source (CSV, TSV, JSONL, Parquet or npz)."""
+    """A file whose labels replace those of the source (CSV, TSV, JSONL, Parquet or npz), or the folder of a
+    run, whose suggested labels do."""
+    partial: bool = False
+    """Images that the file of labels does not name keep the label they have."""
+    min_confidence: float = 0.9
+    """Where the labels are those of a run: confidence from which its suggestions are taken."""
     noise: str | None = None
     """Noise to add to the training labels, e.g. ``symmetric:0.4:seed=0`` or ``cifar10n:worse``."""
     test: str | None = None
@@ -129,7 +134,11 @@ class DataSettings(Checked):
     limit: int | None = None
     """Use only this many images, the first ones."""
 
-    RANGES: ClassVar[Mapping[str, Range]] = {"image_size": Range(4, 1024, whole=True), "limit": Range(2)}
+    RANGES: ClassVar[Mapping[str, Range]] = {
+        "image_size": Range(4, 1024, whole=True),
+        "limit": Range(2),
+        "min_confidence": SHARE,
+    }
 
     def __post_init__(self) -> None:
         """Validate the values."""

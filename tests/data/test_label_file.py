@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from labelmend.data import load
-from labelmend.errors import DataError
+from labelmend.data.sources import read_listing
+from labelmend.errors import DataError, LabelmendWarning
 
 IDS = ["cat/1.png", "cat/2.png", "dog/1.png"]
 
@@ -96,6 +97,118 @@ def test_images_without_labels_take_classes_from_the_file(tmp_path):
     images = load(tmp_path / "x.npy", labels=write(tmp_path, {"label": ["b", "a", "b"]}))
     assert images.class_names == ["a", "b"]
     assert images.given_labels.tolist() == [1, 0, 1]
+
+
+def test_a_partial_file_changes_only_the_images_that_it_names(pets, tmp_path):
+    path = write(tmp_path, {"id": IDS[::-1], "label": ["cat", "", "dog"]})
+    with pytest.raises(DataError, match="row 2: the label is empty"):
+        load(pets, labels=path)
+    images = load(pets, labels=path, partial=True)
+    assert images.given_labels.tolist() == [1, 0, 0]
+    assert images.notes == [f"{path} names 2 of 3 images; the others keep their label"]
+    with pytest.raises(DataError, match="give every image a label, or --partial"):
+        load(pets, labels=write(tmp_path, {"id": IDS[:1], "label": ["dog"]}))
+    with pytest.raises(DataError, match=r"row 2: .* has no image with id 'x'"):
+        load(pets, labels=write(tmp_path, {"id": [IDS[0], "x"], "label": ["dog"] * 2}), partial=True)
+
+
+def test_errors_of_a_partial_file_name_its_row(pets, tmp_path):
+    path = write(tmp_path, {"id": IDS[::-1], "label": ["", "cow", "dog"]})
+    with pytest.raises(DataError, match="row 2: class 'cow' is not one of the 2 classes"):
+        load(pets, labels=path, partial=True)
+
+
+def test_flags_and_true_labels_of_a_partial_file(pets, tmp_path):
+    path = write(
+        tmp_path, {"id": IDS[1:], "label": ["dog"] * 2, "trusted": [1, 0], "true_label": ["dog"] * 2}
+    )
+    images = load(pets, labels=path, partial=True)
+    assert images.trusted.tolist() == [False, True, False]
+    assert images.true_labels is None
+
+
+def test_a_patch_is_a_partial_file(pets, tmp_path):
+    path = write(tmp_path, {"id": [IDS[0]], "from": ["cat"], "to": ["dog"], "why": ["decision"]})
+    assert load(pets, labels=path, partial=True).given_labels.tolist() == [1, 0, 1]
+
+
+VERDICT_COLUMNS = {
+    "id": IDS,
+    "path": IDS,
+    "given_label": ["cat", "cat", "dog"],
+    "suggested_label": ["dog", "dog", "dog"],
+    "suggestion_confidence": [0.95, 0.4, 0.99],
+}
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "folder"])
+def test_verdicts_give_the_labels_that_are_sure_enough(pets, tmp_path, kind):
+    path = write(tmp_path, VERDICT_COLUMNS, "parquet" if kind == "folder" else kind)
+    if kind == "folder":
+        (tmp_path / "run").mkdir()
+        path = path.rename(tmp_path / "run" / "verdicts.parquet").parent
+    images = load(pets, labels=path)
+    assert images.given_labels.tolist() == [1, 0, 1]
+    assert images.notes == [
+        f"labels are those that {path} suggests: 1 suggestions with a confidence of 0.9 or more are taken, "
+        "1 below it are not (--min-confidence)"
+    ]
+    assert read_listing(pets, labels=path, min_confidence=0.4).labels == ["dog"] * 3
+    assert load(pets, labels=path, min_confidence=0.96).given_labels.tolist() == [0, 0, 1]
+
+
+def test_images_without_a_verdict_keep_their_label(pets, tmp_path):
+    some = {name: values[:1] for name, values in VERDICT_COLUMNS.items()}
+    images = load(pets, labels=write(tmp_path, some))
+    assert images.given_labels.tolist() == [1, 0, 1]
+    assert images.notes[1].endswith("names 1 of 3 images; the others keep their label")
+    with pytest.raises(DataError, match="has no image with id 'x'"):
+        load(pets, labels=write(tmp_path, {**VERDICT_COLUMNS, "id": [*IDS[:2], "x"]}))
+    with pytest.raises(DataError, match="row 1: suggestion_confidence is 'sure', expected a number"):
+        load(pets, labels=write(tmp_path, {**VERDICT_COLUMNS, "suggestion_confidence": ["sure"] * 3}))
+
+
+def test_a_folder_that_is_no_run(pets, tmp_path):
+    with pytest.raises(DataError, match=r"is a folder without verdicts\.parquet"):
+        load(pets, labels=pets)
+
+
+def test_the_column_of_labels_that_is_asked_for(pets, tmp_path):
+    path = write(tmp_path, VERDICT_COLUMNS)
+    assert read_listing(pets, labels=path, label_column="suggested_label").labels == ["dog"] * 3
+    assert load(pets, labels=path, label_column="given_label").given_labels.tolist() == [0, 0, 1]
+
+
+def photos_csv(folder, save_image, **columns):
+    for name in IDS:
+        save_image(folder / name)
+    path = folder / "photos.csv"
+    pd.DataFrame({"file_name": IDS, **columns}).to_csv(path, index=False)
+    return path
+
+
+def test_the_table_of_the_images_itself_as_a_file_of_labels(tmp_path, save_image):
+    columns = {"category": ["cat", "cat", "dog"], "split": ["train", "test", "train"], "id": ["a", "b", "a"]}
+    path = photos_csv(tmp_path, save_image, **columns)
+    other = tmp_path / "other.csv"
+    other.write_text(path.read_text().replace("cat/1.png,cat", "cat/1.png,dog"))
+    # A column that is no id names no image, and rows of the test split are passed over.
+    with pytest.warns(LabelmendWarning, match="column 'id' is no id"):
+        assert read_listing(path, labels=other).labels == ["dog", "dog"]
+
+
+def test_one_hot_columns_as_a_file_of_labels(pets, tmp_path):
+    path = write(tmp_path, {"file_name": IDS, "cat": [0, 1, 0], "dog": [1, 0, 1]})
+    assert load(pets, labels=path).given_labels.tolist() == [1, 0, 1]
+
+
+def test_the_place_of_labels_in_a_file(pets, tmp_path):
+    path = write(tmp_path, {"id": IDS[::-1], "label": ["cat", "dog", "dog"]})
+    place = read_listing(pets, labels=path).label_place
+    assert (place.path, place.column, place.rows, place.num_rows) == (path, "label", [2, 1, 0], 3)
+    some = read_listing(pets, labels=write(tmp_path, {"id": IDS[:1], "label": ["dog"]}), partial=True)
+    assert some.label_place.rows == [0, None, None]
+    assert read_listing(pets).class_folders == {pets / "cat": "cat", pets / "dog": "dog"}
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ from labelmend.settings.saving import to_dict
 OF_LIBRARIES = {"pretrained": True, "frozen": False, "weights": None}
 DATA = {
     "labels": None,
+    "partial": False,
+    "min_confidence": 0.9,
     "noise": None,
     "test": None,
     "label_column": "label",

@@ -12,6 +12,7 @@ from labelmend.data.labels import clean_name
 from labelmend.data.listing import Label, Listing
 from labelmend.data.walk import ImageWalk, is_hidden, is_image_file
 from labelmend.errors import DataError, LabelmendWarning, UnlabelledError
+from labelmend.text import as_text
 
 
 def subfolders(folder: Path) -> list[Path]:
@@ -59,6 +60,7 @@ def list_class_folders(
     walk = ImageWalk(folder)
     files: list[Path] = []
     labels: list[Label] = []
+    folders: dict[Path, str] = {}
     for name, class_folder in (classes or {sub.name: sub for sub in subfolders(folder)}).items():
         images = walk.files(class_folder)
         if not images:
@@ -71,6 +73,7 @@ def list_class_folders(
             continue
         files += images
         labels += [clean_name(name)] * len(images)
+        folders[class_folder] = as_text(clean_name(name))
     loose = direct_images(folder)
     if not files:
         where = " (the images lie directly in it)" if loose else ""
@@ -83,4 +86,12 @@ def list_class_folders(
         above = folder.relative_to(root).as_posix()
         left_out = [Skipped(f"{above}/{entry.path}", entry.reason) for entry in left_out]
     paths = [file.relative_to(root).as_posix() for file in files]
-    return Listing(name=str(root), ids=list(paths), paths=paths, items=files, labels=labels, skipped=left_out)
+    return Listing(
+        name=str(root),
+        ids=list(paths),
+        paths=paths,
+        items=files,
+        labels=labels,
+        class_folders=folders,
+        skipped=left_out,
+    )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -28,6 +29,23 @@ def _take_images(images: Images | None, rows: Sequence[int]) -> Images | None:
 
 
 @dataclass(frozen=True)
+class LabelPlace:
+    """Where the given labels of N images are written: cells of one table.
+
+    Attributes:
+        path: the file of the table.
+        column: that holds them; None where they are in one-hot columns.
+        rows: of the N images, from 0; None for an image whose label is not in the table.
+        num_rows: rows of the table, those of other images included.
+    """
+
+    path: Path
+    column: str | None
+    rows: list[int | None]
+    num_rows: int
+
+
+@dataclass(frozen=True)
 class Listing:
     """N images of a source, not yet decoded.
 
@@ -43,6 +61,8 @@ class Listing:
         trusted: N flags, or None.
         groups: N names; images of equal ones belong together, e.g. of one patient. Or None.
         images: the images where they are at hand already decoded.
+        label_place: the table that labels are read from, where it is one file.
+        class_folders: class of each class folder, where labels are the folders that images lie in.
         mirror_safe: whether a mirrored image keeps its class; None where that is not known.
         skipped: files that were left out before, with the reason.
         notes: what was assumed about the source, one line each, with the flag that changes it.
@@ -58,6 +78,8 @@ class Listing:
     trusted: list[bool] | None = None
     groups: list[str] | None = None
     images: Images | None = None
+    label_place: LabelPlace | None = None
+    class_folders: Mapping[Path, str] | None = None
     mirror_safe: bool | None = None
     skipped: list[Skipped] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -76,8 +98,10 @@ class Listing:
 
     def take(self, rows: Sequence[int]) -> Listing:
         """The images at ``rows``, in that order."""
+        place = self.label_place
         return replace(
             self,
+            label_place=None if place is None else replace(place, rows=[place.rows[row] for row in rows]),
             ids=[self.ids[row] for row in rows],
             paths=[self.paths[row] for row in rows],
             items=[self.items[row] for row in rows] if self.images is None else [],

@@ -25,7 +25,7 @@ from labelmend.data.columns import (
 from labelmend.data.image_file import Encoded
 from labelmend.data.image_set import Skipped
 from labelmend.data.labels import is_empty, name_indices
-from labelmend.data.listing import Label, Listing
+from labelmend.data.listing import Label, LabelPlace, Listing
 from labelmend.data.locate import Locator
 from labelmend.data.splits import NO_SPLITS, choose_split, refuse_split, split_of, standard_split
 from labelmend.data.tables import Table
@@ -61,6 +61,7 @@ class Columns:
 class _Rows:
     """What is read of the rows, one after another."""
 
+    rows: list[int | None] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
     items: list[Encoded] = field(default_factory=list)
@@ -73,6 +74,7 @@ class _Rows:
     missing: list[tuple[str, str]] = field(default_factory=list)
     searched: int = 0
     class_names: list[str] | None = None
+    label_column: str | None = None
     notes: dict[str, None] = field(default_factory=dict)
 
 
@@ -130,9 +132,17 @@ def list_tables(tables: Sequence[Table], name: str, split: str | None, columns: 
         true_labels=found.true_labels if _all_have(tables, "true_label", columns) else None,
         trusted=found.trusted if _all_have(tables, "trusted", columns) else None,
         groups=found.groups if columns.labelled and columns.group is not None else None,
+        label_place=_label_place(tables, found, columns),
         skipped=skipped,
         notes=list(dict.fromkeys([*(note for table in tables for note in table.notes), *found.notes])),
     )
+
+
+def _label_place(tables: Sequence[Table], found: _Rows, columns: Columns) -> LabelPlace | None:
+    """The cells of the labels, where these are in one file."""
+    if not columns.labelled or len(tables) != 1 or not tables[0].path.is_file():
+        return None
+    return LabelPlace(tables[0].path, found.label_column, found.rows, tables[0].num_rows)
 
 
 def _all_have(tables: Sequence[Table], column: str, columns: Columns) -> bool:
@@ -164,6 +174,7 @@ def _read_table(
             found.missing.append((where, path))
             continue
         rows.append(row)
+        found.rows.append(row)
         found.items.append(item)
         found.paths.append(path)
         found.ids.append(path if isinstance(item, Path) else str(before + row))
@@ -187,6 +198,7 @@ def _labels(
     """Given labels, from a column of labels or from one-hot columns."""
     column = label_column(table, columns.label)
     found.class_names = table.class_names.get(column or "")
+    found.label_column = column
     if column is None:
         group = () if columns.group is None else (columns.group,)
         labels = one_hot_labels(table, rows, (image_name, *group)) if columns.label == "label" else None

@@ -12,11 +12,13 @@ from labelmend.data.assemble import EmbedListing, Form, decode_listing
 from labelmend.data.benchmarks import is_named
 from labelmend.data.decode import Header, ProgressCallback, default_image_size, read_headers
 from labelmend.data.image_set import MEMORY_LIMIT, Images, ImageSet, Skipped
+from labelmend.data.label_file import LabelFile
 from labelmend.data.listing import Listing
 from labelmend.data.manifest import Columns
 from labelmend.data.pictures import as_pictures
 from labelmend.data.readers import Request, find_reader
 from labelmend.data.splits import NO_SPLITS, held_out, standard_split
+from labelmend.data.suggested_labels import MIN_CONFIDENCE
 from labelmend.errors import DataError, LabelmendWarning, UnlabelledError
 
 HEADERS = 200
@@ -67,12 +69,16 @@ class Reading(ImageColumns, total=False):
         group_column: column of a table whose equal values keep images together (of one patient, camera).
         skip_missing: leave out rows of a table whose file is missing, instead of refusing them.
         root: folder of a named benchmark; by default ``$LABELMEND_DATA``.
+        partial: whether images that a file of labels does not name keep their label.
+        min_confidence: of suggested labels that are taken where the file of labels is that of a run.
     """
 
     label_column: str
     group_column: str | None
     skip_missing: bool
     root: str | Path | None
+    partial: bool
+    min_confidence: float
 
 
 def _request(
@@ -89,16 +95,26 @@ def _request(
     )
     if columns.root is not None and not columns.root.is_dir():
         raise DataError(f"--image-root {columns.root} is not a folder")
-    return Request(split, columns, reading.get("root"), None if labels is None else Path(labels))
+    file = None
+    if labels is not None:
+        partial, confidence = reading.get("partial", False), reading.get("min_confidence", MIN_CONFIDENCE)
+        file = LabelFile(Path(labels), partial, confidence, columns, split)
+    return Request(split, columns, reading.get("root"), file)
 
 
-def read_listing(source: Any, *, split: str | None = None, **reading: Unpack[Reading]) -> Listing:
+def read_listing(
+    source: Any,
+    *,
+    split: str | None = None,
+    labels: str | Path | None = None,
+    **reading: Unpack[Reading],
+) -> Listing:
     """List the images of any source without decoding them; see ``load`` for the arguments.
 
     Raises:
         DataError: If the source is of no known kind, is not there, or is faulty.
     """
-    return find_reader(source).read(source, _request(split, reading))
+    return find_reader(source).read_labelled(source, _request(split, reading, labels))
 
 
 def splits_of(source: Any, *, root: str | Path | None = None) -> list[str]:

@@ -87,6 +87,8 @@ def reading_of(wanted: DataSettings) -> sources.Reading:
         "group_column": wanted.group_column,
         "skip_missing": wanted.skip_missing,
         "root": wanted.root,
+        "partial": wanted.partial,
+        "min_confidence": wanted.min_confidence,
     }
 
 

@@ -15,11 +15,9 @@ from PIL import Image
 
 from labelmend.config import DataSettings
 from labelmend.data import sources
-from labelmend.data.assemble import class_names_of
 from labelmend.data.bit_depth import PixelRange, Scaled, choose_range, spread
 from labelmend.data.decode import Header, read_headers
 from labelmend.data.image_file import Encoded, failure_reason, is_grey, open_image, upright
-from labelmend.data.label_file import replace_labels
 from labelmend.data.labels import encode_labels
 from labelmend.data.listing import Listing
 from labelmend.errors import DataError, RunError
@@ -178,10 +176,7 @@ def pictures_of(data: Any, wanted: DataSettings, pixel_range: Sequence[float] | 
 
 
 def _listing(source: Any, wanted: DataSettings) -> Listing:
-    listing = sources.read_listing(source, split=wanted.split, **reading_of(wanted))
-    if wanted.labels is None:
-        return listing
-    return replace_labels(listing, Path(wanted.labels), class_names_of(listing))
+    return sources.read_listing(source, split=wanted.split, labels=wanted.labels, **reading_of(wanted))
 
 
 def _range(ends: Sequence[float] | None) -> PixelRange | None:

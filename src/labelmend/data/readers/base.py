@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from labelmend.data.assemble import Form, assemble, class_names_of
 from labelmend.data.image_set import ImageSet
-from labelmend.data.label_file import replace_labels
+from labelmend.data.label_file import LabelFile, replace_labels
 from labelmend.data.listing import Listing
 from labelmend.data.manifest import Columns
 
@@ -29,7 +29,7 @@ class Request:
     split: str | None = None
     columns: Columns = field(default_factory=Columns)
     root: str | Path | None = None
-    labels: Path | None = None
+    labels: LabelFile | None = None
 
     @property
     def labelled(self) -> bool:
@@ -72,11 +72,26 @@ class Reader(ABC):
         Raises:
             DataError: If the source or the file of labels is faulty, or does not suit the form.
         """
+        return assemble(self.read_labelled(source, request, form.class_names), form)
+
+    def read_labelled(
+        self, source: Any, request: Request, class_names: Sequence[str] | None = None
+    ) -> Listing:
+        """As ``read``, with the labels of the file that the request names.
+
+        Args:
+            source: of the images.
+            request: which part of it, and which labels.
+            class_names: classes in index order; by default those of the source.
+
+        Raises:
+            DataError: If the source or the file of labels is faulty.
+        """
         listing = self.read(source, request)
-        if request.labels is not None:
-            names = form.class_names if form.class_names is not None else class_names_of(listing)
-            listing = replace_labels(listing, request.labels, names)
-        return assemble(listing, form)
+        if request.labels is None:
+            return listing
+        names = class_names if class_names is not None else class_names_of(listing)
+        return replace_labels(listing, request.labels, names)
 
 
 def is_file_of(source: Any, suffixes: Sequence[str]) -> bool:
