@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from labelmend.cli import bench, data, doctor, noise
+from labelmend.cli import apply, bench, data, doctor, noise, revert
 from labelmend.cli.fit import parse_fit
 from labelmend.cli.main import COMMANDS
 from labelmend.cli.parsing import hyphenate, parse, parser_for
@@ -21,6 +21,8 @@ ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 FUNCTIONS = {
     "show": show,
+    "apply": apply.apply,
+    "revert": revert.revert,
     "predict": predict,
     "report": report,
     "resume": resume,

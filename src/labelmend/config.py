@@ -105,6 +105,8 @@ class DataSettings(Checked):
     """Images that the file of labels does not name keep the label they have."""
     min_confidence: float = 0.9
     """Where the labels are those of a run: confidence from which its suggestions are taken."""
+    decisions: str | None = None
+    """Folder of a run that was reviewed: labels that a person decided on are taken, and trusted."""
     noise: str | None = None
     """Noise to add to the training labels, e.g. ``symmetric:0.4:seed=0`` or ``cifar10n:worse``."""
     test: str | None = None

@@ -36,7 +36,7 @@ def _synchronise(path: Path) -> None:
         os.close(descriptor)
 
 
-def _synchronise_folder(folder: Path) -> None:
+def synchronise_folder(folder: Path) -> None:
     """Wait until the names in a folder are on the disk; a rename can be lost until then."""
     if os.name == "nt":
         return
@@ -80,7 +80,7 @@ def replacing(path: Path, previous: Path | None = None) -> Iterator[Path]:
         if previous is not None and path.is_file():
             os.replace(path, previous)
         os.replace(temporary, path)
-        _synchronise_folder(path.parent)
+        synchronise_folder(path.parent)
     except OSError as error:
         raise WriteError(f"{path} cannot be written: {reason(error)}") from error
     finally:

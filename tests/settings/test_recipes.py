@@ -10,6 +10,7 @@ DATA = {
     "labels": None,
     "partial": False,
     "min_confidence": 0.9,
+    "decisions": None,
     "noise": None,
     "test": None,
     "label_column": "label",

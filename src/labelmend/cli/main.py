@@ -23,6 +23,8 @@ COMMANDS = {
     "show": "print what a run found, and its surest suggestions",
     "report": "write what a run found as a page to read, with pictures",
     "review": "go through the suggestions of a run in the browser, and decide",
+    "apply": "write the labels of a run's data, corrected by its suggestions; --move moves the images",
+    "revert": "take back what apply did",
     "predict": "classify images with the model of a run",
     "resume": "go on with a run that was interrupted",
     "noise": "add noise to the labels of a clean data set, for experiments",

@@ -23,10 +23,10 @@ TABLE_SUFFIXES = (*_TEXT_SUFFIXES, ".parquet", *(f"{suffix}.gz" for suffix in _T
 _DELIMITERS = (",", ";", "\t", "|")
 _MOST_BYTES = 2**31
 _ENCODINGS = {
-    b"\xef\xbb\xbf": "utf-8-sig",
-    b"\xff\xfe\x00\x00": "utf-32",
-    b"\xff\xfe": "utf-16",
-    b"\xfe\xff": "utf-16",
+    b"\xef\xbb\xbf": "utf-8",
+    b"\xff\xfe\x00\x00": "utf-32-le",
+    b"\xff\xfe": "utf-16-le",
+    b"\xfe\xff": "utf-16-be",
 }
 
 
@@ -43,6 +43,7 @@ class Table:
         folder: that file names are relative to; by default that of the file.
         skipped: entries of the file that are no rows, e.g. images without an annotation.
         notes: how the file was read, where that is a guess.
+        delimiter: between the values of a CSV or TSV file, else "".
     """
 
     path: Path
@@ -53,6 +54,7 @@ class Table:
     folder: Path | None = None
     skipped: list[Skipped] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    delimiter: str = ""
 
     def find(self, name: str) -> str | None:
         """The column of this name, in upper or lower case; None if there is none."""
@@ -83,19 +85,20 @@ def table_kind(path: Path) -> str | None:
     return None if found is None else found.removesuffix(".gz")
 
 
-def read_table(path: Path, only: str | None = None) -> Table:
+def read_table(path: Path, only: str | None = None, kind_of: Path | None = None) -> Table:
     """Read a table by its suffix (one of ``TABLE_SUFFIXES``).
 
     Args:
         path: the file.
         only: a column that is enough, where it is there; spares reading the images of a Parquet file.
+        kind_of: a name whose suffix counts, where the file itself has another.
 
     Raises:
         DataError: If the file is missing, of another kind, or damaged.
     """
     if not path.is_file():
         raise DataError(f"{path}: there is no such file")
-    kind = table_kind(path)
+    kind = table_kind(kind_of or path)
     if kind == ".parquet":
         return _read_parquet(path, only)
     if kind is None:
@@ -103,7 +106,7 @@ def read_table(path: Path, only: str | None = None) -> Table:
             f"{path}: cannot read {path.suffix.lower()!r} as a table; give one of {', '.join(TABLE_SUFFIXES)}"
         )
     notes: list[str] = []
-    text = _decode(_read_bytes(path), path, notes)
+    text = _decode(read_bytes(path, kind_of), path, notes)
     if kind in (".csv", ".tsv"):
         return _read_delimited(path, text, "," if kind == ".csv" else "\t", notes)
     if kind == ".json":
@@ -111,9 +114,14 @@ def read_table(path: Path, only: str | None = None) -> Table:
     return _read_json_lines(path, text, notes)
 
 
-def _read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path, kind_of: Path | None = None) -> bytes:
+    """The bytes of a table of text, decompressed; arguments as of ``read_table``.
+
+    Raises:
+        DataError: If the file cannot be read, or is too large.
+    """
     try:
-        if path.suffix.lower() != ".gz":
+        if (kind_of or path).suffix.lower() != ".gz":
             return path.read_bytes()
         with gzip.open(path) as stream:
             data = stream.read(_MOST_BYTES + 1)
@@ -124,14 +132,21 @@ def _read_bytes(path: Path) -> bytes:
     return data
 
 
-def _decode(data: bytes, path: Path, notes: list[str]) -> str:
-    """The text of a file; an encoding other than UTF-8 is guessed and noted."""
-    encoding = next((name for mark, name in _ENCODINGS.items() if data.startswith(mark)), "utf-8")
-    if encoding == "utf-8" and b"\0" in data[:1000]:
+def byte_order_mark(data: bytes) -> tuple[bytes, str]:
+    """The mark that a file of text begins with, if there is one, and the encoding of what follows it."""
+    mark = next((mark for mark in _ENCODINGS if data.startswith(mark)), b"")
+    encoding = _ENCODINGS.get(mark, "utf-8")
+    if not mark and b"\0" in data[:1000]:
         # Latin letters in UTF-16 have a zero in every second byte.
         encoding = "utf-16-le" if data[:1000][1::2].count(0) > data[:1000][::2].count(0) else "utf-16-be"
+    return mark, encoding
+
+
+def _decode(data: bytes, path: Path, notes: list[str]) -> str:
+    """The text of a file; an encoding other than UTF-8 is guessed and noted."""
+    mark, encoding = byte_order_mark(data)
     try:
-        text = data.decode(encoding)
+        text = data[len(mark) :].decode(encoding)
     except UnicodeDecodeError as error:
         if encoding != "utf-8":
             raise DataError(f"{path}: not readable as {encoding} ({error}); save it as UTF-8") from error
@@ -172,7 +187,7 @@ def _read_delimited(path: Path, text: str, usual: str, notes: list[str]) -> Tabl
             )
         _refuse_swallowed(path, number, row, delimiter)
     columns = {name: [from_spreadsheet(row[i]) for row in rows] for i, name in enumerate(names)}
-    return Table(path, columns, len(rows), notes=notes)
+    return Table(path, columns, len(rows), notes=notes, delimiter=delimiter)
 
 
 def _refuse_swallowed(path: Path, number: int, row: Sequence[str], delimiter: str) -> None:

@@ -26,6 +26,7 @@ from labelmend.runs.checksums import check_unchanged, write_sums
 from labelmend.runs.fingerprint import changes, fingerprint
 from labelmend.runs.records import DataRecord, read_object, read_record
 from labelmend.runs.run import Run
+from labelmend.runs.verified import trust_decisions
 from labelmend.settings.loading import load
 from labelmend.settings.saving import to_yaml
 from labelmend.tensors import save_tensors
@@ -117,6 +118,7 @@ def prepare(
     wanted = replace(
         settings.data,
         labels=absolute(settings.data.labels),
+        decisions=absolute(settings.data.decisions),
         test=settings.data.test if no_test else absolute(settings.data.test),
         root=absolute(settings.data.root),
         image_root=absolute(settings.data.image_root),
@@ -149,6 +151,8 @@ def prepare(
         train_set = replace(noisy, images=train_set.images)
         if wanted.limit is not None:
             train_set = train_set.subset(range(min(wanted.limit, len(train_set))))
+    if wanted.decisions is not None:
+        train_set = trust_decisions(train_set, Path(wanted.decisions))
     test_set: ImageSet | None = None
     if test is not None or (wanted.test is not None and not no_test):
         test_set = sources.load_test(

@@ -1,0 +1,62 @@
+"""Which images are marked as ones to test or validate on; their labels are left alone."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import Any
+
+from labelmend.data.listing import Listing
+from labelmend.data.splits import split_of, standard_split
+from labelmend.data.tables import Table, read_table
+
+_HELD_OUT = ("test", "val")
+_SPLIT_COLUMNS = ("split", "subset", "partition", "set", "fold", "phase", "usage", "dataset_split")
+_FLAG_COLUMNS = ("is_test", "is_val", "is_valid", "is_validation", "test", "validation", "holdout")
+_YES = ("true", "1", "1.0", "yes", "y")
+
+
+def held_out(listing: Listing, split: str | None) -> list[bool]:
+    """Whether each image is marked: by the split it was read from, its folder, or its row of a table.
+
+    A table marks by its name (``test.csv``), by a column of splits (``split``, ``subset``, ...) or by a flag
+    (``is_test``, ``is_valid``).
+
+    Args:
+        listing: of N images.
+        split: that was asked for.
+    """
+    if split is not None and standard_split(split) in _HELD_OUT:
+        return [True] * len(listing)
+    labels = listing.labels or [""] * len(listing)
+    marked = [
+        any(split_of(part) in _HELD_OUT and part != str(label) for part in PurePosixPath(path).parts[:-1])
+        for path, label in zip(listing.paths, labels, strict=True)
+    ]
+    place = listing.label_place
+    if place is None:
+        return marked
+    of_rows = _marked_rows(read_table(place.path))
+    return [
+        by_path or (row is not None and of_rows[row]) for by_path, row in zip(marked, place.rows, strict=True)
+    ]
+
+
+def _marked_rows(table: Table) -> list[bool]:
+    if split_of(table.path.name.partition(".")[0]) in _HELD_OUT:
+        return [True] * table.num_rows
+    marked = [False] * table.num_rows
+    for names, is_marked in ((_SPLIT_COLUMNS, _names_held_out), (_FLAG_COLUMNS, _is_yes)):
+        for name in names:
+            column = table.find(name)
+            if column is not None:
+                values = table.columns[column]
+                marked = [before or is_marked(value) for before, value in zip(marked, values, strict=True)]
+    return marked
+
+
+def _names_held_out(value: Any) -> bool:
+    return standard_split(str(value)) in _HELD_OUT
+
+
+def _is_yes(value: Any) -> bool:
+    return str(value).strip().lower() in _YES

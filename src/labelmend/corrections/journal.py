@@ -1,0 +1,140 @@
+"""What was done to labels, written down before it is done: enough to finish it, and to take it back."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
+
+from labelmend.corrections.changes import Change
+from labelmend.errors import RunError
+from labelmend.files import replacing, write_json
+from labelmend.runs.records import Record, read_record
+from labelmend.text import spreadsheet_safe
+
+CORRECTIONS = "corrections"
+"""Folder, in that of a run, with a numbered folder for each time that labels were applied."""
+
+JOURNAL, PATCH, PLAN = "journal.json", "patch.csv", "plan.csv"
+LABELS, ORIGINAL = "labels", "original"
+"""Names of the labels that were written and of what they were, before the suffix of their kind."""
+
+PATCH_COLUMNS = ("id", "from", "to", "why", "confidence")
+
+State = Literal["begun", "done", "reverting", "reverted"]
+BEGUN: State = "begun"
+DONE: State = "done"
+REVERTING: State = "reverting"
+REVERTED: State = "reverted"
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("it is no text")
+    return value
+
+
+Name = Annotated[Any, AfterValidator(_text)]
+"""The name of a file, which pydantic would refuse where it is no UTF-8."""
+
+
+class Journal(Record):
+    """One application of labels.
+
+    Attributes:
+        kind: ``table`` where a file was written, ``moves`` where images were moved.
+        state: how far it has got.
+        source: where the images come from.
+        result: the file that was written.
+        result_sha256: of its bytes.
+        original: name, in the folder of the journal, of what the file would be without the changes.
+        original_sha256: of its bytes.
+        moves: paths of each image before and after.
+        made: folders that did not exist before.
+    """
+
+    kind: Literal["table", "moves"]
+    state: State
+    source: Name | None = None
+    result: Name | None = None
+    result_sha256: str = ""
+    original: str = ""
+    original_sha256: str = ""
+    moves: list[list[Name]] = Field(default_factory=list)
+    made: list[Name] = Field(default_factory=list)
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 (hex) of the bytes of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def folders(run: Path) -> list[Path]:
+    """Folders of all applications to a run, in their order; those without a journal were never begun."""
+    numbered = [path for path in (run / CORRECTIONS).glob("*") if path.name.isdecimal()]
+    return sorted((path for path in numbered if (path / JOURNAL).is_file()), key=lambda path: int(path.name))
+
+
+def next_folder(run: Path) -> Path:
+    """A new folder for one application."""
+    numbers = [int(path.name) for path in (run / CORRECTIONS).glob("*") if path.name.isdecimal()]
+    folder = run / CORRECTIONS / str(max(numbers, default=0) + 1)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def read_journal(folder: Path) -> Journal:
+    """The journal in a folder.
+
+    Raises:
+        RunError: If it is missing or damaged.
+    """
+    return Journal.model_validate(read_record(folder / JOURNAL, Journal))
+
+
+def write_journal(folder: Path, journal: Journal) -> None:
+    """Write the journal, durably."""
+    write_json(folder / JOURNAL, journal.model_dump())
+
+
+def journals(run: Path) -> Iterator[tuple[Path, Journal]]:
+    """Folder and journal of all applications to a run, in their order."""
+    for folder in folders(run):
+        yield folder, read_journal(folder)
+
+
+def refuse_unfinished(run: Path) -> None:
+    """Refuse to go on while moves were begun and not ended.
+
+    Raises:
+        RunError: If there are any.
+    """
+    for folder, journal in journals(run):
+        if journal.kind == "moves" and journal.state in (BEGUN, REVERTING):
+            raise RunError(
+                f"the moves of {folder} were stopped half-way; labelmend apply {run} --move --yes finishes "
+                f"them, labelmend revert {run} takes them back"
+            )
+
+
+def write_rows(path: Path, header: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
+    """Write a CSV file whose cells no spreadsheet takes for formulas, where nothing is to be kept."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(map(spreadsheet_safe, row) for row in rows)
+
+
+def write_patch(path: Path, changes: Iterable[Change]) -> None:
+    """Write which labels change, from what to what, and why."""
+    rows = (
+        (c.id, c.before, c.after, c.why, "" if c.confidence is None else f"{c.confidence:.6f}")
+        for c in changes
+    )
+    with replacing(path) as temporary:
+        write_rows(temporary, PATCH_COLUMNS, rows)

@@ -1,0 +1,92 @@
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from corrections.conftest import FAST, LABELS, NAMES, suggest, write_folders, write_table
+from labelmend.cli.main import main
+from labelmend.runs.run import load_run
+
+GUIDE = (Path(__file__).parents[2] / "docs" / "LABELS.md").read_text(encoding="utf-8")
+BLOCKS = [
+    [shlex.split(line[2:]) for line in block.splitlines()]
+    for block in re.findall(r"^```console\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
+]
+FLAGS = [f"--{name.replace('_', '-')}={value}" for name, value in FAST.items()]
+FLAGS = [flag.replace("[", "").replace("]", "") for flag in FLAGS]
+
+
+def run_line(argv, kind, suggestions):
+    argv = [argument.replace(".csv", kind) if kind != "folder" else argument for argument in argv[1:]]
+    assert main([*argv, *(FLAGS if argv[0] == "fit" else ())]) == 0
+    if argv[0] == "fit":
+        suggest(Path("runs/photos"), suggestions)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", ["folder", ".csv", ".parquet", ".jsonl"])
+def test_the_guide_fits_applies_and_fits_again(tmp_path, monkeypatch, capsys, kind):
+    monkeypatch.chdir(tmp_path)
+    if kind == "folder":
+        write_folders(tmp_path / "photos")
+        suggestions = {"cat/0.png": ("dog", 0.95)}
+    else:
+        write_table(tmp_path, kind)
+        suggestions = {"0.png": ("dog", 0.95)}
+    for argv in BLOCKS[kind == "folder"]:
+        run_line(argv, kind, suggestions)
+    given = load_run("runs/mended").verdicts.table.set_index("id")["given_label"]
+    first = next(iter(suggestions))
+    expected = {f"{la}/{n}" if kind == "folder" else n: la for n, la in zip(NAMES, LABELS, strict=True)}
+    assert given.to_dict() == {**expected, first: "dog"}
+    out = capsys.readouterr().out
+    assert "1 of 8 labels change: 1 suggestions with a confidence of 0.9 or more, 0 decisions; 0 sugg" in out
+    assert "Back:  labelmend revert runs/photos" in out
+
+
+def test_the_suggestions_of_a_run_without_a_file(folders, tmp_path, capsys, monkeypatch):
+    photos, run = folders
+    assert main(["fit", str(photos), "--labels", str(run), "--out", str(tmp_path / "again"), *FLAGS]) == 0
+    assert f"labels are those that {run} suggests: 2 suggestions with a confidence" in capsys.readouterr().out
+    assert load_run(tmp_path / "again").verdicts.table.set_index("id")["given_label"]["cat/0.png"] == "dog"
+
+
+def test_moves_are_planned_done_and_taken_back(folders, capsys):
+    photos, run = folders
+    assert main(["apply", str(run), "--move"]) == 0
+    out = capsys.readouterr().out
+    assert f"{photos}/cat/0.png -> {photos}/dog/0.png" in out
+    assert f"nothing was moved; the plan is in {run}/corrections/plan.csv" in out
+    assert main(["apply", str(run), "--move", "--yes"]) == 0
+    assert (photos / "dog" / "0.png").exists()
+    assert "2 images are in the folders of their new classes" in capsys.readouterr().out
+    assert main(["revert", str(run)]) == 0
+    assert capsys.readouterr().out == "2 images are back in their places\n"
+    assert main(["apply", str(run)]) == 0
+    assert main(["revert", str(run)]) == 0
+    assert "labels.csv holds the labels as they were" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("flags", "error"),
+    [
+        (["--yes"], "--yes is for --move"),
+        (["--move", "--out", "x.csv"], "--out is the name of a table, and --move writes none"),
+        (["--min-confidence", "1.5"], "--min-confidence is 1.5, but must be in [0, 1]"),
+        (["--decisions"], "nothing was decided about"),
+    ],
+)
+def test_what_is_refused(folders, capsys, flags, error):
+    assert main(["apply", str(folders[1]), *flags]) == 2
+    assert error in capsys.readouterr().err
+
+
+def test_nothing_that_a_label_holds_reaches_the_terminal(tmp_path, judge, capsys):
+    labels = ["\x1b[31mred", "[bold]x"]
+    photos = write_folders(tmp_path / "photos", labels * 4)
+    run = judge(photos, {"\x1b[31mred/0.png": ("[bold]x", 1.0)})
+    assert main(["apply", str(run), "--move"]) == 0
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert r"\x1b[31mred/0.png" in out

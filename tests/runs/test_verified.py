@@ -1,0 +1,55 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from labelmend.data.image_set import ImageSet, MemoryImages
+from labelmend.errors import DataError, RunError
+from labelmend.runs.verified import trust_decisions
+from labelmend.verdicts.decisions import Decisions
+from labelmend.verdicts.frame import read_parquet
+
+
+def image_set(ids, classes):
+    pixels = MemoryImages(torch.zeros(len(ids), 4, 4, 1, dtype=torch.uint8))
+    return ImageSet(pixels, np.zeros(len(ids), dtype=np.int64), list(classes), list(ids), [""] * len(ids))
+
+
+@pytest.fixture
+def decided(whole, tmp_path):
+    """A run of which four images were decided about."""
+    import shutil
+
+    folder = shutil.copytree(whole.folder, tmp_path / "run")
+    with Decisions.open(folder, create=True) as decisions:
+        for identity, action, label in [("0", "choose", "2"), ("1", "keep", None), ("3", "skip", None)]:
+            decisions.record(identity, action, label)
+    return folder
+
+
+def test_what_was_decided_is_taken_and_trusted(decided):
+    given = read_parquet(decided / "verdicts.parquet")["given_label"].iloc[1]
+    images = replace(image_set("0123", "012"), trusted=np.array([False, False, True, False]))
+    found = trust_decisions(images, decided)
+    assert found.given_labels.tolist() == [2, int(given), 0, 0]
+    assert found.trusted.tolist() == [True, True, True, False]
+    changed = 1 + (given != "0")
+    assert found.notes == [
+        f"2 labels were decided by a person ({decided}) and are trusted; {changed} of them are not those of "
+        "the source"
+    ]
+    assert images.given_labels.tolist() == [0] * 4
+
+
+def test_images_without_flags_are_not_trusted(decided):
+    assert trust_decisions(image_set("0x", "012"), decided).trusted.tolist() == [True, False]
+
+
+def test_decisions_on_other_images_or_classes(decided, whole):
+    with pytest.raises(DataError, match=r"has none of the 2 images that were decided on in .*, first '0'"):
+        trust_decisions(image_set("xy", "012"), decided)
+    with pytest.raises(DataError, match="image '0' was decided to be '2', which is not one of the 2 classes"):
+        trust_decisions(image_set("01", "01"), decided)
+    with pytest.raises(RunError, match="nothing was decided"):
+        trust_decisions(image_set("01", "012"), whole.folder)
