@@ -69,6 +69,6 @@ def text_without_plotly():
 
     def text(path):
         found = path.read_text(encoding="utf-8")
-        return re.sub(r"<script>/\*\*\n\* plotly.*?</script>", "", found, flags=re.DOTALL)
+        return re.sub(r'<script type="text/plain" id="plotly">.*?</script>', "", found, flags=re.DOTALL)
 
     return text

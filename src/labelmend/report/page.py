@@ -23,7 +23,6 @@ from labelmend.runs.records import DataRecord, read_record
 from labelmend.verdicts.judge import EASY, HARD_CLEAN, HARD_CORRECTED, UNCERTAIN
 
 SCRIPTS = ("data.js", "gallery.js", "detail.js", "plots.js", "theme.js")
-START = "startPlots();"
 CLASS_COLUMNS = {
     "images": "images",
     "leaving": "suggested away",
@@ -46,7 +45,7 @@ def render(findings: Findings, content: dict[str, Any]) -> str:
     """
     folder = files("labelmend.report") / "page"
     texts = {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir() if path.is_file()}
-    scripts = {"script": "\n".join(texts[name] for name in SCRIPTS), "plotly": get_plotlyjs(), "start": START}
+    scripts = {"script": "\n".join(texts[name] for name in SCRIPTS), "plotly": get_plotlyjs()}
     environment = Environment(
         loader=DictLoader(texts), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )

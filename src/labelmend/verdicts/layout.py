@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from labelmend.hallucination.closed_form import closed_form_anchors
 from labelmend.hallucination.partners import sample_partners
@@ -63,7 +64,10 @@ def lay_out(
     dimensions = min(DIMENSIONS, *every.shape)
     compact = PCA(dimensions, svd_solver="full", random_state=seed).fit_transform(every)
     perplexity = min(PERPLEXITY, (len(every) - 1) / 3)
-    placed = TSNE(init="pca", max_iter=STEPS, perplexity=perplexity, random_state=seed).fit_transform(compact)
+    tsne = TSNE(init="pca", max_iter=STEPS, perplexity=perplexity, random_state=seed)
+    # One thread sums in one order; and on a busy machine several wait for each other most of the time.
+    with threadpool_limits(limits=1):
+        placed = tsne.fit_transform(compact)
     return FeatureMap(placed[: len(features)], placed[len(features) :], labels)
 
 

@@ -145,6 +145,14 @@ function once(id, name, react) {
 const PLOTS = { "flow-plot": drawFlow, "quality-plot": drawQuality, "map-plot": drawMap, "loss-plot": drawCurves };
 const drawn = new Set();
 
+// A large script that nothing on the first screen needs: it runs when the first figure comes near.
+function loadPlotly() {
+  if (window.Plotly) return;
+  const script = document.createElement("script");
+  script.textContent = $("plotly").textContent;
+  document.body.append(script);
+}
+
 function startPlots() {
   $("map-choice").hidden = !DATA.map;
   $("map-choice").addEventListener("change", drawMap);
@@ -152,6 +160,7 @@ function startPlots() {
   const watch = new IntersectionObserver((entries) => {
     for (const entry of entries.filter((each) => each.isIntersecting)) {
       watch.unobserve(entry.target);
+      loadPlotly();
       drawn.add(entry.target.id);
       PLOTS[entry.target.id]();
     }

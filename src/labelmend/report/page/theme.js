@@ -33,5 +33,6 @@ function startTable() {
 
 startGallery();
 startDetail();
+document.addEventListener("DOMContentLoaded", startPlots);
 startTheme();
 startTable();
