@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from labelmend.cli import apply, bench, data, doctor, noise, revert
+from labelmend.cli import apply, bench, data, decide, doctor, export, noise, revert
 from labelmend.cli.fit import parse_fit
 from labelmend.cli.main import COMMANDS
 from labelmend.cli.parsing import hyphenate, parse, parser_for
@@ -22,6 +22,8 @@ TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 FUNCTIONS = {
     "show": show,
     "apply": apply.apply,
+    "decide": decide.decide,
+    "export": export.export,
     "revert": revert.revert,
     "predict": predict,
     "report": report,

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from corrections.conftest import LABELS, NAMES, images, picture, suggest, write_folders, write_table
+from corrections.sets import LABELS, NAMES, images, picture, suggest, write_folders, write_table
 from labelmend.corrections.apply import apply
 from labelmend.corrections.journal import sha256
 from labelmend.corrections.revert import revert

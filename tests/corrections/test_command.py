@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from corrections.conftest import FAST, LABELS, NAMES, suggest, write_folders, write_table
+from corrections.sets import FAST, LABELS, NAMES, suggest, write_folders, write_table
 from labelmend.cli.main import main
 from labelmend.runs.run import load_run
 

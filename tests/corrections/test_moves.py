@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from corrections.conftest import LABELS, picture, write_folders
+from corrections.sets import LABELS, picture, write_folders
 from labelmend import files
 from labelmend.corrections import moves as moves_module
 from labelmend.corrections.apply import apply, move, plan

@@ -25,6 +25,8 @@ COMMANDS = {
     "review": "go through the suggestions of a run in the browser, and decide",
     "apply": "write the labels of a run's data, corrected by its suggestions; --move moves the images",
     "revert": "take back what apply did",
+    "export": "write a run for cleanlab, Hugging Face, Label Studio, FiftyOne, ONNX or a spreadsheet",
+    "decide": "take choices made in Label Studio as decisions on a run",
     "predict": "classify images with the model of a run",
     "resume": "go on with a run that was interrupted",
     "noise": "add noise to the labels of a clean data set, for experiments",

@@ -1,0 +1,124 @@
+"""Label Studio: tasks with the run's suggestions as predictions, and a person's annotations as decisions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+from xml.sax.saxutils import quoteattr
+
+from pydantic import BaseModel
+
+from labelmend import __version__
+from labelmend.errors import DataError
+from labelmend.exports.labelled import LabelledRun
+from labelmend.files import write_json, write_text
+from labelmend.schema import check_schema
+from labelmend.text import as_text
+from labelmend.verdicts.decisions import ACCEPT, CHOOSE, KEEP, Decisions
+from labelmend.verdicts.frame import read_parquet
+from labelmend.verdicts.verdicts import PARQUET
+
+FROM, TO = "label", "image"
+LOCAL_FILES = "/data/local-files/?d="
+
+
+def export_label_studio(run: LabelledRun, out: Path) -> list[Path]:
+    """``tasks.json`` to import, and ``config.xml``, the labelling set-up of the project.
+
+    Images are named as files below the root of the local storage of Label Studio, which is to be ``/``.
+    """
+    files = run.files("Label Studio shows files; export with --format huggingface instead")
+    tasks = [
+        {
+            "data": {"image": LOCAL_FILES + quote(str(file).lstrip("/"), errors="surrogateescape")}
+            | {"id": row.id, "given_label": row.given_label, "verdict": row.verdict},
+            "predictions": [
+                {
+                    "model_version": f"labelmend {__version__}",
+                    "score": row.suggestion_confidence,
+                    "result": [
+                        {
+                            "from_name": FROM,
+                            "to_name": TO,
+                            "type": "choices",
+                            "value": {"choices": [row.suggested_label]},
+                        }
+                    ],
+                }
+            ],
+        }
+        for file, row in zip(files, run.table.itertuples(), strict=True)
+    ]
+    choices = "".join(f"    <Choice value={quoteattr(as_text(name))}/>\n" for name in run.classes)
+    config = (
+        f'<View>\n  <Image name="{TO}" value="$image"/>\n'
+        f'  <Choices name="{FROM}" toName="{TO}" choice="single">\n{choices}  </Choices>\n</View>\n'
+    )
+    write_json(out / "tasks.json", tasks)
+    write_text(out / "config.xml", config)
+    return [out / "tasks.json", out / "config.xml"]
+
+
+class _Result(BaseModel):
+    type: str = ""
+    value: dict[str, Any] = {}
+
+
+class _Annotation(BaseModel):
+    result: list[_Result] = []
+    was_cancelled: bool = False
+
+
+class _Task(BaseModel):
+    data: dict[str, Any]
+    annotations: list[_Annotation] = []
+
+
+def import_annotations(run: Path, file: Path) -> tuple[int, int]:
+    """Note the choices that were made in Label Studio as decisions on a run, all or none.
+
+    Args:
+        run: folder of the run that the tasks were made of.
+        file: its JSON export.
+
+    Returns:
+        Tasks that were decided, and tasks without an annotation.
+
+    Raises:
+        DataError: If the file is no export, a task is not of the run, or an annotation is no single class.
+    """
+    try:
+        content = json.loads(file.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(f"{file} cannot be read as JSON: {' '.join(str(error).split())}") from None
+    if not isinstance(content, list):
+        raise DataError(f"{file} is no list of tasks; export them from Label Studio as JSON")
+    table = read_parquet(run / PARQUET)
+    columns = (table[name] for name in ("id", "given_label", "suggested_label"))
+    labels = {identity: (given, suggested) for identity, given, suggested in zip(*columns, strict=True)}
+    decisions: list[tuple[str, str, str | None]] = []
+    for number, entry in enumerate(content, start=1):
+        where = f"{file}, task {number}"
+        task = check_schema(_Task, entry, where, DataError)
+        identity = task.data.get("id")
+        if not isinstance(identity, str) or identity not in labels:
+            raise DataError(f"{where}: the run in {run} has no image {identity!r}")
+        chosen = _choices(task)
+        if len(chosen) > 1:
+            raise DataError(f"{where}: annotated as {' and as '.join(sorted(chosen))}; settle it there first")
+        if chosen:
+            (label,) = chosen
+            given, suggested = labels[identity]
+            action = KEEP if label == given else ACCEPT if label == suggested else CHOOSE
+            decisions.append((identity, action, label if action == CHOOSE else None))
+    if decisions:
+        with Decisions.open(run, create=True) as log:
+            log.record_all(decisions)
+    return len(decisions), len(content) - len(decisions)
+
+
+def _choices(task: _Task) -> set[str]:
+    results = [result for entry in task.annotations if not entry.was_cancelled for result in entry.result]
+    return {str(choice) for result in results for choice in result.value.get("choices", [])}

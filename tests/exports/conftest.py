@@ -1,0 +1,3 @@
+from corrections.sets import judge, trained
+
+__all__ = ["judge", "trained"]
