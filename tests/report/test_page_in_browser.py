@@ -1,6 +1,11 @@
 """The page as a person meets it: in a browser, by mouse and by keyboard."""
 
+import json
+import shutil
+
 import pytest
+
+from labelmend.report.write import write_report
 
 SIZES = {"phone": {"width": 390, "height": 844}, "desktop": {"width": 1280, "height": 900}}
 
@@ -148,3 +153,18 @@ def test_the_switch_goes_from_light_to_dark(opened):
     tab.get_by_role("button", name="Switch between dark and light").click()
     dark = tab.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (light, dark) == ("rgb(246, 247, 249)", "rgb(15, 20, 26)")
+
+
+def test_a_page_without_pictures_says_so_and_works(opened, run, tmp_path, faults_of_access):
+    copy = shutil.copytree(run, tmp_path / "run")
+    record = json.loads((copy / "data.json").read_text())
+    (copy / "data.json").write_text(json.dumps(record | {"source": str(tmp_path / "gone.csv")}))
+    tab = opened(write_report(copy))
+    see_all(tab)
+    assert "This report has no pictures" in tab.locator("[role=note]").inner_text()
+    assert tab.locator("#map-plot").inner_text().startswith("There is no map")
+    assert not tab.locator("#map-choice").is_visible()
+    assert tab.locator(".card").count() == 1
+    tab.locator(".card").first.click()
+    assert tab.locator("#detail-picture").inner_text() == "no picture in this page"
+    assert faults_of_access(tab) == []

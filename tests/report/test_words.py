@@ -1,6 +1,6 @@
 import pytest
 
-from labelmend.report.words import count, headline, noise_line
+from labelmend.report.words import count, duration, headline, noise_line
 
 SUMMARY = {
     "estimated_noise_rate": 0.3834,
@@ -44,3 +44,10 @@ def test_the_sentence_without_suggestions_or_kept_images():
 @pytest.mark.parametrize(("number", "text"), [(0, "0 images"), (1, "1 image"), (1297, "1,297 images")])
 def test_numbers_have_their_noun(number, text):
     assert count(number, "image") == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.2, "0 s"), (99, "99 s"), (750, "12.5 min"), (6000, "1.7 h"), (11160, "3.1 h")]
+)
+def test_times_have_the_unit_that_suits_them(seconds, text):
+    assert duration(seconds) == text

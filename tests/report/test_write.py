@@ -77,9 +77,23 @@ def test_data_that_has_gone_is_a_page_without_pictures(run, tmp_path, text_witho
     text, data = text_without_plotly(path), data_of(path)
     assert "This report has no pictures" in text
     assert "gone.csv" in text
+    assert "--data WHERE" in text
     assert (data["pictures"], data["map"]) == ({}, None)
     with pytest.raises(RunError, match="cannot be opened"):
         write_report(copy, data=tmp_path / "nowhere.csv")
+
+
+def test_data_that_has_changed_is_told_above_the_pictures(run, pictures_table, tmp_path, text_without_plotly):
+    copy, moved = (
+        shutil.copytree(run, tmp_path / "run"),
+        shutil.copytree(pictures_table.parent, tmp_path / "data"),
+    )
+    (moved / "again0.png").unlink()
+    table = (moved / "table.csv").read_text().replace("again0.png", "again1.png.gone")
+    (moved / "table.csv").write_text("\n".join(line for line in table.splitlines() if ".gone" not in line))
+    path = write_report(copy, data=moved / "table.csv")
+    assert "1 of 62 images are no longer there" in text_without_plotly(path)
+    assert len(data_of(path)["pictures"]) == 61
 
 
 def test_images_that_were_in_memory_can_be_given(tmp_path, text_without_plotly):

@@ -16,7 +16,7 @@ from labelmend import __version__
 from labelmend.report import charts
 from labelmend.report.content import MAPPED
 from labelmend.report.findings import Findings
-from labelmend.report.words import MEANINGS, TITLES, count, headline, percent
+from labelmend.report.words import MEANINGS, TITLES, count, duration, headline, percent
 from labelmend.runs import folder as run_folder
 from labelmend.runs.checksums import SUMS
 from labelmend.runs.records import DataRecord, read_record
@@ -113,7 +113,10 @@ def _head(findings: Findings) -> dict[str, Any]:
 
 def _notice(findings: Findings) -> str:
     if findings.pictures is None:
-        return f"This report has no pictures: {findings.notice}."
+        return (
+            f"This report has no pictures: {findings.notice}. If the images are elsewhere now, labelmend "
+            "report RUN --data WHERE shows them."
+        )
     return f"{findings.notice}." if findings.notice else ""
 
 
@@ -129,7 +132,7 @@ def _facts(findings: Findings) -> list[tuple[str, str]]:
         ("method", settings.method.name),
         ("classes", f"{len(findings.run.classes):,}"),
         ("epochs", f"{summary['epochs']:g}"),
-        ("time", f"{summary['seconds'] / 60:.1f} min"),
+        ("time", duration(summary["seconds"])),
     ]
     if settings.data.noise:
         facts.append(("noise added", settings.data.noise))

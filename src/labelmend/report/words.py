@@ -45,6 +45,13 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
+def duration(seconds: float) -> str:
+    """Seconds in the unit that suits them: ``48 s``, ``12.5 min``, ``3.1 h``."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
 def headline(summary: dict[str, Any], counts: dict[str, int], suggestions: int) -> str:
     """What was found, in one sentence.
 
