@@ -257,3 +257,20 @@ def test_a_full_disk_is_one_line_and_notes_nothing(run):
         decisions.record("image1", "keep")
     with Decisions.open(run) as decisions:
         assert set(decisions.current()) == {"image0", "image1"}
+
+
+@pytest.mark.parametrize("change", ["removed", "replaced"])
+def test_nothing_is_noted_in_a_file_that_nobody_finds(run, change):
+    with Decisions.open(run, create=True) as decisions:
+        decisions.record("image0", "accept")
+        content = (run / DECISIONS).read_bytes()
+        (run / DECISIONS).rename(run / "elsewhere")
+        if change == "replaced":
+            (run / DECISIONS).write_bytes(content)
+        for write in (lambda: decisions.record("image1", "keep"), decisions.undo):
+            with pytest.raises(RunError, match="moved, removed or replaced"):
+                write()
+        (run / "elsewhere").replace(run / DECISIONS)
+        decisions.record("image1", "keep")
+    with Decisions.open(run) as decisions:
+        assert set(decisions.current()) == {"image0", "image1"}

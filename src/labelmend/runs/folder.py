@@ -64,6 +64,7 @@ suggested_label equals given_label where nothing is suggested.
 Commands
   labelmend show {folder}
   labelmend report {folder}
+  labelmend review {folder}      (decide in the browser; kept in {folder}/decisions.sqlite)
   labelmend apply {folder}       (the labels corrected, in {folder}/corrections)
   labelmend predict {folder} IMAGES
   labelmend resume {folder}      (if it was interrupted)

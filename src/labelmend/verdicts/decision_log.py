@@ -73,6 +73,7 @@ class DecisionLog:
                 if create:
                     self._create(verdicts)
                 self._check(verdicts)
+            self._file = _identity(path)
         except BaseException:
             self._connection.close()
             raise
@@ -106,8 +107,11 @@ class DecisionLog:
         """All of the block or nothing, and nobody else meanwhile; on the disk when it ends.
 
         Raises:
+            RunError: If the file has gone or another has its name: nobody would find there what is added.
             WriteError: If the system refuses; nothing is added then.
         """
+        if _identity(self.path) != self._file:
+            raise RunError(f"{self.path} was moved, removed or replaced meanwhile; put it back")
         with _refused(self.path):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -119,6 +123,7 @@ class DecisionLog:
                 raise
 
     def _create(self, verdicts: str) -> None:
+        self._file = _identity(self.path)
         with self.writing():
             run = self._connection.execute
             if run("SELECT count(*) FROM sqlite_master").fetchone()[0] or self._mark():
@@ -146,6 +151,15 @@ class DecisionLog:
 
     def _mark(self) -> int:
         return int(self._connection.execute("PRAGMA application_id").fetchone()[0])
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file has a name now."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 @contextmanager

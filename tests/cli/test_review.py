@@ -1,0 +1,31 @@
+import importlib.util
+
+import pytest
+
+from labelmend.cli import review as module
+from labelmend.cli.review import review
+from labelmend.errors import RunError, SettingsError
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [({"audit": -1}, "--audit"), ({"port": -1}, "--port"), ({"port": 65536}, "--port")],
+)
+def test_bad_numbers_are_refused(tmp_path, flags, said):
+    with pytest.raises(SettingsError, match=said):
+        review(str(tmp_path), **flags)
+
+
+@pytest.mark.parametrize("package", ["starlette", "uvicorn"])
+def test_a_missing_package_is_one_line_that_says_what_to_install(tmp_path, monkeypatch, package):
+    found = importlib.util.find_spec
+    monkeypatch.setattr(module, "find_spec", lambda name: None if name == package else found(name))
+    with pytest.raises(SettingsError, match=rf"needs {package}.*pip install 'labelmend\[review\]'"):
+        review(str(tmp_path))
+
+
+def test_what_is_no_finished_run_is_refused(tmp_path):
+    with pytest.raises(RunError, match="no run folder"):
+        review(str(tmp_path / "nowhere"))
+    with pytest.raises(RunError, match="not a run folder"):
+        review(str(tmp_path))
