@@ -53,24 +53,6 @@ def test_rows_by_hand(samples, image_set):
     assert list(table["nearest_easy_ids"]) == [[], ["a"], ["a", "b,1"], []]
 
 
-@pytest.mark.parametrize(("num_classes", "threshold"), [(2, 0.1), (10, 0.05), (100, 0.005)])
-def test_uncertain_is_an_issue_only_below_the_threshold(num_classes, threshold):
-    quality = np.array([threshold, threshold - 0.001, 0.0, 0.0])
-    nothing = np.zeros(4, dtype=bool)
-    assert list(frame.is_label_issue(np.array([3, 3, 0, 1]), quality, nothing, num_classes)) == [
-        False,
-        True,
-        False,
-        False,
-    ]
-
-
-def test_what_model_and_neighbours_contradict_is_an_issue_where_it_is_uncertain():
-    quality, contradicted = np.full(5, 0.9), np.array([True, True, True, True, False])
-    found = frame.is_label_issue(np.array([0, 1, 2, 3, 3]), quality, contradicted, 4)
-    assert list(found) == [False, False, True, True, False]
-
-
 def test_the_neighbours_of_a_record_decide_with_the_model(samples, image_set):
     doubted = replace(
         samples,

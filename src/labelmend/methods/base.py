@@ -114,6 +114,7 @@ class Task:
         device: where networks and batches live.
         optimizers: those of ``Method.optimizers``, by name, once the loop has made them.
         meter: counts work outside the networks.
+        fold_of: int64 (N,), the head of ``FoldedHeads`` that is kept from each sample; None without heads.
     """
 
     given_labels: Tensor
@@ -128,6 +129,7 @@ class Task:
     device: torch.device
     optimizers: dict[str, torch.optim.Optimizer] = field(default_factory=dict)
     meter: Meter = field(default_factory=Uncounted)
+    fold_of: Tensor | None = None
 
 
 class Method(nn.Module):

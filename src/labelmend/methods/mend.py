@@ -23,12 +23,14 @@ from labelmend.methods.base import Batch, Method, Scores, Task
 from labelmend.methods.memory import Selections
 from labelmend.methods.mixup import mixup_loss
 from labelmend.methods.plan import OptimizerPlan, Progress, Step
+from labelmend.models.frozen import FoldedHeads, refit
 from labelmend.selection.balance import balanced
 from labelmend.semi.losses import ramp_up, weighted_cross_entropy
 from labelmend.semi.mixmatch import mixmatch_batch
 from labelmend.semi.refine import label_weights, refine_labels
 from labelmend.semi.sharpen import sharpen
 from labelmend.transition.posterior import estimate_transition, label_posterior, labels_follow_classes
+from labelmend.verdicts.issues import believed_labels
 from labelmend.verdicts.record import SampleRecord
 
 # Share of the earlier guess that each new one keeps: one scoring pass alone is noisy.
@@ -150,6 +152,19 @@ class Mend(Method):
             self.transition.copy_(estimate_transition(record.probabilities, self.task.given_labels))
             self.selections.write(record, report, progress.epoch)
         return self.shuffled_steps()
+
+    def end_stage(self, progress: Progress) -> None:
+        """Fit heads on frozen features anew, to the labels that the finished model keeps or suggests."""
+        task = self.task
+        if task.fold_of is None:
+            return
+        network = task.averages[0]
+        scores = task.score(network)
+        record = replace(self.divide(scores, final=True)[0], probabilities=scores.probabilities)
+        for heads in network.modules():
+            if isinstance(heads, FoldedHeads):
+                labels = believed_labels(record, task.given_labels, task.trusted)
+                task.meter.add(refit(heads, scores.features, labels, task.fold_of))
 
     def divide(self, scores: Scores, final: bool = False) -> tuple[SampleRecord, dict[str, float]]:
         """One scoring pass: easy set, anchors, votes, guesses, and whether Bayes' rule fits.

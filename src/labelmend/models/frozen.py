@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
+from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
 from labelmend.models.classifier import FeatureExtractor
 
 FOLDS = 5
+
+STRENGTHS = (3.0, 10.0, 30.0, 100.0)
+"""Inverse strengths of the penalty (scikit-learn's C) that ``refit`` tries, for features about 1 long."""
+
+ITERATIONS = 200
+ABSENT = -20.0
+"""Logit of a class that no sample of a fit has, before the others."""
 
 
 class StandardFeatures(FeatureExtractor):
@@ -78,3 +87,70 @@ def use_heads(network: nn.Module, which: int | Tensor | None) -> None:
     for module in network.modules():
         if isinstance(module, FoldedHeads):
             module.which = which
+
+
+def refit(heads: FoldedHeads, features: Tensor, labels: Tensor, fold_of: Tensor) -> float:
+    """Fit each head anew by logistic regression on the samples outside its fold.
+
+    The strength of the penalty is the one of ``STRENGTHS`` under which the first head finds the labels of its
+    own fold most likely.
+
+    Args:
+        heads: their weights are replaced.
+        features: (N, d), about 1 long, as the heads see them.
+        labels: int64 (N,), -1 for samples that are left out.
+        fold_of: int64 (N,), the head that is kept from each sample.
+
+    Returns:
+        Operations of it, about: two products of features and weights an iteration.
+    """
+    rows, known = features.float().cpu().numpy(), labels.cpu().numpy()
+    fold = fold_of.cpu().numpy()
+    operations = 0.0
+
+    def fitted(head: int, strength: float) -> LogisticRegression | None:
+        nonlocal operations
+        among = (known >= 0) & (fold != head)
+        if len(np.unique(known[among])) < 2:
+            return None
+        model = LogisticRegression(C=strength, max_iter=ITERATIONS).fit(rows[among], known[among])
+        operations += 4.0 * int(model.n_iter_.max()) * int(among.sum()) * rows.shape[1] * len(model.classes_)
+        return model
+
+    judged = (known >= 0) & (fold == 0)
+    best: tuple[float, float] | None = None
+    for strength in STRENGTHS:
+        model = fitted(0, strength)
+        if model is None or not judged.any():
+            return operations
+        likelihood = _log_likelihood(model, rows[judged], known[judged])
+        if best is None or likelihood > best[0]:
+            best = (likelihood, strength)
+    assert best is not None
+    for number, head in enumerate(heads.heads):
+        model = fitted(number, best[1])
+        if model is not None:
+            _take(head, model)
+    return operations
+
+
+def _log_likelihood(model: LogisticRegression, features: np.ndarray, labels: np.ndarray) -> float:
+    """Mean over samples, in nats; a class that the model does not know counts as all but impossible."""
+    column = np.searchsorted(model.classes_, labels).clip(max=len(model.classes_) - 1)
+    known = model.classes_[column] == labels
+    logs = model.predict_log_proba(features)[np.arange(len(labels)), column]
+    return float(np.where(known, logs, ABSENT).clip(min=ABSENT).mean())
+
+
+@torch.no_grad()
+def _take(head: nn.Module, model: LogisticRegression) -> None:
+    """Give a linear head the weights of a fitted model; two classes have one row of weights there."""
+    assert isinstance(head, nn.Linear)
+    weight, bias = torch.from_numpy(model.coef_), torch.from_numpy(model.intercept_)
+    if len(model.classes_) == 2:
+        weight, bias = torch.cat([-weight, weight]) / 2, torch.cat([-bias, bias]) / 2
+    head.weight.zero_()
+    head.bias.fill_(float(bias.min()) + ABSENT)
+    classes = torch.from_numpy(model.classes_)
+    head.weight[classes] = weight.to(head.weight)
+    head.bias[classes] = bias.to(head.bias)

@@ -140,6 +140,7 @@ class Trainer:
             generator=generator,
             device=self.setup.arithmetic.device,
             meter=self.meter,
+            fold_of=self.setup.fold_of,
         )
 
     def enter(self, stage: int, again: bool = False) -> None:

@@ -17,12 +17,9 @@ from labelmend.errors import RunError
 from labelmend.files import replacing
 from labelmend.text import spreadsheet_safe
 from labelmend.verdicts.evidence import contradicts
-from labelmend.verdicts.judge import HARD_CORRECTED, UNCERTAIN, VERDICTS, judge
+from labelmend.verdicts.issues import is_label_issue
+from labelmend.verdicts.judge import VERDICTS, judge
 from labelmend.verdicts.record import SampleRecord
-
-UNCERTAIN_ISSUE_BELOW = 0.1
-"""An uncertain sample counts as a label issue where its label quality is below this, and below half of
-chance (0.5 / C): the model alone must be nearly sure that it is wrong, unless neighbours agree with it."""
 
 DECIMALS = 6
 """Digits kept of every share, so that files do not differ in the last bits of a float."""
@@ -48,27 +45,6 @@ COLUMNS = {
 def _share(values: Tensor) -> np.ndarray:
     # Adding 0.0 turns -0.0, which rounding can leave, into 0.0.
     return np.round(values.double().numpy(), DECIMALS) + 0.0
-
-
-def is_label_issue(
-    verdict: np.ndarray, label_quality: np.ndarray, contradicted: np.ndarray, num_classes: int
-) -> np.ndarray:
-    """Which samples count as label issues.
-
-    Args:
-        verdict: int array of shape (N,), indices into ``VERDICTS``.
-        label_quality: array of shape (N,), in [0, 1], low = the given label is suspicious.
-        contradicted: bool array of shape (N,), whether model and neighbours name the same other label.
-        num_classes: C.
-
-    Returns:
-        bool array of shape (N,): True for ``hard_corrected``, and for ``uncertain`` that is contradicted,
-        or has a label quality below both ``UNCERTAIN_ISSUE_BELOW`` and 0.5 / C.
-    """
-    corrected = verdict == VERDICTS.index(HARD_CORRECTED)
-    threshold = min(UNCERTAIN_ISSUE_BELOW, 0.5 / num_classes)
-    doubtful = (verdict == VERDICTS.index(UNCERTAIN)) & (contradicted | (label_quality < threshold))
-    return np.asarray(corrected | doubtful)
 
 
 def to_frame(record: SampleRecord, image_set: ImageSet) -> pd.DataFrame:

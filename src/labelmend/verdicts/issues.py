@@ -1,0 +1,59 @@
+"""Which labels are called wrong, and which are believed."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from labelmend.verdicts.evidence import contradicts
+from labelmend.verdicts.judge import HARD_CORRECTED, UNCERTAIN, VERDICTS, judge
+from labelmend.verdicts.record import SampleRecord
+
+UNCERTAIN_ISSUE_BELOW = 0.1
+"""An uncertain sample counts as a label issue where its label quality is below this, and below half of
+chance (0.5 / C): the model alone must be nearly sure that it is wrong, unless neighbours agree with it."""
+
+
+def is_label_issue(
+    verdict: np.ndarray, label_quality: np.ndarray, contradicted: np.ndarray, num_classes: int
+) -> np.ndarray:
+    """Which samples count as label issues.
+
+    Args:
+        verdict: int array of shape (N,), indices into ``VERDICTS``.
+        label_quality: array of shape (N,), in [0, 1], low = the given label is suspicious.
+        contradicted: bool array of shape (N,), whether model and neighbours name the same other label.
+        num_classes: C.
+
+    Returns:
+        bool array of shape (N,): True for ``hard_corrected``, and for ``uncertain`` that is contradicted,
+        or has a label quality below both ``UNCERTAIN_ISSUE_BELOW`` and 0.5 / C.
+    """
+    corrected = verdict == VERDICTS.index(HARD_CORRECTED)
+    threshold = min(UNCERTAIN_ISSUE_BELOW, 0.5 / num_classes)
+    doubtful = (verdict == VERDICTS.index(UNCERTAIN)) & (contradicted | (label_quality < threshold))
+    return np.asarray(corrected | doubtful)
+
+
+def believed_labels(record: SampleRecord, given_labels: Tensor, trusted: Tensor) -> Tensor:
+    """The label of each sample that a classifier should learn: suggested, given, or none.
+
+    Args:
+        record: of N samples.
+        given_labels: int64 (N,).
+        trusted: bool (N,), labels a person has confirmed; these are kept.
+
+    Returns:
+        int64 (N,); -1 for label issues without a suggestion.
+    """
+    judged = judge(record, given_labels)
+    contradicted = contradicts(record.probabilities, record.neighbour_label, given_labels)
+    issue = is_label_issue(
+        judged.verdict.numpy(),
+        record.label_quality.numpy(),
+        contradicted.numpy(),
+        record.probabilities.shape[1],
+    )
+    unknown = torch.from_numpy(issue) & (judged.suggested == given_labels)
+    return torch.where(trusted, given_labels, torch.where(unknown, -1, judged.suggested))

@@ -1,0 +1,46 @@
+"""Which labels are called wrong, and which are believed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from labelmend.verdicts.issues import believed_labels, is_label_issue
+from labelmend.verdicts.record import SampleRecord
+
+
+@pytest.mark.parametrize(("num_classes", "threshold"), [(2, 0.1), (10, 0.05), (100, 0.005)])
+def test_uncertain_is_an_issue_only_below_the_threshold(num_classes, threshold):
+    quality = np.array([threshold, threshold - 0.001, 0.0, 0.0])
+    nothing = np.zeros(4, dtype=bool)
+    assert list(is_label_issue(np.array([3, 3, 0, 1]), quality, nothing, num_classes)) == [
+        False,
+        True,
+        False,
+        False,
+    ]
+
+
+def test_what_model_and_neighbours_contradict_is_an_issue_where_it_is_uncertain():
+    quality, contradicted = np.full(5, 0.9), np.array([True, True, True, True, False])
+    found = is_label_issue(np.array([0, 1, 2, 3, 3]), quality, contradicted, 4)
+    assert list(found) == [False, False, True, True, False]
+
+
+def test_believed_are_suggested_labels_and_given_ones_that_are_no_issue():
+    # Easy; voted for another label; uncertain and nearly impossible; that, but trusted; uncertain, no issue.
+    given = torch.tensor([0, 1, 0, 0, 1])
+    record = SampleRecord(
+        probabilities=torch.tensor([[0.9, 0.1], [0.8, 0.2], [0.01, 0.99], [0.01, 0.99], [0.4, 0.6]]),
+        easiness=torch.tensor([0.9, 0.1, 0.1, 0.1, 0.4]),
+        easy=torch.tensor([True, False, False, False, False]),
+        label_quality=torch.tensor([0.9, 0.2, 0.01, 0.01, 0.6]),
+        corrected=torch.tensor([-1, 0, -1, -1, -1]),
+        votes=torch.tensor([0, 5, 0, 0, 0]),
+        vote_share=torch.tensor([0.0, 1.0, 0.0, 0.0, 0.0]),
+        sources=torch.full((5, 1), -1),
+        neighbour_label=torch.full((5,), -1),
+    )
+    trusted = torch.tensor([False, False, False, True, False])
+    assert believed_labels(record, given, trusted).tolist() == [0, 0, -1, 0, 1]
