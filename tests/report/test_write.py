@@ -159,3 +159,22 @@ def test_a_report_that_fails_does_not_fail_the_run(pictures_table, tmp_path, cap
     flags = ["--epochs=1", "--batch-size=15", "--widths=8,8", "--depth=1", "--test=none"]
     assert main(["fit", str(pictures_table), "--out", str(tmp_path / "run"), *flags]) == 0
     assert "no report was written: the disk is full" in capsys.readouterr().err
+
+
+def test_no_file_of_the_users_is_replaced(run, tmp_path):
+    mine = tmp_path / "photos.csv"
+    mine.write_text("file_name,label")
+    with pytest.raises(RunError, match=r"photos\.csv is there already"):
+        write_report(run, mine)
+    (tmp_path / "flow.png").write_bytes(b"mine")
+    with pytest.raises(RunError, match=r"flow\.png is there already"):
+        write_figures(run, tmp_path)
+    assert (mine.read_text(), (tmp_path / "flow.png").read_bytes()) == ("file_name,label", b"mine")
+    assert [path.name for path in tmp_path.glob("*.svg")] == []
+
+
+def test_an_earlier_report_is_replaced(run, tmp_path):
+    first = write_report(run, tmp_path / "page.html").read_bytes()
+    assert write_report(run, tmp_path / "page.html").read_bytes() == first
+    for _ in range(2):
+        write_figures(run, tmp_path / "figures")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import labelmend
@@ -58,6 +59,16 @@ def test_a_run_predicts_by_itself_and_the_same_from_its_folder(run, photos, monk
     assert list(again.predict(sources)) == ["stripes", "square"]
     assert np.array_equal(again.predict_proba(sources), run.predict_proba(sources))
     assert again.predict(np.asarray(Image.open(sources[0]))).tolist() == ["stripes"]
+
+
+def test_features_of_a_loaded_run_are_those_of_its_backbone(run):
+    again = labelmend.load_run(run.folder)
+    ids = ["stripes/3.png", "square/3.png"]
+    found, features = again.verdicts.looks.features(ids)
+    assert found == ids
+    assert features.shape == (2, again.network.feature_dim)
+    with torch.no_grad():
+        assert again.network.head(torch.from_numpy(features)).argmax(1).tolist() == [1, 0]
 
 
 def test_features_are_kept_beside_the_run_and_used_again(run, photos, monkeypatch):

@@ -14,6 +14,7 @@ from labelmend.files import replacing
 from labelmend.report import charts
 from labelmend.report.content import known_features, place_on_map
 from labelmend.report.findings import Findings
+from labelmend.report.ours import MAKER, check_ours
 from labelmend.verdicts import figures
 from labelmend.verdicts.judge import VERDICTS
 
@@ -70,8 +71,12 @@ def save(drawn: dict[str, Figure], folder: Path) -> list[Path]:
     """Write each figure as PNG and SVG; the same figures give the same bytes.
 
     Raises:
+        RunError: If a file of one of these names is there that labelmend did not write.
         WriteError: If a file cannot be written.
     """
+    for name in drawn:
+        for kind in KINDS:
+            check_ours(folder / f"{name}.{kind}")
     written = []
     # Letters that no font here has are drawn as boxes.
     with (
@@ -82,7 +87,7 @@ def save(drawn: dict[str, Figure], folder: Path) -> list[Path]:
         for name, figure in drawn.items():
             for kind in KINDS:
                 path = folder / f"{name}.{kind}"
-                metadata = {"Date": None} if kind == "svg" else {"Software": None}
+                metadata = {"Date": None, "Creator": MAKER} if kind == "svg" else {"Software": MAKER}
                 with replacing(path) as temporary:
                     figure.savefig(temporary, format=kind, dpi=DOTS, metadata=metadata)
                 written.append(path)

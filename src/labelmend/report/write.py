@@ -9,6 +9,7 @@ from labelmend.errors import WriteError
 from labelmend.files import check_writable, reason, write_text
 from labelmend.report.content import content
 from labelmend.report.findings import gather
+from labelmend.report.ours import check_ours
 from labelmend.report.page import render
 from labelmend.report.static import draw_figures, save
 from labelmend.runs import folder as run_folder
@@ -27,10 +28,12 @@ def write_report(run: str | Path, out: str | Path | None = None, data: Any = Non
         Path of the page.
 
     Raises:
-        RunError: If the folder holds no finished run, or the data given are not those of the run.
+        RunError: If the folder holds no finished run, or the data given are not those of the run; if a file
+            is in the way that is no report.
         WriteError: If the file cannot be written.
     """
     path = Path(run) / run_folder.REPORT if out is None else Path(out)
+    check_ours(path)
     findings = gather(run, data)
     check_writable(path)
     write_text(path, render(findings, content(findings)))
