@@ -223,9 +223,29 @@ def test_added_noise_is_written_with_the_corrections(tmp_path, judge):
     run = judge(source, {}, noise="symmetric:0.5:seed=1")
     given = pd.read_csv(run / "verdicts.csv")["given_label"].tolist()
     assert given != LABELS
+    noisy = sum(a != b for a, b in zip(given, LABELS, strict=True))
     done = apply(run)
     assert read_table(done.result).columns["label"] == given
-    assert {change.why for change in done.changes} == {"given"}
+    assert (done.changes, done.others) == ([], noisy)
+    other = {"cat": "dog", "dog": "cat"}
+    done = apply(suggest(run, {name: (other[la], 1.0) for name, la in zip(NAMES, given, strict=True)}))
+    assert read_table(done.result).columns["label"] == [other[label] for label in given]
+    assert [(c.before, c.after) for c in done.changes] == [(label, other[label]) for label in given]
+    assert done.others == 0
+    assert revert(run).file.read_bytes() == source.read_bytes()
+
+
+def test_added_noise_of_arrays_is_what_was_given(tmp_path, judge):
+    pixels = np.random.default_rng(0).integers(0, 255, (8, 8, 8), dtype=np.uint8)
+    np.savez(tmp_path / "a.npz", images=pixels, labels=np.array(LABELS))
+    run = judge(tmp_path / "a.npz", {}, noise="symmetric:0.5:seed=1")
+    given = read_table(run / "verdicts.parquet").columns["given_label"]
+    done = apply(suggest(run, {"0": ({"cat": "dog", "dog": "cat"}[given[0]], 1.0)}))
+    table = read_table(done.result).columns
+    assert table["given_label"] == given != LABELS
+    assert table["label"][1:] == given[1:]
+    revert(run)
+    assert read_table(done.result).columns["label"] == given
 
 
 def test_arrays_and_images_in_memory(tmp_path, judge):

@@ -6,7 +6,9 @@ import pytest
 
 from corrections.sets import FAST, LABELS, NAMES, suggest, write_folders, write_table
 from labelmend.cli.main import main
+from labelmend.data.tables import read_table
 from labelmend.runs.run import load_run
+from labelmend.verdicts.decisions import Decisions
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "LABELS.md").read_text(encoding="utf-8")
 BLOCKS = [
@@ -50,6 +52,25 @@ def test_the_suggestions_of_a_run_without_a_file(folders, tmp_path, capsys, monk
     assert main(["fit", str(photos), "--labels", str(run), "--out", str(tmp_path / "again"), *FLAGS]) == 0
     assert f"labels are those that {run} suggests: 2 suggestions with a confidence" in capsys.readouterr().out
     assert load_run(tmp_path / "again").verdicts.table.set_index("id")["given_label"]["cat/0.png"] == "dog"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_a_person_decided_is_trusted_and_written(folders, tmp_path, capsys):
+    photos, run = folders
+    with Decisions.open(run, create=True) as decisions:
+        decisions.record_all([("cat/4.png", "choose", "dog"), ("cat/0.png", "keep", None)])
+    again = tmp_path / "again"
+    assert main(["fit", str(photos), "--decisions", str(run), "--out", str(again), *FLAGS]) == 0
+    assert "2 labels were decided by a person" in capsys.readouterr().out
+    found = load_run(again).verdicts.table.set_index("id")
+    for identity, label in (("cat/4.png", "dog"), ("cat/0.png", "cat")):
+        row = found.loc[identity]
+        assert (row.given_label, row.suggested_label, row.verdict) == (label, label, "easy")
+        assert row.label_quality == 1
+    assert main(["apply", str(suggest(again, {}))]) == 0
+    assert "1 further labels are those that the run was trained on" in capsys.readouterr().out
+    labels = read_table(again / "corrections" / "1" / "labels.csv").columns
+    assert dict(zip(labels["id"], labels["label"], strict=True))["cat/4.png"] == "dog"
 
 
 def test_moves_are_planned_done_and_taken_back(folders, capsys):

@@ -43,7 +43,9 @@ def test_what_was_decided_is_taken_and_trusted(decided):
 
 
 def test_images_without_flags_are_not_trusted(decided):
-    assert trust_decisions(image_set("0x", "012"), decided).trusted.tolist() == [True, False]
+    found = trust_decisions(image_set("0x", "012"), decided)
+    assert found.trusted.tolist() == [True, False]
+    assert "; 1 decisions are on images that are not here by these ids" in found.notes[0]
 
 
 def test_decisions_on_other_images_or_classes(decided, whole):

@@ -6,7 +6,7 @@ from labelmend.cli.messages import plain_warnings, say
 from labelmend.corrections.apply import Applied, plan
 from labelmend.corrections.apply import apply as write_labels
 from labelmend.corrections.apply import move as move_images
-from labelmend.corrections.changes import DECISION, GIVEN, SUGGESTION
+from labelmend.corrections.changes import DECISION, SUGGESTION
 from labelmend.errors import SettingsError
 
 _SHOWN = 20
@@ -84,8 +84,8 @@ def _print_counts(done: Applied, min_confidence: float) -> None:
         f"suggestions with a confidence of {min_confidence:g} or more, {by_reason[DECISION]:,} decisions; "
         f"{done.below:,} suggestions below that confidence are left"
     )
-    if others := sum(change.why == GIVEN for change in done.changes):
-        say(f"{others:,} further labels are those that the run was trained on, not those of its source")
+    if done.others:
+        say(f"{done.others:,} further labels are those that the run was trained on, not those of its source")
     if done.decided:
         say(f"a person decided about {done.decided:,} images")
     if done.held_out:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from labelmend.config import require
 from labelmend.corrections import journal as journals
-from labelmend.corrections.changes import GIVEN, Change, choose
+from labelmend.corrections.changes import Change, choose
 from labelmend.corrections.edits import label_edits
 from labelmend.corrections.journal import BEGUN, DONE, REVERTING, Journal
 from labelmend.corrections.label_table import write_label_table
@@ -42,6 +42,7 @@ class Applied:
         below: suggestions that are not sure enough, and that nobody decided.
         decided: images that a person decided about.
         held_out: labels that would change, but are marked as ones to test or validate on.
+        others: labels that do not change, but are not those of the source, e.g. by added noise.
         folder: of patch and journal; None of a plan.
         result: the file of labels that was written, or the plan of moves; None where images were moved.
         patch: the file of changes; None of a plan.
@@ -51,9 +52,10 @@ class Applied:
 
     images: int
     changes: list[Change]
-    below: int
-    decided: int
-    held_out: int
+    below: int = 0
+    decided: int = 0
+    held_out: int = 0
+    others: int = 0
     folder: Path | None = None
     result: Path | None = None
     patch: Path | None = None
@@ -67,6 +69,7 @@ class _Task:
 
     run: Path
     origin: Origin
+    given: list[str]
     applied: Applied
     rows: dict[int, str]
 
@@ -113,7 +116,7 @@ def apply(
         original = own / f"{journals.ORIGINAL}{suffix}"
         with replacing(original) as temporary:
             if place is None:
-                _write_labels(temporary, task, task.origin.labels)
+                _write_labels(temporary, task, task.given)
             else:
                 shutil.copyfile(place.path, temporary)
         patch = own / journals.PATCH
@@ -200,7 +203,7 @@ def _finish(own: Path, journal: Journal) -> Applied:
     moves = [(Path(source), Path(target)) for source, target in journal.moves]
     carry_out(moves, map(Path, journal.made))
     journals.write_journal(own, journal.model_copy(update={"state": DONE}))
-    return Applied(0, [], 0, 0, 0, own, None, own / journals.PATCH, journal.source, moves)
+    return Applied(0, [], folder=own, patch=own / journals.PATCH, source=journal.source, moves=moves)
 
 
 def _prepare(run: Path, min_confidence: float, decisions: bool, include_test: bool) -> _Task:
@@ -218,19 +221,23 @@ def _prepare(run: Path, min_confidence: float, decisions: bool, include_test: bo
     origin = _in_memory(verdicts) if source is None else open_origin(source, wanted)
     if source is not None:
         check_same(origin, verdicts, wanted, run)
-    held_out, changes, rows = 0, [], {}
-    given = dict(zip(verdicts["id"], verdicts["given_label"], strict=True))
-    for row, (identity, now) in enumerate(zip(origin.listing.ids, origin.labels, strict=True)):
-        change = chosen.changes.get(identity) or Change(identity, now, given.get(identity, now), GIVEN)
-        if change.after == now:
-            continue
+    of_run = dict(zip(verdicts["id"], verdicts["given_label"], strict=True))
+    ids, now = origin.listing.ids, origin.labels
+    given = [of_run.get(identity, label) for identity, label in zip(ids, now, strict=True)]
+    changes, rows, held_out, others = [], {}, 0, 0
+    for row, identity in enumerate(ids):
+        change = chosen.changes.get(identity)
         if origin.held_out[row] and not include_test:
-            held_out += 1
+            held_out += change is not None
             continue
-        changes.append(replace(change, before=now))
-        rows[row] = change.after
-    applied = Applied(len(verdicts), changes, chosen.below, chosen.decided, held_out, source=source)
-    return _Task(run, origin, applied, rows)
+        label = given[row] if change is None else change.after
+        if change is not None:
+            changes.append(change)
+        if label != now[row]:
+            rows[row] = label
+            others += change is None
+    applied = Applied(len(verdicts), changes, chosen.below, chosen.decided, held_out, others, source=source)
+    return _Task(run, origin, given, applied, rows)
 
 
 def _in_memory(verdicts: pd.DataFrame) -> Origin:
@@ -254,7 +261,7 @@ def _suffix(path: Path) -> str:
 
 
 def _write_labels(path: Path, task: _Task, labels: list[str]) -> None:
-    write_label_table(path, task.origin.listing, labels, task.origin.labels)
+    write_label_table(path, task.origin.listing, labels, task.given)
 
 
 def _rewrite(target: Path, task: _Task, place: LabelPlace) -> None:

@@ -9,8 +9,8 @@ import pandas as pd
 
 from labelmend.verdicts.decisions import SKIP, Decision
 
-SUGGESTION, DECISION, GIVEN = "suggestion", "decision", "given"
-"""Why a label is written: the run suggests it, a person decided it, or the run was trained on it."""
+SUGGESTION, DECISION = "suggestion", "decision"
+"""Why a label changes: the run suggests it, or a person decided it."""
 
 
 @dataclass(frozen=True)
@@ -19,9 +19,9 @@ class Change:
 
     Attributes:
         id: of the image.
-        before: the label that it has in its source.
+        before: the label that the run was given.
         after: the label that it gets.
-        why: ``SUGGESTION``, ``DECISION`` or ``GIVEN``.
+        why: ``SUGGESTION`` or ``DECISION``.
         confidence: of the run in its suggested label, in [0, 1], where that is the label it gets.
     """
 
@@ -37,7 +37,7 @@ class Chosen:
     """The label that each image is to have.
 
     Attributes:
-        changes: by id, where it is not the one that the run was given; ``before`` is that one.
+        changes: by id, where it is not the one that the run was given.
         below: suggestions that are not sure enough, and that nobody decided.
         decided: images that a person decided about, those that keep their label included.
     """

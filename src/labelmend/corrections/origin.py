@@ -86,7 +86,7 @@ def check_same(origin: Origin, verdicts: pd.DataFrame, wanted: DataSettings, fol
             for identity, label in zip(origin.listing.ids, true, strict=True)
         }
     if wanted.decisions is not None:
-        now |= verified_labels(Path(wanted.decisions), now, name)
+        now |= verified_labels(Path(wanted.decisions), now, name)[0]
     expected = verdicts["true_label" if noisy else "given_label"]
     for identity, before in zip(verdicts["id"], expected, strict=True):
         if identity not in now:

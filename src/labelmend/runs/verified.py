@@ -14,8 +14,8 @@ from labelmend.errors import DataError
 from labelmend.verdicts.decisions import Decisions
 
 
-def verified_labels(folder: Path, known: Container[str], name: str) -> dict[str, str]:
-    """The label by id that a person decided on.
+def verified_labels(folder: Path, known: Container[str], name: str) -> tuple[dict[str, str], int]:
+    """The label by id that a person decided on, and how many such images are not at hand.
 
     Args:
         folder: of the run that was reviewed.
@@ -34,7 +34,7 @@ def verified_labels(folder: Path, known: Container[str], name: str) -> dict[str,
             f"{name} has none of the {len(decided):,} images that were decided on in {folder}, first "
             f"{decided[0]!r}; give the data that this run was trained on"
         )
-    return labels
+    return labels, sum(label is not None for label in found.values()) - len(labels)
 
 
 def trust_decisions(image_set: ImageSet, folder: Path) -> ImageSet:
@@ -49,7 +49,7 @@ def trust_decisions(image_set: ImageSet, folder: Path) -> ImageSet:
         DataError: If none of these images was decided on, or one has a class that is not among those here.
     """
     rows = {identity: row for row, identity in enumerate(image_set.ids)}
-    labels = verified_labels(folder, rows, image_set.name)
+    labels, elsewhere = verified_labels(folder, rows, image_set.name)
     given = image_set.given_labels.copy()
     trusted = np.zeros(len(given), dtype=bool) if image_set.trusted is None else image_set.trusted.copy()
     index = {name: label for label, name in enumerate(image_set.class_names)}
@@ -66,4 +66,6 @@ def trust_decisions(image_set: ImageSet, folder: Path) -> ImageSet:
         f"{len(labels):,} labels were decided by a person ({folder}) and are trusted; {changed:,} of them "
         "are not those of the source"
     )
+    if elsewhere:
+        note += f"; {elsewhere:,} decisions are on images that are not here by these ids and are passed over"
     return replace(image_set.with_labels(given), trusted=trusted, notes=[*image_set.notes, note])
