@@ -18,7 +18,7 @@ from corpus.build import put, write
 from corpus.registry import CASES, Case, Command
 from labelmend.runs.checksums import SUMS
 
-FAST = ("--epochs=1", "--batch-size=4", "--widths=8", "--depth=1", "--precision=float32")
+FAST = ("--no-report", "--epochs=1", "--batch-size=4", "--widths=8", "--depth=1", "--precision=float32")
 Make = Callable[[Path], Command]
 
 

@@ -43,7 +43,7 @@ def render(findings: Findings, content: dict[str, Any]) -> str:
         findings: of the run.
         content: what ``report.content.content`` made of them.
     """
-    folder = files("labelmend.report") / "page"
+    folder = files("labelmend.report") / "assets"
     texts = {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir() if path.is_file()}
     scripts = {"script": "\n".join(texts[name] for name in SCRIPTS), "plotly": get_plotlyjs()}
     environment = Environment(
