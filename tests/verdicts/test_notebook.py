@@ -1,5 +1,7 @@
 """Verdicts in a notebook: cells and plots."""
 
+import pickle
+
 import matplotlib
 import numpy as np
 import pytest
@@ -90,3 +92,10 @@ def test_a_run_in_memory_has_pictures_too():
     run = labelmend.fit(pictures(), **TINY)
     assert run.verdicts.looks.thumbnail("3", 64).startswith(b"\x89PNG")
     assert run.verdicts.looks.features(["3", "4"])[1].shape == (2, 8)
+
+
+def test_a_pickle_holds_the_table_and_not_the_images(run):
+    again = pickle.loads(pickle.dumps(run.verdicts))
+    assert again.table.equals(run.verdicts.table)
+    assert again.looks is None
+    assert run.verdicts.looks is not None

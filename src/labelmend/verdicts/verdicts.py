@@ -64,6 +64,10 @@ class Verdicts:
         write_parquet(self.table, Path(folder) / PARQUET)
         write_csv(self.table, Path(folder) / CSV)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without looks: training images do not travel with a pickle of what was found of them."""
+        return {"table": self.table, "looks": None}
+
     def __len__(self) -> int:
         """Number of images."""
         return len(self.table)
