@@ -235,6 +235,32 @@ def test_a_class_filter_narrows_the_lists(chromium, served):
         assert tab.locator("[data-view=all]").inner_text() == "All images 0/16"
 
 
+def test_a_class_is_found_among_a_thousand(chromium, served):
+    _, url = served()
+
+    def with_more_classes(route):
+        overview = route.fetch().json()
+        overview["classes"] += [f"species {number}" for number in range(997)]
+        route.fulfill(json=overview)
+
+    with opened(chromium, url) as tab:
+        tab.route("**/api/overview*", with_more_classes)
+        tab.reload()
+        tab.wait_for_selector("body[data-ready]")
+        tab.keyboard.press("c")
+        assert tab.locator("#matches li").count() == 50
+        assert tab.locator("#matches-more").inner_text() == "and 950 more: type to narrow them down"
+        tab.locator("#search").fill("SPECIES 77")
+        assert tab.locator("#matches li").all_inner_texts() == [
+            "species 77",
+            *(f"species 77{n}" for n in range(10)),
+        ]
+        tab.keyboard.press("ArrowDown")
+        assert tab.locator("#matches [aria-selected=true]").inner_text() == "species 770"
+        tab.locator("#search").fill("nowhere")
+        assert tab.locator("#matches-more").inner_text() == "no class of this name"
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", SIZES)
 def test_axe_finds_nothing_serious_and_nothing_is_cut_off(chromium, served, faults_of_access, scheme, size):

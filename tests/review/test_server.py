@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from labelmend.errors import RunError
+from labelmend.errors import RunError, WriteError
 from labelmend.review.guard import TOKEN_HEADER
 from labelmend.review.server import PAGE, STATIC, listen, make_app
 
@@ -111,6 +111,16 @@ def test_a_bulk_is_previewed_and_noted(browser, session):
     assert post(browser, "/api/bulk", {**bulk, "count": 4}).status_code == 409
     assert post(browser, "/api/bulk", bulk).status_code == 200
     assert session.status(None, None)["changed"] == 5
+
+
+def test_what_the_disk_refuses_is_said_and_not_noted(browser, session, monkeypatch):
+    def refuse(*_):
+        raise WriteError("decisions.sqlite cannot be used: database or disk is full")
+
+    monkeypatch.setattr(session.decisions, "record", refuse)
+    answer = post(browser, "/api/decide", KEEP)
+    assert (answer.status_code, "disk is full" in answer.json()["error"]) == (500, True)
+    assert session.status(None, None)["decided"] == 0
 
 
 TRAVERSALS = (

@@ -253,7 +253,9 @@ const KEYS = {
 document.addEventListener("keydown", (event) => {
   if (document.querySelector("dialog[open]") || event.repeat || event.altKey || event.metaKey) return;
   const on = event.target;
-  if (on.matches("select, input") || (event.key === "Enter" && on.matches("button"))) return;
+  // A dialog that was just closed keeps the focus until the page is drawn again.
+  const left = on.closest("dialog:not([open])");
+  if ((on.matches("select, input") && !left) || (event.key === "Enter" && on.matches("button"))) return;
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   const name = event.ctrlKey ? { z: "undo" }[key] : KEYS[key];
   if (!name) return;
