@@ -233,6 +233,8 @@ def test_a_class_filter_narrows_the_lists(chromium, served):
         tab.wait_for_function("() => document.body.dataset.row === '1'")
         assert tab.locator("#place").inner_text() == "1 of 7"
         assert tab.locator("[data-view=all]").inner_text() == "All images 0/16"
+        press(tab, "a")
+        assert (row_of(tab), tab.locator("[data-view=all]").inner_text()) == ("4", "All images 1/16")
 
 
 def test_a_class_is_found_among_a_thousand(chromium, served):

@@ -221,7 +221,11 @@ function setUp() {
   const picture = byId("picture");
   picture.addEventListener("load", () => picture.classList.toggle("small", picture.naturalWidth <= SHARP_UP_TO));
   picture.addEventListener("error", () => note("This picture cannot be read any more."));
-  byId("given").addEventListener("change", () => once(() => go(2, null)));
+  byId("given").addEventListener("change", () => {
+    // Keys are decisions again, not a search among the classes of the list.
+    byId("given").blur();
+    once(() => go(2, null));
+  });
 }
 
 const openChooser = makeChooser(run, (label) => decide("choose", label));
