@@ -1,4 +1,4 @@
-from labelmend.cli.progress import COLUMNS, LEGENDS, TRUTH_COLUMNS, ProgressView, format_line
+from labelmend.cli.progress import COLUMNS, LEGENDS, TRUTH_COLUMNS, ProgressView, format_line, time_line
 
 FULL = {
     "epoch": 30,
@@ -42,8 +42,17 @@ def test_columns_appear_with_the_first_value(capsys, tmp_path):
 def test_the_first_lines_say_what_was_decided_on_mirroring(capsys, tmp_path):
     info = {"network": "fastnet", "parameters": 7, "image_size": 8, "precision": "float32", "device": "cpu"}
     with ProgressView(tmp_path) as view:
-        view.on_start(info | {"mirroring": "mirroring is on, as set by --flip"})
-    assert capsys.readouterr().out.splitlines()[1] == "mirroring is on, as set by --flip"
+        view.on_start(info | {"mirroring": "mirroring is on, as set by --flip", "estimated_seconds": 200.0})
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == "mirroring is on, as set by --flip"
+    assert lines[2] == "training takes about 3 minutes on this machine"
+
+
+def test_a_run_of_hours_is_said_with_what_is_quicker():
+    assert time_line(0.2) == "training takes about 1 s on this machine"
+    assert time_line(89.0) == "training takes about 89 s on this machine"
+    assert time_line(3599.0) == "training takes about 60 minutes on this machine"
+    assert time_line(5400.0).startswith("training takes about 1.5 hours on this machine; --minutes 30")
 
 
 def test_long_epochs_are_not_silent_without_a_terminal(capsys, tmp_path):

@@ -62,6 +62,9 @@ TRUTH_COLUMNS = (
     Column("detection_ap", "AP", "number", 5),
     Column("test_accuracy", "test", "share", 6),
 )
+LONG = 3600.0
+"""Seconds of a run that is worth a second thought."""
+
 LEGENDS = {
     "easy": (
         "easy: given labels that are trusted; anchors: valid ones; kept, changed: hard labels that anchors\n"
@@ -83,6 +86,22 @@ def format_line(
         return " ".join(c.title.rjust(c.width) if row is None else c.format(row) for c in some)
 
     return cells(columns) + (f" | {cells(truth_columns)}" if truth_columns else "")
+
+
+def time_line(seconds: float) -> str:
+    """What a run will take, by a trial before it; what is quicker, where that is long.
+
+    Args:
+        seconds: of training, estimated.
+    """
+    if seconds < 90:
+        return f"training takes about {max(seconds, 1):.0f} s on this machine"
+    if seconds < LONG:
+        return f"training takes about {seconds / 60:.0f} minutes on this machine"
+    return (
+        f"training takes about {seconds / 3600:.1f} hours on this machine; --minutes 30 ends after 30, "
+        "a smaller --image-size or frozen features (--recipe photos) are quicker"
+    )
 
 
 class ProgressView:
@@ -136,6 +155,7 @@ class ProgressView:
             )
         )
         self.console.print(plain(info["mirroring"]))
+        self.console.print(plain(time_line(info["estimated_seconds"])))
         self.console.print(plain(f"run folder: {self.folder}"))
         self.console.print()
         self.progress.start()

@@ -29,7 +29,8 @@ from labelmend.training.budget import Spent, share_spent
 from labelmend.training.course import SLACK, within
 from labelmend.training.ema import WeightAverage
 from labelmend.training.epoch import Epoch
-from labelmend.training.flops import FlopMeter
+from labelmend.training.estimate import seconds_left
+from labelmend.training.flops import FlopMeter, flops_per_image
 from labelmend.training.listener import Listener, Silent
 from labelmend.training.machine import machine
 from labelmend.training.memory import kept_memory
@@ -195,9 +196,23 @@ class Trainer:
         spent = within(share, self.stages.span)
         return Progress(self.epoch, share, stage, self.stage_epoch, spent, step, steps)
 
+    def seconds_left(self) -> float:
+        """About how long the rest of the run will take on this machine; see ``training.estimate``."""
+        setup = self.setup
+        with self.meter.paused():
+            _, both = flops_per_image(setup.networks[0], setup.sample.shape[1:])
+        return seconds_left(
+            self.settings.budget,
+            self.share,
+            images=len(self.train_set),
+            networks=len(setup.networks),
+            speed=setup.speed,
+            flops_per_image=both,
+        )
+
     def run(self) -> Trained:
         """Train until the budget is spent, then judge every sample."""
-        self.listener.on_start(self.description)
+        self.listener.on_start(self.description | {"estimated_seconds": self.seconds_left()})
         while self.share < 1:
             row = self.run_epoch()
             self.rows.append(row)
