@@ -243,3 +243,28 @@ def test_the_report_by_hand(make_task, network):
     }
     # Classes reach means 0.5 and 0.45: all five count, the third and fourth for another class than given.
     assert report["estimated_noise_rate"] == pytest.approx(0.4)
+
+
+def test_a_trusted_sample_stands_behind_three_times_the_anchors(make):
+    features, given, easy = world()
+    votes = make(given)
+    trusted = torch.arange(COUNT) % 5 == 0
+    votes.task = replace(votes.task, trusted=trusted)
+    seen = []
+
+    def vote(anchors, count, *_):
+        seen.extend(anchors())
+        seen.append(count)
+
+    votes.vote = vote
+    votes.correct(features, easy, 0)
+    *blocks, count = seen
+    labels, sources = (torch.cat([block[i] for block in blocks]) for i in (1, 2))
+    expected = torch.where(trusted[easy], 6, 2)
+    assert torch.equal(torch.bincount(sources), expected)
+    assert count == len(sources) == int(expected.sum())
+    assert torch.equal(labels, given[easy][sources])
+    # Towards its own sample each anchor lies nearest.
+    anchors = torch.cat([block[0] for block in blocks])
+    s_u = features[easy][sources]
+    assert bool((functional.cosine_similarity(anchors, s_u) > 0.7).all())

@@ -42,6 +42,9 @@ REPORTED = (
 OPTIMIZER = "hallucinator"
 HALLUCINATOR_LR = 1e-3
 
+# Anchors of a label that a person confirmed, to one of another label.
+TRUSTED_TIMES = 3
+
 
 class AnchorVotes(nn.Module):
     """Makes anchors, by a hallucinator of its own or in closed form, and lets them vote.
@@ -125,9 +128,11 @@ class AnchorVotes(nn.Module):
         """
         task = self.task
         labels, easy_features = task.given_labels[easy], features[easy].to(task.device)
+        behind = torch.arange(len(labels)).repeat_interleave(1 + (TRUSTED_TIMES - 1) * task.trusted[easy])
+        starts = easy_features if len(behind) == len(labels) else easy_features[behind.to(task.device)]
         partners = torch.empty(len(labels), 0, dtype=torch.int64)
         if self.anchors_per_sample and not easy.all():
-            partners = sample_partners(labels, self.anchors_per_sample, task.generator)
+            partners = sample_partners(labels[behind], self.anchors_per_sample, task.generator)
         self.quality = {}
         origin = features.mean(0) if self.centred else torch.zeros_like(features[0])
         offset = origin.to(task.device)
@@ -137,9 +142,9 @@ class AnchorVotes(nn.Module):
 
         def anchors() -> Iterator[AnchorBlock]:
             for made, of_anchors, source in anchor_blocks(
-                easy_features, labels, partners, self.anchor_maker()
+                starts, labels[behind], partners, self.anchor_maker()
             ):
-                yield made - offset, of_anchors, source
+                yield made - offset, of_anchors, behind[source]
 
         with task.meter.counting():
             return self.vote(anchors, partners.numel(), features - origin, easy, task.given_labels)
