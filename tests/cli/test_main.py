@@ -108,3 +108,10 @@ def test_threads_wait_without_spinning_unless_the_user_says_otherwise(monkeypatc
         monkeypatch.setenv("OMP_WAIT_POLICY", given)
     assert cli.main(["--version"]) == 0
     assert os.environ["OMP_WAIT_POLICY"] == used
+
+
+def test_a_long_command_says_at_once_that_it_is_there(capsys):
+    assert cli.main(["fit", "/no/such/folder"]) == 2
+    assert capsys.readouterr().out == "labelmend fit: loading\n"
+    assert cli.main(["show", "/no/such/run"]) == 2
+    assert capsys.readouterr().out == ""

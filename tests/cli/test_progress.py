@@ -1,4 +1,4 @@
-from labelmend.cli.progress import COLUMNS, LEGENDS, TRUTH_COLUMNS, ProgressView, format_line, time_line
+from labelmend.cli.progress import COLUMNS, LEGENDS, TRUTH_COLUMNS, ProgressView, format_line, seen, time_line
 
 FULL = {
     "epoch": 30,
@@ -46,6 +46,11 @@ def test_the_first_lines_say_what_was_decided_on_mirroring(capsys, tmp_path):
     lines = capsys.readouterr().out.splitlines()
     assert lines[1] == "mirroring is on, as set by --flip"
     assert lines[2] == "training takes about 3 minutes on this machine"
+
+
+def test_the_first_line_says_what_the_network_sees():
+    assert seen({"network": "fastnet", "image_size": 32}) == "images of 32 px"
+    assert seen({"network": "features", "image_size": 1280}) == "1,280 features an image"
 
 
 def test_a_run_of_hours_is_said_with_what_is_quicker():

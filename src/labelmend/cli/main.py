@@ -53,7 +53,7 @@ labelmend COMMAND --help explains each. --debug anywhere shows the traceback of 
 
 INTERRUPTED, TERMINATED = 130, 143
 
-LASTING = ("fit", "resume", "bench")
+LASTING = ("fit", "detect", "resume", "bench")
 """Commands whose work goes on where stdout cannot be written: it is in the folder."""
 
 
@@ -78,6 +78,9 @@ def run_command(argv: Sequence[str]) -> None:
         near = difflib.get_close_matches(name, COMMANDS, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise SettingsError(f"there is no command {name!r}{hint} (labelmend --help lists them)")
+    if name in LASTING and not {"-h", "--help"} & set(rest):
+        # Libraries take some seconds to load, and longer on a busy machine.
+        print(f"labelmend {name}: loading", flush=True)
     # Commands are imported when needed, so that --help answers at once.
     module = import_module(f"labelmend.cli.{name}")
     if name in ("fit", "detect"):

@@ -19,6 +19,7 @@ from rich.text import Text
 
 from labelmend.cli.messages import make_console, plain
 from labelmend.cli.plain_progress import PlainProgress
+from labelmend.models.registry import FEATURES
 from labelmend.runs import folder as run_folder
 
 
@@ -104,6 +105,13 @@ def time_line(seconds: float) -> str:
     )
 
 
+def seen(info: dict[str, Any]) -> str:
+    """What the network sees: images of some size, or the features of a frozen one."""
+    if info["network"] == FEATURES:
+        return f"{info['image_size']:,} features an image"
+    return f"images of {info['image_size']} px"
+
+
 class ProgressView:
     """Shows a run as it goes; a listener of the training loop, and a context manager.
 
@@ -151,7 +159,7 @@ class ProgressView:
         self.console.print(
             plain(
                 f"{info['network']} with {info['parameters']:,} parameters, "
-                f"images of {info['image_size']} px, {info['precision']} on {info['device']}"
+                f"{seen(info)}, {info['precision']} on {info['device']}"
             )
         )
         self.console.print(plain(info["mirroring"]))
