@@ -30,7 +30,10 @@ RESULT = Path(__file__).parent / "results" / "kills.json"
 COMMAND = [sys.executable, "-c", "from labelmend.cli.main import main; raise SystemExit(main())"]
 COMPARED = ("verdicts.csv", "verdicts.parquet", "model.safetensors")
 CASES = {
-    "digits": (20, ["digits", "--noise", "symmetric:0.4:seed=0", "--epochs", "8"]),
+    "digits": (
+        20,
+        ["digits", "--noise", "symmetric:0.4:seed=0", "--limit", "400", "--epochs", "8", "--widths", "16,32"],
+    ),
     "cifar10": (5, ["cifar10", "--noise", "symmetric:0.4:seed=0", "--limit", "2000", "--epochs", "4"]),
 }
 
