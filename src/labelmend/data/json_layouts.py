@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from labelmend.data import label_studio
 from labelmend.data.image_set import Skipped
 from labelmend.errors import DataError
 
@@ -99,21 +100,6 @@ class _Coco(BaseModel):
     categories: list[_CocoCategory] = []
 
 
-class _Result(BaseModel):
-    value: dict[str, Any] = {}
-
-
-class _Annotation(BaseModel):
-    result: list[_Result] = []
-    was_cancelled: bool = False
-
-
-class _Task(BaseModel):
-    data: dict[str, Any]
-    annotations: list[_Annotation] = []
-    completions: list[_Annotation] = []
-
-
 def _checked(schema: type[Document], content: Any, path: Path, what: str) -> Document:
     """A document of a known layout.
 
@@ -165,10 +151,10 @@ def _label_studio(content: Sequence[Any], path: Path) -> tuple[Columns, list[Ski
     labels: list[Any] = []
     skipped = []
     for number, entry in enumerate(content, start=1):
-        task = _checked(_Task, entry, path, f"Label Studio (task {number})")
+        task = _checked(label_studio.Task, entry, path, f"Label Studio (task {number})")
         texts = {key: value for key, value in task.data.items() if isinstance(value, str)}
         file = next((texts[key] for key in _IMAGE_KEYS if key in texts), next(iter(texts.values()), ""))
-        choices = _choices(task)
+        choices = label_studio.chosen_classes(task)
         if len(choices) == 1:
             files.append(file)
             labels.append(choices.pop())
@@ -178,12 +164,3 @@ def _label_studio(content: Sequence[Any], path: Path) -> tuple[Columns, list[Ski
             )
             skipped.append(Skipped(file or f"task {number}", reason))
     return {"file_name": files, "label": labels}, skipped
-
-
-def _choices(task: _Task) -> set[str]:
-    found: set[str] = set()
-    for annotation in task.annotations or task.completions:
-        for result in annotation.result if not annotation.was_cancelled else ():
-            choices = result.value.get("choices")
-            found.update(map(str, choices if isinstance(choices, list) else []))
-    return found

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
-from pydantic import BaseModel
-
 from labelmend import __version__
+from labelmend.data.label_studio import Task, chosen_classes
 from labelmend.errors import DataError
 from labelmend.exports.labelled import LabelledRun
 from labelmend.files import write_json, write_text
@@ -61,21 +59,6 @@ def export_label_studio(run: LabelledRun, out: Path) -> list[Path]:
     return [out / "tasks.json", out / "config.xml"]
 
 
-class _Result(BaseModel):
-    type: str = ""
-    value: dict[str, Any] = {}
-
-
-class _Annotation(BaseModel):
-    result: list[_Result] = []
-    was_cancelled: bool = False
-
-
-class _Task(BaseModel):
-    data: dict[str, Any]
-    annotations: list[_Annotation] = []
-
-
 def import_annotations(run: Path, file: Path) -> tuple[int, int]:
     """Note the choices that were made in Label Studio as decisions on a run, all or none.
 
@@ -101,11 +84,11 @@ def import_annotations(run: Path, file: Path) -> tuple[int, int]:
     decisions: list[tuple[str, str, str | None]] = []
     for number, entry in enumerate(content, start=1):
         where = f"{file}, task {number}"
-        task = check_schema(_Task, entry, where, DataError)
+        task = check_schema(Task, entry, where, DataError)
         identity = task.data.get("id")
         if not isinstance(identity, str) or identity not in labels:
             raise DataError(f"{where}: the run in {run} has no image {identity!r}")
-        chosen = _choices(task)
+        chosen = chosen_classes(task)
         if len(chosen) > 1:
             raise DataError(f"{where}: annotated as {' and as '.join(sorted(chosen))}; settle it there first")
         if chosen:
@@ -117,8 +100,3 @@ def import_annotations(run: Path, file: Path) -> tuple[int, int]:
         with Decisions.open(run, create=True) as log:
             log.record_all(decisions)
     return len(decisions), len(content) - len(decisions)
-
-
-def _choices(task: _Task) -> set[str]:
-    results = [result for entry in task.annotations if not entry.was_cancelled for result in entry.result]
-    return {str(choice) for result in results for choice in result.value.get("choices", [])}

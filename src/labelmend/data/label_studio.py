@@ -1,0 +1,38 @@
+"""Tasks of Label Studio's JSON export, and the classes that their annotations choose."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+
+
+class Result(BaseModel):
+    """One region or choice of an annotation."""
+
+    value: dict[str, Any] = {}
+
+
+class Annotation(BaseModel):
+    """What one person said of a task."""
+
+    result: list[Result] = []
+    was_cancelled: bool = False
+
+
+class Task(BaseModel):
+    """An image and what was said of it; old exports call annotations completions."""
+
+    data: dict[str, Any]
+    annotations: list[Annotation] = []
+    completions: list[Annotation] = []
+
+
+def chosen_classes(task: Task) -> set[str]:
+    """Every class that an annotation of a task chooses; cancelled ones do not count."""
+    found: set[str] = set()
+    for annotation in task.annotations or task.completions:
+        for result in annotation.result if not annotation.was_cancelled else ():
+            choices = result.value.get("choices")
+            found.update(map(str, choices if isinstance(choices, list) else []))
+    return found
