@@ -160,11 +160,10 @@ class Mend(Method):
             return
         network = task.averages[0]
         scores = task.score(network)
-        record = replace(self.divide(scores, final=True)[0], probabilities=scores.probabilities)
-        for heads in network.modules():
-            if isinstance(heads, FoldedHeads):
-                labels = believed_labels(record, task.given_labels, task.trusted)
-                task.meter.add(refit(heads, scores.features, labels, task.fold_of))
+        labels = believed_labels(self.judged(scores), task.given_labels, task.trusted)
+        heads = network.classifier
+        assert isinstance(heads, FoldedHeads)
+        task.meter.add(refit(heads, scores.features, labels, task.fold_of))
 
     def divide(self, scores: Scores, final: bool = False) -> tuple[SampleRecord, dict[str, float]]:
         """One scoring pass: easy set, anchors, votes, guesses, and whether Bayes' rule fits.
@@ -260,5 +259,8 @@ class Mend(Method):
 
     def record(self) -> SampleRecord:
         """One last selection and vote with the final model, whose own probabilities stand in the record."""
-        scores = self.task.score(self.final_model())
+        return self.judged(self.task.score(self.final_model()))
+
+    def judged(self, scores: Scores) -> SampleRecord:
+        """One more selection and vote, with the network's own probabilities in the record."""
         return replace(self.divide(scores, final=True)[0], probabilities=scores.probabilities)

@@ -44,16 +44,22 @@ class FlopMeter:
     forward and backward with); this costs nothing in the training step. Other work of a few large operations
     (nearest search) is counted operation by operation inside ``counting``. Work of many small ones (training
     the hallucinator), which that would slow down ten times, is worked out and added.
+
+    Attributes:
+        total: operations so far.
+        training_pass: of a forward and backward pass on one image, of the network that was watched last.
     """
 
     def __init__(self) -> None:
         self.total = 0.0
+        self.training_pass = 0
         self._hooks_count = True
         self._handles: list[RemovableHandle] = []
 
     def watch(self, network: Classifier, shape: Sequence[int]) -> None:
         """Count every pass of ``network`` from now on."""
         forward, both = flops_per_image(network, shape)
+        self.training_pass = both
 
         def count(_module: nn.Module, args: tuple[Any, ...], _output: Tensor) -> None:
             if self._hooks_count:

@@ -30,7 +30,7 @@ from labelmend.training.course import SLACK, within
 from labelmend.training.ema import WeightAverage
 from labelmend.training.epoch import Epoch
 from labelmend.training.estimate import seconds_left
-from labelmend.training.flops import FlopMeter, flops_per_image
+from labelmend.training.flops import FlopMeter
 from labelmend.training.listener import Listener, Silent
 from labelmend.training.machine import machine
 from labelmend.training.memory import kept_memory
@@ -198,16 +198,13 @@ class Trainer:
 
     def seconds_left(self) -> float:
         """About how long the rest of the run will take on this machine; see ``training.estimate``."""
-        setup = self.setup
-        with self.meter.paused():
-            _, both = flops_per_image(setup.networks[0], setup.sample.shape[1:])
         return seconds_left(
             self.settings.budget,
             self.share,
             images=len(self.train_set),
-            networks=len(setup.networks),
-            speed=setup.speed,
-            flops_per_image=both,
+            networks=len(self.setup.networks),
+            speed=self.setup.speed,
+            flops_per_image=self.meter.training_pass,
         )
 
     def run(self) -> Trained:
