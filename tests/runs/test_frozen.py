@@ -61,6 +61,17 @@ def test_a_run_predicts_by_itself_and_the_same_from_its_folder(run, photos, monk
     assert again.predict(np.asarray(Image.open(sources[0]))).tolist() == ["stripes"]
 
 
+def test_images_have_the_size_that_is_asked_for_also_when_the_run_is_loaded(photos, tmp_path):
+    smaller = labelmend.fit(photos, out=tmp_path / "run", recipe="photos", epochs=2, image_size=64, **OFFLINE)
+    again = labelmend.load_run(smaller.folder)
+    assert smaller.description["backbone"]["size"] == again.backbone.size == 64
+    seen = []
+    again.backbone.backbone.model.register_forward_pre_hook(lambda _, given: seen.append(given[0].shape[2:]))
+    new = np.asarray(Image.open(photos / "stripes" / "3.png"))[::-1].copy()
+    assert np.allclose(again.predict_proba(new), smaller.predict_proba(new))
+    assert seen == [(64, 64)]
+
+
 def test_features_of_a_loaded_run_are_those_of_its_backbone(run):
     again = labelmend.load_run(run.folder)
     ids = ["stripes/3.png", "square/3.png"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -35,7 +35,7 @@ class Backbone(FeatureExtractor):
     Attributes:
         name: in full, with the tag of the published weights.
         feature_dim: d.
-        preprocessing: of its images.
+        preprocessing: of its images, at that size.
 
     Raises:
         SettingsError: If there is no such network, its library is not installed, or it does not take images
@@ -54,11 +54,13 @@ class Backbone(FeatureExtractor):
         self._architecture = find_architecture(name)
         self._pretrained, self._weights = pretrained, weights
         self.name, self.preprocessing = self._architecture.name, self._architecture.preprocessing
+        if image_size is not None:
+            self.preprocessing = replace(self.preprocessing, size=image_size)
         # Libraries draw first weights from the global generator, which is put back.
         with torch.random.fork_rng(devices=[]):
             headless = self._architecture.build()
         self.model, self._heads = headless.module, headless.heads
-        self.feature_dim = self._measure(image_size or self.preprocessing.size or 0)
+        self.feature_dim = self._measure(self.preprocessing.size or 0)
 
     def _measure(self, image_size: int) -> int:
         """Features of one image; networks of some kinds take one size only, and say so in many ways."""
@@ -70,7 +72,7 @@ class Backbone(FeatureExtractor):
                 why = " ".join(str(error).split())[:120]
                 raise SettingsError(
                     f"--network {self.name} does not take images of {image_size} px ({why}); give "
-                    f"--image-size {self.preprocessing.size}"
+                    f"--image-size {self._architecture.preprocessing.size}"
                 ) from error
         self.model.train()
         if not isinstance(features, Tensor) or features.ndim != 2:
@@ -163,7 +165,9 @@ def obtain(name: str, *, weights: Path | None = None, pretrained: bool = True) -
     return architecture.name
 
 
-def load_backbone(name: str, *, weights: Path | None = None, pretrained: bool = True) -> Backbone:
+def load_backbone(
+    name: str, *, weights: Path | None = None, pretrained: bool = True, image_size: int | None = None
+) -> Backbone:
     """A backbone with its weights, in evaluation mode.
 
     Args:
@@ -172,13 +176,17 @@ def load_backbone(name: str, *, weights: Path | None = None, pretrained: bool = 
         weights: a file of weights to use instead of the published ones.
         pretrained: whether to take the published weights; without, and without a file, they are random and
             the same each time.
+        image_size: side of the images it is for; by default that of its preprocessing.
 
     Raises:
-        SettingsError: If there is no such network, file or library, or the weights are not those of the
-            network.
+        SettingsError: If there is no such network, file or library, the weights are not those of the
+            network, or it does not take images of this size.
     """
     backbone = Backbone(
-        obtain(name, weights=weights, pretrained=pretrained), pretrained=pretrained, weights=weights
+        obtain(name, weights=weights, pretrained=pretrained),
+        pretrained=pretrained,
+        weights=weights,
+        image_size=image_size,
     )
     backbone.draw(torch.Generator().manual_seed(0))
     return backbone.eval()

@@ -26,14 +26,25 @@ def cache_beside(folder: Path) -> Path:
     return folder.absolute().parent / CACHE
 
 
-def load_frozen(network: NetworkSettings, training: TrainingSettings) -> FrozenBackbone:
+def load_frozen(
+    network: NetworkSettings, training: TrainingSettings, image_size: int | None = None
+) -> FrozenBackbone:
     """The backbone that the settings name, with its weights, on the device of the run.
 
+    Args:
+        network: names the backbone and its weights.
+        training: names device and precision.
+        image_size: side of its images; by default the one that it was trained with.
+
     Raises:
-        SettingsError: If it or its weights cannot be loaded.
+        SettingsError: If it or its weights cannot be loaded, or it does not take images of this size.
     """
-    weights = None if network.weights is None else Path(network.weights)
-    backbone = load_backbone(network.network, weights=weights, pretrained=network.pretrained)
+    backbone = load_backbone(
+        network.network,
+        weights=None if network.weights is None else Path(network.weights),
+        pretrained=network.pretrained,
+        image_size=image_size,
+    )
     return FrozenBackbone(backbone, embedding_arithmetic(find_device(training.device), training.precision))
 
 
@@ -58,7 +69,7 @@ def restore_frozen(description: dict[str, Any], file: Path, device: str) -> Froz
     Raises:
         RunError: If the weights are not those that the run was trained with.
     """
-    backbone = Backbone(description["name"], pretrained=False)
+    backbone = Backbone(description["name"], pretrained=False, image_size=description["size"])
     tensors, _ = load_tensors(file)
     try:
         backbone.model.load_state_dict(tensors)

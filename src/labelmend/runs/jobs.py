@@ -127,7 +127,7 @@ def prepare(
     if isinstance(data, str | Path):
         data = absolute(str(data))
     reading = reading_of(wanted)
-    frozen = load_frozen(network, settings.training) if network.frozen else None
+    frozen = load_frozen(network, settings.training, wanted.image_size) if network.frozen else None
     embed = None if frozen is None else embedding(frozen, cache, progress)
     load_training = partial(
         sources.load,
