@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labelmend.errors import DataError, LabelmendWarning
-from labelmend.text import as_name, as_text, from_spreadsheet, printable, spreadsheet_safe
+from labelmend.text import as_name, as_text, count, from_spreadsheet, printable, spreadsheet_safe
 
 
 @pytest.mark.parametrize(
@@ -93,3 +93,8 @@ def test_a_name_is_the_same_text_where_python_reads_names_as_ascii():
 @given(st.text(alphabet=st.characters(codec=None, categories=["L", "Cs", "P"])))
 def test_any_name_has_a_text(name):
     as_text(name).encode("utf-8")
+
+
+@pytest.mark.parametrize(("number", "text"), [(0, "0 images"), (1, "1 image"), (1297, "1,297 images")])
+def test_numbers_have_their_noun(number, text):
+    assert count(number, "image") == text

@@ -38,6 +38,11 @@ def _visible(character: str) -> str:
     return _NAMED.get(character) or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
 
 
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    """A number with its noun: ``1 image``, ``1,297 images``."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
 def spreadsheet_safe(cell: str) -> str:
     """A cell of a CSV file that no spreadsheet takes for a formula.
 

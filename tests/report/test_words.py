@@ -1,6 +1,6 @@
 import pytest
 
-from labelmend.report.words import count, duration, headline, noise_line
+from labelmend.report.words import duration, headline, noise_line
 
 SUMMARY = {
     "estimated_noise_rate": 0.3834,
@@ -39,11 +39,6 @@ def test_the_sentence_without_suggestions_or_kept_images():
     one = headline(SUMMARY | {"estimated_noise_told": False}, COUNTS | {"hard_clean": 1}, 5)
     assert one.startswith("How many labels are wrong cannot be told yet (anything between 28.7 and 41.9 %)")
     assert one.endswith("and 1 that is hard but right is kept.")
-
-
-@pytest.mark.parametrize(("number", "text"), [(0, "0 images"), (1, "1 image"), (1297, "1,297 images")])
-def test_numbers_have_their_noun(number, text):
-    assert count(number, "image") == text
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from labelmend.verdicts.verdicts import Verdicts
 
 HOSTILE = ("\"'><script>alert(2)</script>", "<img src=x onerror=alert(1)>", "=cmd()|'/C calc'!A0")
 IMAGES = 48
+LAST_UNCERTAIN = 29
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +40,8 @@ def review_data(tmp_path_factory) -> Path:
 def trained(review_data, tmp_path_factory) -> Path:
     """A finished run on it, whose verdicts are then replaced by known ones.
 
-    Rows 0 to 19 are suggestions, of a confidence of 0.99, 0.98, ...; 20 to 29 uncertain; the others easy.
+    Rows 0 to 19 are suggestions, of a confidence of 0.99, 0.98, ...; 20 to 29 uncertain, the last of them
+    predicted as another class; the others easy.
     """
     folder = tmp_path_factory.mktemp("review") / "run"
     tiny = {"epochs": 1, "batch_size": 12, "widths": [8, 8], "depth": 1, "test": "none"}
@@ -49,12 +51,12 @@ def trained(review_data, tmp_path_factory) -> Path:
     other = np.asarray(HOSTILE, dtype=object)[(row + 1) % 3]
     suggests = row < 20
     table["suggested_label"] = np.where(suggests, other, table["given_label"])
-    table["predicted_label"] = table["suggested_label"]
+    table["predicted_label"] = np.where(row == LAST_UNCERTAIN, other, table["suggested_label"])
     table["verdict"] = np.where(suggests, "hard_corrected", np.where(row < 30, "uncertain", "easy"))
     table["suggestion_confidence"] = np.where(suggests, 0.99 - 0.01 * row, 0.5)
     table["label_quality"] = row / IMAGES
     table["votes"], table["vote_share"] = np.where(suggests, 9, 0), np.where(suggests, 1.0, 0.0)
-    table["nearest_easy_ids"] = [list(table["id"][30:33]) if few else [] for few in suggests]
+    table["nearest_easy_ids"] = [[*table["id"][30:33], table["id"][30]] if few else [] for few in suggests]
     Verdicts(table).save(folder)
     (folder / "SHA256SUMS").unlink()
     return folder

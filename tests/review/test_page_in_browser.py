@@ -76,6 +76,11 @@ def press(tab, key):
     tab.wait_for_function("row => document.body.dataset.row !== row", arg=row)
 
 
+def below_labels(tab, what):
+    labels, box = (tab.locator(name).bounding_box() for name in (".labels", what))
+    return box["y"] - labels["y"] - labels["height"]
+
+
 def decided(run):
     with Decisions.open(run) as decisions:
         return {int(id.split()[0]): (d.action, d.label) for id, d in decisions.current().items()}
@@ -213,6 +218,23 @@ def test_the_end_of_a_list_says_how_to_write_the_labels(chromium, served, run):
         assert tab.locator("#done-title").inner_text() == "Nothing in this list"
 
 
+def test_where_nothing_is_suggested_one_key_takes_what_is_predicted(chromium, served, run):
+    _, url = served()
+    with opened(chromium, url) as tab:
+        gap = below_labels(tab, "#accept")
+        tab.locator("[data-view=uncertain]").click()
+        tab.wait_for_function("() => document.body.dataset.row === '20'")
+        assert tab.locator("#confidence-text").inner_text() == "nothing is suggested"
+        assert below_labels(tab, "#accept") == gap
+        tab.keyboard.press("a")
+        for _ in range(9):
+            press(tab, "ArrowRight")
+        assert tab.locator("#accept").inner_text() == "Take predicted A"
+        assert decided(run) == {}
+        press(tab, "a")
+        assert decided(run) == {29: ("choose", HOSTILE[0])}
+
+
 def test_the_audit_sample_tells_how_many_labels_are_wrong(chromium, served):
     _, url = served()
     with opened(chromium, url) as tab:
@@ -286,4 +308,4 @@ def test_the_command_prints_the_address_and_at_the_end_what_comes_next(chromium,
     process.send_signal(signal.SIGINT)
     printed, _ = process.communicate(timeout=60)
     assert process.returncode == 0
-    assert f"1 labels decided, 1 of them changed. Next: labelmend apply {run} --decisions" in printed
+    assert f"1 label decided, 1 of them changed. Next: labelmend apply {run} --decisions" in printed

@@ -222,7 +222,19 @@ def test_pictures_are_sent_by_row(browser):
     answer = browser.get("/picture/large/4")
     assert answer.headers["content-type"] == "image/png"
     assert Image.open(io.BytesIO(answer.content)).size == (12, 12)
-    assert browser.get("/picture/small/4").status_code == 200
+    assert browser.get("/picture/small/4").headers["content-type"] == "image/png"
+
+
+def test_photographs_are_sent_small_and_fast(browser, review_data):
+    photo = Image.effect_noise((2000, 1500), 64).convert("RGB")
+    name = review_data.parent / '5 "quoted".png'
+    before = name.read_bytes()
+    photo.save(name)
+    for size, side in (("large", 1024), ("small", 160)):
+        answer = browser.get(f"/picture/{size}/5")
+        assert answer.headers["content-type"] == "image/jpeg"
+        assert Image.open(io.BytesIO(answer.content)).size == (side, side * 3 // 4)
+    name.write_bytes(before)
 
 
 def test_a_port_in_use_is_one_line():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from labelmend.text import count
 from labelmend.verdicts.judge import EASY, HARD_CLEAN, HARD_CORRECTED, UNCERTAIN
 
 MEANINGS = {
@@ -38,11 +39,6 @@ def noise_line(summary: dict[str, Any]) -> str:
         f"Share of wrong labels: cannot be told, anything between {low} and {high} %; "
         "the network has learned too little or there are too few images (a longer budget may help)"
     )
-
-
-def count(number: int, noun: str, plural: str | None = None) -> str:
-    """A number with its noun: ``1 image``, ``1,297 images``."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def duration(seconds: float) -> str:

@@ -36,7 +36,9 @@ STATIC = {
 LARGE, SMALL = 1024, 160
 """Largest side of a picture in pixels, by itself and among others."""
 PIXELS_COUNT = 256
-"""Pictures up to this side are sent without loss."""
+"""Pictures up to this side are sent without loss, unless they were made smaller."""
+QUALITY = 90
+"""Of JPEG: what is looked at must not be faults of compression."""
 
 Row = Annotated[int, Field(ge=0)]
 View = Literal["suggestions", "uncertain", "audit", "skipped", "all"]
@@ -148,8 +150,8 @@ def _picture_of(session: Session) -> Callable[[Request], Response]:
         except DataError as error:
             return PlainTextResponse(str(error), status_code=404)
         stream = io.BytesIO()
-        kind = "png" if max(image.size) <= PIXELS_COUNT else "jpeg"
-        image.save(stream, kind.upper())
+        kind = "png" if max(image.size) <= PIXELS_COUNT and max(image.size) < side else "jpeg"
+        image.save(stream, kind.upper(), quality=QUALITY)
         # The address holds a hash of the run (v=), so that another run on this port is not mixed up with it.
         headers = {"Cache-Control": "private, max-age=600"}
         return Response(stream.getvalue(), media_type=f"image/{kind}", headers=headers)

@@ -15,7 +15,7 @@ from labelmend.runs import folder as run_folder
 from labelmend.runs.checksums import check_unchanged
 from labelmend.runs.pictures import RunPictures, open_pictures
 from labelmend.runs.records import read_model
-from labelmend.text import printable
+from labelmend.text import count, printable
 from labelmend.verdicts.decisions import ACCEPT, CHOOSE, SKIP, Decision, Decisions, verdicts_hash
 from labelmend.verdicts.frame import read_parquet
 from labelmend.verdicts.judge import UNCERTAIN, VERDICTS
@@ -164,7 +164,7 @@ class Session:
             "vote_share": float(cells["vote_share"]),
             "evidence": [
                 {"row": self._row[identifier], "given": int(self._given[self._row[identifier]])}
-                for identifier in cells["nearest_easy_ids"]
+                for identifier in dict.fromkeys(cells["nearest_easy_ids"])
                 if identifier in self._row
             ],
             "decision": self._of(row),
@@ -278,7 +278,7 @@ class Session:
         if not decided:
             return f"Nothing is decided yet; labelmend review {self.folder} goes on."
         return (
-            f"{decided:,} labels decided, {changed:,} of them changed. Next: labelmend apply {self.folder} "
+            f"{count(decided, 'label')} decided, {changed:,} of them changed. Next: labelmend apply {self.folder} "
             "--decisions"
         )
 

@@ -27,6 +27,9 @@ let lost = false;
 
 const given = () => (byId("given").value === "" ? null : Number(byId("given").value));
 const nameOf = (label) => run.classes[label];
+const suggests = () => item.suggested !== item.given;
+// What A gives the image: the suggestion, or where nothing is suggested what the network predicts.
+const offered = () => (suggests() ? item.suggested : item.predicted);
 
 function complain(error) {
   byId("banner").textContent = error.message;
@@ -38,15 +41,15 @@ function note(text) {
 }
 
 function showLabels() {
-  const suggests = item.suggested !== item.given;
   byId("label-given").replaceChildren(isolated(nameOf(item.given)));
-  byId("suggested-title").textContent = suggests ? "Suggested" : "Predicted";
-  byId("label-suggested").replaceChildren(isolated(nameOf(suggests ? item.suggested : item.predicted)));
-  byId("confidence-box").hidden = !suggests;
+  byId("suggested-title").textContent = suggests() ? "Suggested" : "Predicted";
+  byId("label-suggested").replaceChildren(isolated(nameOf(offered())));
+  byId("confidence").hidden = !suggests();
   byId("confidence").value = item.confidence;
   const votes = item.votes ? `, ${percent(item.vote_share)} of ${item.votes} votes` : "";
-  byId("confidence-text").textContent = `${percent(item.confidence)} sure${votes}`;
-  byId("accept").disabled = !suggests;
+  byId("confidence-text").textContent = suggests() ? `${percent(item.confidence)} sure${votes}` : "nothing is suggested";
+  byId("accept-word").textContent = suggests() ? "Accept" : "Take predicted";
+  byId("accept").disabled = offered() === item.given;
 }
 
 function showEvidence() {
@@ -162,10 +165,16 @@ async function once(work) {
 
 const decide = (action, label) =>
   once(async () => {
-    if (item === null || (action === "accept" && byId("accept").disabled)) return;
+    if (item === null) return;
     await tell("decide", { row: item.row, action, label, seen: item.decision?.time ?? null });
     await go(2);
   });
+
+const accept = () => {
+  if (item === null || byId("accept").disabled) return;
+  if (suggests()) decide("accept");
+  else decide("choose", offered());
+};
 
 const undo = () =>
   once(async () => {
@@ -235,7 +244,7 @@ const openBulk = makeBulk(run, given, (text) => once(async () => {
 }), complain);
 
 const ACTIONS = {
-  accept: () => decide("accept"),
+  accept,
   keep: () => decide("keep"),
   choose: () => item && openChooser(item),
   skip: () => decide("skip"),
