@@ -278,8 +278,8 @@ class Session:
         if not decided:
             return f"Nothing is decided yet; labelmend review {self.folder} goes on."
         return (
-            f"{count(decided, 'label')} decided, {changed:,} of them changed. Next: labelmend apply {self.folder} "
-            "--decisions"
+            f"{count(decided, 'label')} decided, {changed:,} of them changed. "
+            f"Next: labelmend apply {self.folder} --decisions"
         )
 
     def _estimate(self) -> dict[str, float] | None:
