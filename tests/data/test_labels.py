@@ -1,12 +1,21 @@
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelmend.data.labels import encode_labels, name_indices, read_label, sort_class_names
+from labelmend.data.labels import (
+    encode_labels,
+    name_indices,
+    read_label,
+    sort_class_names,
+    warn_of_near_names,
+    warn_of_no_names,
+)
 from labelmend.errors import DataError
 
 
@@ -68,3 +77,16 @@ def test_encoding_can_be_undone(labels):
     encoded = encode_labels(labels, names, "x")
     assert [names[i] for i in encoded] == [str(label) for label in labels]
     assert encoded.dtype == np.int64
+
+
+def test_numbers_that_differ_are_no_near_names():
+    """A sign is no separator, and neither is a point."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_of_near_names(["-2", "2", "1.5", "15", "-", "_"], "x")
+
+
+def test_names_of_several_words_are_no_several_labels():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_of_no_names(["New York", "York", "-1", "cat"], "x")

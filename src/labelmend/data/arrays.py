@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from PIL import Image
 from torch import Tensor
@@ -104,14 +105,30 @@ def class_indices(labels: np.ndarray | Tensor, name: str) -> np.ndarray:
     return array
 
 
+def label_values(labels: Any, name: str) -> list[Any]:
+    """Labels (N,) as a list, from an array, a frame of one column, or anything that has an order.
+
+    Raises:
+        DataError: If they are a single value, or a mapping or set, whose order is not that of the images.
+    """
+    if isinstance(labels, pd.DataFrame):
+        labels = labels.to_numpy()
+    if isinstance(labels, np.ndarray | Tensor):
+        found: list[Any] = class_indices(labels, name).tolist()
+        return found
+    if not isinstance(labels, Iterable) or isinstance(labels, str | bytes | Mapping | Set):
+        raise DataError(
+            f"{name}: labels are a {type(labels).__name__}; give a list or an array, in the order of the "
+            "images"
+        )
+    return list(labels)
+
+
 def _label_list(labels: Any, class_names: list[str] | None, name: str) -> list[Label] | None:
     if labels is None:
         return None
-    if isinstance(labels, np.ndarray | Tensor):
-        labels = class_indices(labels, name).tolist()
-    if not isinstance(labels, Iterable) or isinstance(labels, str | bytes):
-        raise DataError(f"{name}: labels are a {type(labels).__name__}, expected a list or an array")
-    values = [read_label(label, f"{name}, row {row + 1}") for row, label in enumerate(labels)]
+    raw = label_values(labels, name)
+    values = [read_label(label, f"{name}, row {row + 1}") for row, label in enumerate(raw)]
     return values if class_names is None else name_indices(values, class_names, name)
 
 

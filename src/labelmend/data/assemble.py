@@ -20,7 +20,13 @@ from labelmend.data.decode import (
     read_headers,
 )
 from labelmend.data.image_set import MEMORY_LIMIT, Images, ImageSet, MemoryImages, Skipped
-from labelmend.data.labels import encode_labels, list_classes, sort_class_names, warn_of_near_names
+from labelmend.data.labels import (
+    encode_labels,
+    list_classes,
+    sort_class_names,
+    warn_of_near_names,
+    warn_of_no_names,
+)
 from labelmend.data.listing import Listing
 from labelmend.data.resize import resize
 from labelmend.data.same_pictures import same_pictures
@@ -176,6 +182,7 @@ def assemble(listing: Listing, form: Form) -> ImageSet:
     refuse_equal_names(names, name)
     if form.for_training:
         warn_of_near_names(names, name)
+        warn_of_no_names(names, name)
     try:
         given = encode_labels(listing.labels, names, name)
     except DataError as error:

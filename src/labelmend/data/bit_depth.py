@@ -157,7 +157,9 @@ def scale(
     if cut:
         notes.append(f"{cut:,} images of 16-bit colours are read with the upper 8 bits only")
     if not deep:
-        return replace(listing, notes=notes) if cut else listing, pixel_range
+        if pixel_range is not None and used:
+            notes.append("--pixel-range changes nothing, as all images have 8 bits")
+        return replace(listing, notes=notes), pixel_range
     if pixel_range is None:
         found = [s for s in in_threads(spread, [listing.items[row] for row in deep]) if isinstance(s, Spread)]
         if not found:

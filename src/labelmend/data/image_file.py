@@ -57,9 +57,9 @@ def open_image(item: Encoded) -> Image.Image:
     """
     if isinstance(item, Path):
         _ready_for(item)
-        return Image.open(item)
+        return Image.open(item, formats=_formats())
     if isinstance(item, bytes):
-        return Image.open(io.BytesIO(item))
+        return Image.open(io.BytesIO(item), formats=_formats())
     if isinstance(item, np.ndarray):
         return Image.fromarray(item[..., 0] if item.shape[-1] == 1 else item)
     return item.open()
@@ -93,6 +93,16 @@ def _ready_for(path: Path) -> None:
 
 
 @cache
+def _formats() -> tuple[str, ...]:
+    """Formats of the suffixes that are read, whatever a file is called.
+
+    Pillow would hand others to programs of the system, e.g. PostScript to Ghostscript.
+    """
+    Image.init()
+    return tuple({kind for suffix, kind in Image.EXTENSION.items() if suffix in IMAGE_SUFFIXES})
+
+
+@cache
 def _register_heif() -> None:
     """Teach Pillow to open HEIF files, as far as is possible here."""
     try:
@@ -100,6 +110,7 @@ def _register_heif() -> None:
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError("HEIC files need pillow-heif (pip install pillow-heif)") from error
     pillow_heif.register_heif_opener()
+    _formats.cache_clear()
 
 
 def failure_reason(error: Exception) -> str:

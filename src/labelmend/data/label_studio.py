@@ -11,6 +11,7 @@ class Result(BaseModel):
     """One region or choice of an annotation."""
 
     value: dict[str, Any] = {}
+    from_name: str = ""
 
 
 class Annotation(BaseModel):
@@ -28,11 +29,17 @@ class Task(BaseModel):
     completions: list[Annotation] = []
 
 
-def chosen_classes(task: Task) -> set[str]:
-    """Every class that an annotation of a task chooses; cancelled ones do not count."""
-    found: set[str] = set()
+def answers(task: Task) -> dict[str, set[str]]:
+    """Every class that an annotation of a task chooses, by question; cancelled ones do not count."""
+    found: dict[str, set[str]] = {}
     for annotation in task.annotations or task.completions:
         for result in annotation.result if not annotation.was_cancelled else ():
             choices = result.value.get("choices")
-            found.update(map(str, choices if isinstance(choices, list) else []))
+            if isinstance(choices, list) and choices:
+                found.setdefault(result.from_name, set()).update(map(str, choices))
     return found
+
+
+def chosen_classes(task: Task) -> set[str]:
+    """Every class that an annotation of a task chooses, whatever the question."""
+    return set().union(*answers(task).values())

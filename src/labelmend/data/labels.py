@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import unicodedata
 import warnings
@@ -17,6 +18,9 @@ from labelmend.data.listing import Label
 from labelmend.errors import DataError, LabelmendWarning
 
 _INTEGER = re.compile(r"0|-?[1-9][0-9]*")
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_WRAPPED = re.compile(r"\[.*\]|\(.*,\s*\)|\{.*\}|[bB]('.*'|\".*\")", re.DOTALL)
+_BETWEEN_LABELS = re.compile(r"\s*[|;,+/&]\s*|\s+")
 
 
 def clean_name(text: str) -> str:
@@ -50,6 +54,19 @@ def _single(value: Any) -> Any:
             return value
 
 
+def _unquoted(text: str) -> Any:
+    """What a text says where it is Python or JSON for a wrapping: ``['cat']``, ``b'cat'``; else the text.
+
+    Tables of text turn lists and bytes into such.
+    """
+    if not _WRAPPED.fullmatch(text):
+        return text
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return text
+
+
 def read_label(value: Any, where: str) -> Label:
     """One raw label as a string or int; whole floats become ints, wrappings of one value are taken off.
 
@@ -62,8 +79,11 @@ def read_label(value: Any, where: str) -> Label:
         DataError: If the label is empty, a fraction, or several values.
     """
     value = _single(value)
+    if isinstance(value, str):
+        value = _single(_unquoted(value.strip()))
     if isinstance(value, bytes):
-        value = value.decode("utf-8", "replace")
+        # Escapes keep names apart that are no text.
+        value = value.decode("utf-8", "backslashreplace")
     if is_empty(value):
         raise DataError(f"{where}: the label is empty; fill it in or leave the row out")
     if isinstance(value, str):
@@ -102,17 +122,23 @@ def one_hot_indices(rows: np.ndarray, where: str) -> np.ndarray:
     return indices
 
 
+def _bare(name: str) -> str:
+    """A class name without case, accents and separators; a number as its value."""
+    if _NUMBER.fullmatch(name):
+        return repr(float(name))
+    letters = unicodedata.normalize("NFKD", name).casefold()
+    return "".join(c for c in letters if not unicodedata.combining(c) and c not in " _-.") or name
+
+
 def warn_of_near_names(class_names: Sequence[str], where: str) -> None:
-    """Warn of classes whose names differ in case, accents, blanks, hyphens or underscores only.
+    """Warn of classes whose names differ in case, accents, blanks, hyphens, underscores or digits only.
 
     Warns:
         LabelmendWarning: Once, with all of them.
     """
     groups: dict[str, list[str]] = {}
     for name in class_names:
-        letters = unicodedata.normalize("NFKD", name).casefold()
-        key = "".join(c for c in letters if not unicodedata.combining(c) and c not in " _-.")
-        groups.setdefault(key, []).append(name)
+        groups.setdefault(_bare(name), []).append(name)
     alike = [" and ".join(map(repr, names)) for names in groups.values() if len(names) > 1]
     if alike:
         warnings.warn(
@@ -121,6 +147,35 @@ def warn_of_near_names(class_names: Sequence[str], where: str) -> None:
             LabelmendWarning,
             stacklevel=3,
         )
+
+
+def warn_of_no_names(class_names: Sequence[str], where: str) -> None:
+    """Warn of classes that may be none: a -1 beside class numbers, and several classes in one label.
+
+    Warns:
+        LabelmendWarning: Once for each of the two.
+    """
+    if "-1" in class_names and all(_INTEGER.fullmatch(name) for name in class_names):
+        warnings.warn(
+            f"{where}: -1 is taken for a class like any other; leave such images out if it means that they "
+            "have no label",
+            LabelmendWarning,
+            stacklevel=3,
+        )
+    known = set(class_names)
+    several = [name for name in class_names if _are_classes(_BETWEEN_LABELS.split(name), known)]
+    if several:
+        warnings.warn(
+            f"{where}: {list_classes([repr(name) for name in several])} may be several labels in one, as "
+            "each part is a class too; they are taken for classes of their own, and labelmend needs one label "
+            "for each image",
+            LabelmendWarning,
+            stacklevel=3,
+        )
+
+
+def _are_classes(parts: Sequence[str], known: set[str]) -> bool:
+    return len(parts) > 1 and known.issuperset(parts)
 
 
 def sort_class_names(names: Iterable[str]) -> list[str]:

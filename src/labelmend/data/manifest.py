@@ -245,6 +245,7 @@ def _read_image(value: Any, locator: Locator, where: str, found: _Rows) -> tuple
         path = str(path)
     if not isinstance(path, str) or not path:
         raise DataError(f"{where}: the row names no image; fill it in or leave the row out")
+    path = str(path)  # not a NumPy string
     file, searched = locator.find(path, where)
     found.searched += searched
     return file, path

@@ -200,24 +200,37 @@ def _refuse_swallowed(path: Path, number: int, row: Sequence[str], delimiter: st
             )
 
 
+def _distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; a ValueError if a key is there twice, as all but one value would be lost."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"key {next(name for name in names if names.count(name) > 1)!r} is there twice")
+    return found
+
+
 def _read_json(path: Path, text: str, notes: list[str]) -> Table:
     try:
-        content = json.loads(text)
+        content = json.loads(text, object_pairs_hook=_distinct_keys)
     except (ValueError, RecursionError) as error:
+        if isinstance(error, json.JSONDecodeError) and error.msg == "Extra data" and text.lstrip()[0] == "{":
+            notes.append(f"{path.name} is read as JSON lines")
+            return _read_json_lines(path, text, notes)
         raise DataError(f"{path}: not valid JSON ({error})") from error
     columns, skipped = json_columns(content, path)
     return Table(path, columns, len(next(iter(columns.values()), [])), skipped=skipped, notes=notes)
 
 
 def _read_json_lines(path: Path, text: str, notes: list[str]) -> Table:
-    records = []
+    records: list[dict[str, Any]] = []
     for number, line in enumerate(re.split(r"\r?\n", text), start=1):
         if not line.strip():
             continue
         try:
-            record = json.loads(line)
+            record = json.loads(line, object_pairs_hook=_distinct_keys)
         except (ValueError, RecursionError) as error:
-            raise DataError(f"{path}, line {number}: not valid JSON ({error})") from error
+            hint = "; a list of objects goes into a .json file" if not records and line[0] == "[" else ""
+            raise DataError(f"{path}, line {number}: not valid JSON ({error}){hint}") from error
         if not isinstance(record, dict):
             raise DataError(f"{path}, line {number}: each line must be one JSON object")
         records.append(record)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,8 @@ def _table(source: Any) -> Table:
     if isinstance(source, pd.DataFrame):
         # Positions, as two columns may have one name.
         names = [str(name) for name in source.columns]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise DataError(f"DataFrame: there are several columns {twice[0]!r}; rename or drop all but one")
         columns = {name: source.iloc[:, place].tolist() for place, name in enumerate(names)}
         return Table(path, columns, len(source), folder=folder)
     if all(Path(key).suffix.lower() in IMAGE_SUFFIXES for key in source):
@@ -81,7 +83,7 @@ def _table(source: Any) -> Table:
         return Table(path, columns, len(source), folder=folder)
     columns = {}
     for name, values in source.items():
-        if isinstance(values, str | bytes) or not hasattr(values, "__len__"):
+        if isinstance(values, str | bytes | Mapping | Set) or not hasattr(values, "__len__"):
             raise DataError(
                 f"dictionary: {str(name)!r} is a {type(values).__name__}, not a column; give lists or "
                 'arrays, e.g. {"file_name": [...], "label": [...]}'

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from torch import Tensor
 
-from labelmend.data.arrays import class_indices, list_arrays
+from labelmend.data.arrays import label_values, list_arrays
 from labelmend.data.listing import Listing
 from labelmend.data.manifest import list_tables
 from labelmend.data.readers.base import Reader, Request
@@ -36,7 +35,7 @@ class PairReader(Reader):
             raise DataError(f"a tuple of {len(source)} values is no source; give the pair (images, labels)")
         images, labels = source
         if _are_paths(images):
-            columns = {"file_name": list(images), "label": _column(labels)}
+            columns = {"file_name": list(images), "label": label_values(labels, "paths")}
             if len(columns["file_name"]) != len(columns["label"]):
                 raise DataError(f"{len(columns['file_name'])} paths, but {len(columns['label'])} labels")
             table = Table(Path("paths"), columns, len(columns["label"]), folder=Path())
@@ -48,7 +47,3 @@ def _are_paths(images: Any) -> bool:
     """Whether images are given as their files."""
     is_list = isinstance(images, list | tuple | pd.Series | pd.Index | np.ndarray) and len(images) > 0
     return is_list and all(isinstance(image, str | Path) for image in images)
-
-
-def _column(labels: Any) -> list[Any]:
-    return list(class_indices(labels, "paths") if isinstance(labels, np.ndarray | Tensor) else labels)

@@ -76,6 +76,18 @@ def _pair(dataset: Any, row: int) -> tuple[Any, Any]:
     return item[0], item[1]
 
 
+def _label(dataset: Any, row: int) -> Any:
+    try:
+        return _pair(dataset, row)[1]
+    except DataError:
+        raise
+    except Exception as error:  # data sets raise whatever they like
+        raise DataError(
+            f"item {row} of the data set cannot be read ({type(error).__name__}: {error}); leave it out, "
+            "e.g. with torch.utils.data.Subset, or give the data set a list 'targets'"
+        ) from error
+
+
 @dataclass(frozen=True)
 class _Origin:
     """The data set that subsets are taken from, and which of its items an item is."""
@@ -115,7 +127,7 @@ def _list_dataset(dataset: Any) -> Listing:
     raw = _targets(origin)
     transform = getattr(origin.dataset, "target_transform", None)
     if raw is None:
-        given = [_pair(dataset, row)[1] for row in range(count)]
+        given = [_label(dataset, row) for row in range(count)]
     else:
         given = raw if transform is None else [transform(target) for target in raw]
     labels = [read_label(value, f"{name}, item {row}") for row, value in enumerate(given)]
