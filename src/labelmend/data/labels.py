@@ -167,8 +167,8 @@ def warn_of_no_names(class_names: Sequence[str], where: str) -> None:
     if several:
         warnings.warn(
             f"{where}: {list_classes([repr(name) for name in several])} may be several labels in one, as "
-            "each part is a class too; they are taken for classes of their own, and labelmend needs one label "
-            "for each image",
+            "each part is a class too; they are taken for classes of their own, and labelmend needs one "
+            "label for each image",
             LabelmendWarning,
             stacklevel=3,
         )
