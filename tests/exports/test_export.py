@@ -12,7 +12,7 @@ from PIL import Image
 import labelmend
 from corrections.sets import FAST, LABELS, NAMES, suggest, write_folders
 from labelmend.cli.main import main
-from labelmend.errors import DataError, RunError, SettingsError
+from labelmend.errors import DataError, LabelmendWarning, RunError, SettingsError
 from labelmend.exports.export import FORMATS, export
 from labelmend.exports.label_studio import import_annotations
 from labelmend.runs.run import load_run
@@ -87,6 +87,47 @@ def test_the_real_datasets_reads_what_is_written_for_it(run, original, tmp_path,
     assert dict(zip(found["id"], found["label"], strict=True)) == MENDED
 
 
+@pytest.mark.parametrize(
+    ("labels", "names", "kind"),
+    [
+        (
+            ["=cmd()", "-x"],
+            ["=x.png", "+y.png", "@z.png", "'=q.png", 'a,"b.png', " s.png", "é\n.png", "1"],
+            "csv",
+        ),
+        (["007", "7"], [f"{i}.png" for i in range(8)], "jsonl"),
+        (["NA", "dog"], [f"{i}.png" for i in range(8)], "jsonl"),
+        (["1.50", "<img src=x>"], [f"{i}.png" for i in range(8)], "csv"),
+    ],
+)
+def test_names_and_classes_come_back_from_datasets_as_they_were(
+    tmp_path, judge, monkeypatch, labels, names, kind
+):
+    datasets = pytest.importorskip("datasets", reason="pip install datasets")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    names = [name if "." in name else f"{name}.png" for name in names]
+    photos = write_folders(tmp_path / "photos", labels * 4, names)
+    first = f"{labels[0]}/{names[0]}"
+    _, metadata = export(judge(photos, {first: (labels[1], 1.0)}), "huggingface")
+    assert metadata.name == f"metadata.{kind}"
+    shutil.copy(metadata, photos)
+    cache = str(tmp_path / "cache")
+    found = datasets.load_dataset("imagefolder", data_dir=str(photos), split="train", cache_dir=cache)
+    read = dict(zip(found["id"], found["label"], strict=True))
+    given = {f"{label}/{name}": label for name, label in zip(names, labels * 4, strict=True)}
+    assert read == given | {first: labels[1]}
+    for row in found:
+        with Image.open(photos / row["id"]) as picture:
+            assert np.array_equal(np.asarray(row["image"]), np.asarray(picture))
+
+
+def test_names_that_no_imagefolder_finds_are_said(tmp_path, judge):
+    photos = write_folders(tmp_path / "photos", LABELS, ["a\\b.png", "caf\udce9.png", *NAMES[2:]])
+    run = judge(photos, {})
+    with pytest.warns(LabelmendWarning, match=r"no metadata\.csv is written: cat/a.* and 1 other names"):
+        assert [path.name for path in export(run, "huggingface")] == ["data.parquet"]
+
+
 def test_arrays_go_to_hugging_face_with_their_pixels(tmp_path, judge):
     from labelmend.data import load
 
@@ -155,19 +196,28 @@ def test_annotations_that_say_nothing_clear(run):
 def test_fiftyone_has_a_label_and_a_file_for_each_image(run, original):
     labels, data = (json.loads(path.read_text()) for path in export(run, "fiftyone"))
     assert labels["classes"] == ["cat", "dog"]
-    assert {entry["attributes"]["id"]: entry["label"] for entry in labels["labels"].values()} == MENDED
+    assert {entry["attributes"]["image_id"]: entry["label"] for entry in labels["labels"].values()} == MENDED
     assert data["0"] == str(original[0] / "cat" / "0.png")
     assert labels["labels"].keys() == data.keys()
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(find_spec("fiftyone") is None, reason="pip install fiftyone")
-def test_the_real_fiftyone_reads_what_is_written_for_it(run):
+def test_the_real_fiftyone_reads_what_is_written_for_it(run, original, monkeypatch):
+    # Its importers work without its database, which is no Python package.
+    monkeypatch.setenv("FIFTYONE_DISABLE_SERVICES", "1")
+    monkeypatch.setenv("FIFTYONE_DO_NOT_TRACK", "1")
     import fiftyone
 
-    kind = fiftyone.types.FiftyOneImageClassificationDataset
-    found = fiftyone.Dataset.from_dir(dataset_dir=str(export(run, "fiftyone")[0].parent), dataset_type=kind)
-    assert {s.ground_truth["id"]: s.ground_truth.label for s in found} == MENDED
+    folder = str(export(run, "fiftyone")[0].parent)
+    importer = fiftyone.types.FiftyOneImageClassificationDataset().get_dataset_importer_cls()
+    with importer(dataset_dir=folder, data_path="data.json") as found:
+        assert found.get_dataset_info()["classes"] == ["cat", "dog"]
+        read = {label["image_id"]: (path, label) for path, _, label in found}
+    assert {image: label.label for image, (_, label) in read.items()} == MENDED
+    path, label = read["cat/0.png"]
+    assert path == str(original[0] / "cat" / "0.png")
+    assert (label.confidence, label["given_label"], label["suggested_label"]) == (0.95, "cat", "dog")
 
 
 def onnx_probabilities(run, pixels):

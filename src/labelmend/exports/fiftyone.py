@@ -7,7 +7,10 @@ from pathlib import Path
 from labelmend.exports.labelled import LabelledRun
 from labelmend.files import write_json
 
-_ATTRIBUTES = ("id", "given_label", "suggested_label", "verdict", "label_quality", "is_label_issue")
+# Each label of FiftyOne has an ``id`` of its own, which takes no other value.
+_ATTRIBUTES = {"id": "image_id"} | {
+    name: name for name in ("given_label", "suggested_label", "verdict", "label_quality", "is_label_issue")
+}
 
 
 def export_fiftyone(run: LabelledRun, out: Path) -> list[Path]:
@@ -19,7 +22,7 @@ def export_fiftyone(run: LabelledRun, out: Path) -> list[Path]:
         name: {
             "label": row["label"],
             "confidence": row["suggestion_confidence"],
-            "attributes": {key: row[key] for key in _ATTRIBUTES},
+            "attributes": {theirs: row[ours] for ours, theirs in _ATTRIBUTES.items()},
         }
         for name, row in zip(names, run.table.to_dict("records"), strict=True)
     }

@@ -1,46 +1,90 @@
-"""Hugging Face: a ``metadata.csv`` to lie beside the images, and a Parquet file that holds them."""
+"""Hugging Face: a table to lie beside the images, and a Parquet file that holds them."""
 
 from __future__ import annotations
 
 import io
 import json
+import warnings
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
 from PIL import Image
 
 from labelmend.data.image_file import Encoded, image_bytes
+from labelmend.errors import LabelmendWarning
 from labelmend.exports.labelled import LabelledRun
-from labelmend.files import replacing
+from labelmend.files import replacing, write_text
 from labelmend.runs.pictures import RunPictures
-from labelmend.verdicts.frame import write_csv
+from labelmend.text import as_name, printable
+from labelmend.verdicts.frame import DECIMALS
 
 GROUP = 256
 """Images in a row group, and in memory at a time."""
+CHUNK = 10_000
+"""Rows that datasets reads of a CSV file at once, guessing the types of each part anew."""
 
 _KEPT = ("id", "given_label", "suggested_label", "verdict", "label_quality", "suggestion_confidence")
 
 
 def export_huggingface(run: LabelledRun, out: Path) -> list[Path]:
-    """``data.parquet`` (``load_dataset("parquet", data_files=...)``); of files also ``metadata.csv``.
+    """``data.parquet`` (``load_dataset("parquet", data_files=...)``); of files also a table beside them.
 
-    The latter goes into the folder that its ``file_name`` is relative to: ``load_dataset("imagefolder")``.
+    The latter goes into the folder that its ``file_name`` is relative to: ``load_dataset("imagefolder")``. It
+    is ``metadata.csv``, or ``metadata.jsonl`` where CSV would be read as other values.
     """
     written = [out / "data.parquet"]
     pictures = run.pictures()
     _write_parquet(run, pictures, written[0])
     items = pictures.listing.items
     if items and all(isinstance(item, Path) for item in items):
-        columns = ["file_name", "label", *_KEPT, "nearest_easy_ids"]
-        table = run.table.assign(
-            file_name=[pictures.listing.paths[pictures.rows[i]] for i in run.table["id"]]
-        )
-        written.append(out / "metadata.csv")
-        write_csv(table[columns], written[1])
+        names = [pictures.listing.paths[pictures.rows[i]] for i in run.table["id"]]
+        foreign = [name for name in names if not _is_found(name)]
+        if foreign:
+            warnings.warn(
+                f"no metadata.csv is written: {printable(foreign[0])} and {len(foreign) - 1:,} other names "
+                "of files are not ones that imagefolder finds below a folder; data.parquet has all images",
+                LabelmendWarning,
+                stacklevel=2,
+            )
+        else:
+            written.append(_write_metadata(run.table, names, out))
     return written
+
+
+def _is_found(name: str) -> bool:
+    """Whether ``datasets`` finds a file by this name: a plain relative path."""
+    path = PurePosixPath(name)
+    plain = "\\" not in name and "://" not in name and as_name(name) == name
+    return plain and not path.is_absolute() and ".." not in path.parts
+
+
+def _write_metadata(table: pd.DataFrame, names: list[str], out: Path) -> Path:
+    """Write the table for ``imagefolder``; no text of it is made safe for spreadsheets, none is another."""
+    near = [json.dumps(list(row), ensure_ascii=False) for row in table["nearest_easy_ids"]]
+    found = table[["label", *_KEPT]].assign(nearest_easy_ids=near)
+    found.insert(0, "file_name", names)
+    text = found.to_csv(index=False, float_format=f"%.{DECIMALS}f", lineterminator="\n")
+    path, other = out / "metadata.csv", out / "metadata.jsonl"
+    if not _reads_alike(found, text):
+        path, other = other, path
+        text = found.to_json(orient="records", lines=True, force_ascii=False, double_precision=DECIMALS)
+    write_text(path, text)
+    # Two of them would be refused by datasets.
+    other.unlink(missing_ok=True)
+    return path
+
+
+def _reads_alike(table: pd.DataFrame, text: str) -> bool:
+    """Whether the texts of a table are the same to a reader that guesses types, as datasets does."""
+    names = [name for name in table.columns if _dtype(name) == "string"]
+    parts = pd.read_csv(io.StringIO(text, newline=""), chunksize=CHUNK)
+    return all(
+        part[name].tolist() == table[name].loc[part.index].tolist() for part in parts for name in names
+    )
 
 
 def _write_parquet(run: LabelledRun, pictures: RunPictures, path: Path) -> None:
