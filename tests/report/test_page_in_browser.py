@@ -95,6 +95,22 @@ def test_a_card_opens_by_key_and_closes_by_key(opened):
     assert tab.evaluate("DATA.rows.id[document.activeElement.dataset.row]") == first
 
 
+def test_cards_say_what_is_predicted_and_what_their_evidence_is(opened):
+    tab = opened()
+    assert "Easy images behind the nearest anchors" in tab.locator(".card").first.inner_text()
+    tab.get_by_role("tab", name="Uncertain").click()
+    cards = tab.locator(".card")
+    predicts = cards.evaluate_all(
+        """(cards) => cards.map((card) => card.dataset.row).map((row) =>
+          DATA.rows.predicted[row] === DATA.rows.given[row] ? "" : className(DATA.rows.predicted[row]))"""
+    )
+    texts = cards.all_inner_texts()
+    assert any(predicts)
+    for text, name in zip(texts, predicts, strict=True):
+        assert (f"predicted {name}" in text) if name else ("predicted" not in text)
+    assert "Nearest easy images" in texts[0]
+
+
 def test_keys_reach_search_and_tabs(opened):
     tab = opened()
     tab.keyboard.press("/")

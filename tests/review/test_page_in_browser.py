@@ -94,6 +94,7 @@ def test_a_person_decides_by_keyboard_and_finds_it_again(chromium, served, run):
         assert tab.locator("#label-suggested").inner_text() == HOSTILE[1]
         assert tab.locator("#confidence-text").inner_text() == "99 % sure, 100 % of 9 votes"
         assert tab.locator("#evidence figure").count() == 3
+        assert tab.locator("#evidence-text").inner_text().startswith("Easy images behind the nearest anchors")
         assert (
             tab.locator("#picture").evaluate("(image) => image.decode().then(() => image.naturalWidth)") == 12
         )
@@ -225,6 +226,9 @@ def test_where_nothing_is_suggested_one_key_takes_what_is_predicted(chromium, se
         tab.locator("[data-view=uncertain]").click()
         tab.wait_for_function("() => document.body.dataset.row === '20'")
         assert tab.locator("#confidence-text").inner_text() == "nothing is suggested"
+        tab.wait_for_selector("#evidence figure")
+        said = tab.locator("#evidence-text").inner_text()
+        assert said == "No anchor was near enough to vote. The nearest easy images:"
         assert below_labels(tab, "#accept") == gap
         tab.keyboard.press("a")
         for _ in range(9):

@@ -40,6 +40,19 @@ def test_an_item_says_what_a_person_needs(session):
     assert item["decision"] is None
 
 
+def test_where_no_anchor_voted_the_nearest_easy_images_are_asked_for(session, monkeypatch):
+    assert session.item("uncertain", None, 20, 0)["evidence"] == []
+    monkeypatch.setattr("labelmend.review.session.PATIENCE", 60)
+    found = session.nearest(20)
+    assert found["ready"]
+    assert len(found["evidence"]) == 3
+    assert all(
+        near["row"] in range(30, 48) and near["given"] == near["row"] % 3 for near in found["evidence"]
+    )
+    with pytest.raises(DataError):
+        session.nearest(48)
+
+
 def test_next_is_the_next_that_nothing_is_decided_about(session):
     session.decide(0, "accept", None, None, ONE)
     session.decide(2, "skip", None, None, ONE)

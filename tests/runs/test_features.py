@@ -2,7 +2,7 @@ import numpy as np
 import torch
 
 import labelmend
-from labelmend.runs.features import features_of
+from labelmend.runs.features import features_of, nearest
 from labelmend.runs.pictures import open_pictures
 
 
@@ -29,3 +29,9 @@ def test_ids_without_a_picture_are_left_out(whole):
     assert (ids, features.shape) == (["7"], (1, run.network.feature_dim))
     ids, features = features_of(run, pictures, ["none"])
     assert (ids, features.shape) == ([], (0, run.network.feature_dim))
+
+
+def test_the_nearest_are_those_in_the_same_direction_from_the_mean():
+    among = np.array([[10, 11], [10, 9], [12, 10], [8, 10]], np.float32)
+    assert nearest(np.array([[10, 30], [9, 10.5]], np.float32), among, 2).tolist() == [[0, 2], [3, 0]]
+    assert nearest(among[:1], among[:1], 3).tolist() == [[0]]

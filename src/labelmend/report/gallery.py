@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from labelmend.report.findings import Findings
+from labelmend.runs.features import nearest
 from labelmend.verdicts.judge import EASY, HARD_CLEAN, HARD_CORRECTED, UNCERTAIN, VERDICTS
 
 PICTURED = {HARD_CORRECTED: 240, HARD_CLEAN: 120, UNCERTAIN: 160, EASY: 40}
@@ -86,20 +87,14 @@ def evidence(findings: Findings, rows: list[int], known: Known | None) -> dict[i
 
 
 def _neighbours(findings: Findings, rows: list[int], known: Known) -> dict[int, list[int]]:
-    """The nearest easy images of each, by cosine from the mean of the features."""
+    """The nearest easy images of each that is known, itself excepted."""
     place = {row: at for at, row in enumerate(known.rows.tolist())}
     asked = [row for row in rows if row in place]
     easy = known.rows[findings.verdict[known.rows] == VERDICTS.index(EASY)]
     if not asked or not len(easy):
         return {}
-    centred = known.features - known.features.mean(0)
-    unit = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12)
-    reference = unit[[place[row] for row in easy.tolist()]]
-    similarity = unit[[place[row] for row in asked]] @ reference.T
-    # No image is its own evidence.
-    similarity[np.asarray(asked)[:, None] == easy[None]] = -np.inf
-    nearest = np.argsort(-similarity, axis=1, kind="stable")[:, :EVIDENCE]
+    features, among = (known.features[[place[row] for row in those]] for those in (asked, easy.tolist()))
+    found = easy[nearest(features, among, EVIDENCE + 1)].tolist()
     return {
-        row: [int(easy[at]) for at in near if similarity[number, at] > -np.inf]
-        for number, (row, near) in enumerate(zip(asked, nearest, strict=True))
+        row: [near for near in line if near != row][:EVIDENCE] for row, line in zip(asked, found, strict=True)
     }

@@ -10,7 +10,7 @@ from labelmend.data.decode import num_threads
 from labelmend.errors import DataError
 from labelmend.runs.pictures import RunPictures
 
-SIDES = (128, 112, 96, 80, 64, 48, 32)
+SIDES = (256, 192, 160, 128, 112, 96, 80, 64, 48, 32)
 PROBED = 24
 """Pictures whose sizes say how large all will be."""
 

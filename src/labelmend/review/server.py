@@ -65,6 +65,12 @@ class Status(_Question):
     row: Row | None = None
 
 
+class Nearest(_Question):
+    """Which image to find the nearest easy ones of."""
+
+    row: Row
+
+
 class Preview(_Question):
     """Which suggestions to accept at once."""
 
@@ -122,6 +128,7 @@ def make_app(session: Session, token: str, port: int) -> ASGIApp:
                 Route("/api/overview", lambda _: JSONResponse(session.overview())),
                 _get("item", Item, lambda a: session.item(a.view, a.given, a.row, a.step)),
                 _get("status", Status, lambda a: session.status(a.given, a.row)),
+                _get("nearest", Nearest, lambda a: session.nearest(a.row)),
                 _get("preview", Preview, lambda a: session.preview(a.confidence, a.given)),
                 _post("decide", Decide, decide),
                 _post("undo", Undo, lambda a: {"row": session.undo(a.tab)}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from labelmend.errors import DataError, LabelmendError
 from labelmend.review.audit import Stratum, draw_sample, estimate
+from labelmend.review.neighbours import Neighbours
 from labelmend.review.queue import review_order
 from labelmend.runs import folder as run_folder
 from labelmend.runs.checksums import check_unchanged
@@ -18,10 +20,12 @@ from labelmend.runs.records import read_model
 from labelmend.text import count, printable
 from labelmend.verdicts.decisions import ACCEPT, CHOOSE, SKIP, Decision, Decisions, verdicts_hash
 from labelmend.verdicts.frame import read_parquet
-from labelmend.verdicts.judge import UNCERTAIN, VERDICTS
+from labelmend.verdicts.judge import EASY, UNCERTAIN, VERDICTS
 
 SUGGESTIONS, UNSURE, AUDIT, SKIPPED, ALL = VIEWS = ("suggestions", "uncertain", "audit", "skipped", "all")
 SHOWN_IN_PREVIEW = 60
+PATIENCE = 0.5
+"""Seconds that a question for the nearest images waits for their features."""
 
 
 class Conflict(LabelmendError):
@@ -59,6 +63,9 @@ class Session:
         self._row = {identifier: row for row, identifier in enumerate(self._ids)}
         self._table = table
         self.hash = verdicts_hash(table)
+        self._neighbours = Neighbours(
+            self.folder, self.pictures, table["id"][table["verdict"] == EASY].tolist()
+        )
         self._set_up_views(audit)
         # What stands for each row: 0 nothing, 1 skipped, 2 decided.
         self._state = np.zeros(len(table), dtype=np.int8)
@@ -93,6 +100,7 @@ class Session:
             "classes": [printable(name) for name in self.classes],
             "hash": self.hash[:12],
             "notice": printable(self.pictures.notice),
+            "votes": bool(self._table["votes"].any()),
         }
 
     def item(self, view: str, given: int | None, row: int | None, step: int) -> dict[str, Any] | None:
@@ -162,13 +170,19 @@ class Session:
             "confidence": float(cells["suggestion_confidence"]),
             "votes": int(cells["votes"]),
             "vote_share": float(cells["vote_share"]),
-            "evidence": [
-                {"row": self._row[identifier], "given": int(self._given[self._row[identifier]])}
-                for identifier in dict.fromkeys(cells["nearest_easy_ids"])
-                if identifier in self._row
-            ],
+            "evidence": self._named(dict.fromkeys(cells["nearest_easy_ids"])),
             "decision": self._of(row),
         }
+
+    def nearest(self, row: int) -> dict[str, Any]:
+        """The easy images nearest to one on which no anchor voted; not ready while features are computed."""
+        found = self._neighbours.of(self.picture_id(row), wait=PATIENCE)
+        return {"ready": found is not None, "evidence": self._named(found or [])}
+
+    def _named(self, identifiers: Iterable[str]) -> list[dict[str, int]]:
+        """Rows and given labels of images, as far as the run has them."""
+        rows = [self._row[identifier] for identifier in identifiers if identifier in self._row]
+        return [{"row": row, "given": int(self._given[row])} for row in rows]
 
     def _of(self, row: int) -> dict[str, Any] | None:
         decision = self._standing.get(row)

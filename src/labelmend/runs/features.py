@@ -39,3 +39,24 @@ def features_of(run: Run, pictures: RunPictures, ids: Sequence[str]) -> tuple[li
     decoded = decode_listing(listing, form)
     found = network_features(run.network, run.description, decoded.images, run.device)
     return [there[row] for row in decoded.rows], found
+
+
+def nearest(asked: np.ndarray, among: np.ndarray, most: int) -> np.ndarray:
+    """The nearest of some features to others, by cosine about the mean of those that are chosen from.
+
+    Args:
+        asked: float32 (M, d).
+        among: float32 (N, d).
+        most: how many of them for each.
+
+    Returns:
+        int64 (M, min(most, N)), rows of ``among``, the nearest first.
+    """
+    centre = among.mean(0)
+
+    def unit(features: np.ndarray) -> np.ndarray:
+        centred = features - centre
+        return np.asarray(centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12))
+
+    similarity = unit(asked) @ unit(among).T
+    return np.argsort(-similarity, axis=1, kind="stable")[:, :most]

@@ -34,6 +34,8 @@ function picture(row, alt) {
   return image;
 }
 
+const evidenceName = (row) => (ROWS.votes[row] ? "Easy images behind the nearest anchors" : "Nearest easy images");
+
 function describe(row) {
   const given = className(ROWS.given[row]);
   return isMoved(row) ? `given ${given}, suggested ${className(ROWS.suggested[row])}` : `given ${given}`;

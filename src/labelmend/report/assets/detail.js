@@ -23,8 +23,7 @@ function openDetail(row) {
   $("detail-facts").replaceChildren(...facts.filter((entry) => entry));
   const near = DATA.evidence[row] ?? [];
   $("detail-evidence-title").hidden = near.length === 0;
-  $("detail-evidence-title").textContent = ROWS.votes[row]
-    ? "Easy images behind the nearest anchors" : "Nearest easy images";
+  $("detail-evidence-title").textContent = evidenceName(row);
   $("detail-evidence").replaceChildren(...near.map((other) => make(
     "li", {}, picture(other, ""), make("span", { text: `${className(ROWS.given[other])} · ${ROWS.id[other]}` }))));
   const at = state.found.indexOf(row);

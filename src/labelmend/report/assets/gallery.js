@@ -64,7 +64,9 @@ function meter(row) {
 
 function wordsOf(row) {
   const first = isMoved(row) ? `${percent(ROWS.confidence[row])} sure` : `label quality ${percent(ROWS.quality[row])}`;
-  return ROWS.votes[row] ? `${first}, ${plural(ROWS.votes[row], "vote")}` : first;
+  const votes = ROWS.votes[row] ? `, ${plural(ROWS.votes[row], "vote")}` : "";
+  const predicts = !isMoved(row) && ROWS.predicted[row] !== ROWS.given[row];
+  return `${first}${votes}${predicts ? `, predicted ${className(ROWS.predicted[row])}` : ""}`;
 }
 
 function card(row) {
@@ -75,7 +77,7 @@ function card(row) {
   text.append(make("span", { class: "meta", text: ROWS.id[row] }));
   const near = (DATA.evidence[row] ?? []).filter((other) => DATA.pictures[other]);
   if (near.length) {
-    text.append(make("span", { class: "beside" }, make("span", { text: "as in" }), ...near.map((other) => picture(other, className(ROWS.given[other])))));
+    text.append(make("span", { class: "beside" }, make("span", { text: evidenceName(row) }), ...near.map((other) => picture(other, className(ROWS.given[other])))));
   }
   const button = make("button", { type: "button", class: "card", "data-row": row, "aria-label": `${ROWS.id[row]}, ${describe(row)}` });
   const image = picture(row, "");

@@ -114,7 +114,7 @@ function drawMap() {
     });
   }
   const axis = { showgrid: false, zeroline: false, showticklabels: false, showline: false };
-  const most = innerWidth < 600 ? 4 : MOST_IN_LEGEND;
+  const most = innerWidth < 600 ? 8 : MOST_IN_LEGEND;
   Plotly.react("map-plot", traces, layout({
     showlegend: present.length <= most, hovermode: "closest", dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom", xaxis: axis, yaxis: { ...axis, scaleanchor: "x" }, margin: { l: 12, r: 12, t: 20, b: 12 },
   }), CONFIG);

@@ -14,7 +14,7 @@ const MEANINGS = {
   easy: "easy: the label is believed",
   hard_clean: "hard, but confirmed",
   hard_corrected: "hard: another label is suggested",
-  uncertain: "uncertain: nothing near enough to tell",
+  uncertain: "uncertain: too little is near enough to tell",
 };
 const POLL_EVERY = 1500;
 
@@ -52,14 +52,37 @@ function showLabels() {
   byId("accept").disabled = offered() === item.given;
 }
 
-function showEvidence() {
-  const near = item.evidence.length > 0;
-  byId("evidence-text").textContent = near
-    ? "Images with easy labels that are nearest to it:"
-    : "No easy image is near enough to be shown; the network goes by the picture alone.";
+function showNear(entries) {
   byId("evidence").replaceChildren(
-    ...item.evidence.map((entry) => thumbnail(run, entry.row, "similar image", isolated(nameOf(entry.given)))),
+    ...entries.map((entry) => thumbnail(run, entry.row, "similar image", isolated(nameOf(entry.given)))),
   );
+}
+
+// Where no anchor voted, the nearest easy images stand instead, as soon as they are found.
+async function findNear() {
+  const { row } = item;
+  const silent = run.votes && item.verdict !== "easy" ? "No anchor was near enough to vote. " : "";
+  const say = (text) => (byId("evidence-text").textContent = silent + text);
+  say("Looking for the nearest easy images\u2026");
+  for (;;) {
+    const answer = await ask("nearest", { row }).catch(() => ({ ready: true, evidence: [] }));
+    if (item?.row !== row) return;
+    if (answer.ready) {
+      say(answer.evidence.length ? "The nearest easy images:" : "Nearest easy images cannot be shown.");
+      return showNear(answer.evidence);
+    }
+    await new Promise((done) => setTimeout(done, POLL_EVERY));
+    if (item?.row !== row) return;
+  }
+}
+
+function showEvidence() {
+  showNear(item.evidence);
+  if (item.evidence.length) byId("evidence-text").textContent = "Easy images behind the nearest anchors, which voted:";
+  else findNear();
+}
+
+function showDetails() {
   const facts = [
     ["image", item.id],
     ["verdict", MEANINGS[item.verdict]],
@@ -97,6 +120,7 @@ function show() {
   showPicture();
   showLabels();
   showEvidence();
+  showDetails();
   showDecision();
   byId("place").textContent = `${item.position + 1} of ${item.total}`;
 }
