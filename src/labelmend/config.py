@@ -176,8 +176,11 @@ class NetworkSettings(Checked):
     then the best network whose weights can be had."""
     weights: str | None = None
     """A file of weights to start from instead: safetensors, or a state dictionary as ``.pt`` or ``.pth``."""
+    finetune: float = 0.0
+    """Epochs in which a frozen network is trained too, after the run on its features, on the labels that this
+    run believes; 0 for none, 3 where no number is given."""
 
-    RANGES: ClassVar[Mapping[str, Range]] = {"depth": Range(1, 8, whole=True)}
+    RANGES: ClassVar[Mapping[str, Range]] = {"depth": Range(1, 8, whole=True), "finetune": NOT_NEGATIVE}
 
     def __post_init__(self) -> None:
         """Validate the values."""

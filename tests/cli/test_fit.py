@@ -36,6 +36,20 @@ def test_lists_of_numbers(argv):
     assert parse_fit(["photos", *argv]).overrides == {"lr_milestones": [0.3, 0.6]}
 
 
+@pytest.mark.parametrize(
+    ("argv", "epochs"),
+    [
+        (["--finetune"], 3),
+        (["--finetune", "--seed", "1"], 3),
+        (["--network.finetune"], 3),
+        (["--finetune", "0.5"], 0.5),
+        (["--finetune=2"], 2),
+    ],
+)
+def test_finetune_alone_stands_for_a_number_of_epochs(argv, epochs):
+    assert parse_fit(["photos", *argv]).overrides["finetune"] == epochs
+
+
 def test_the_method_decides_which_flags_there_are():
     assert parse_fit(["photos", "--method", "mixup", "--alpha", "0.5"]).overrides == {"alpha": 0.5}
     with pytest.raises(SettingsError, match="--alpha"):
@@ -55,6 +69,7 @@ def test_the_recipe_names_the_method(tmp_path):
         (["photos", "--epochs", "ten"], "--epochs is 'ten', but must be a number"),
         (["photos", "--epoch", "3"], r"--epoch is not a flag.*did you mean --epochs"),
         (["photos", "--epochs"], "--epochs needs a value"),
+        (["--finetune", "photos"], "--finetune is 'photos', but must be a number"),
         (["photos", "--method", "mixpu"], "did you mean 'mixup'"),
         (["photos", "--method"], "--method needs a value"),
         (

@@ -48,6 +48,22 @@ def test_the_first_lines_say_what_was_decided_on_mirroring(capsys, tmp_path):
     assert lines[2] == "training takes about 3 minutes on this machine"
 
 
+def test_a_second_part_begins_anew(capsys, tmp_path):
+    info = {"network": "fastnet", "parameters": 7, "image_size": 8, "precision": "float32", "device": "cpu"}
+    info |= {"mirroring": "mirroring is off", "estimated_seconds": 2.0}
+    with ProgressView(tmp_path) as view:
+        view.on_start(info)
+        view.on_step(1.0)
+        view.on_epoch(FULL)
+        view.on_start(info | {"network": "resnet18"})
+        assert view.progress.tasks[0].completed == 0
+        view.on_epoch({"epoch": 1, "loss": 2.0})
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-7].startswith("resnet18 with 7 parameters")
+    assert lines[-2].split() == ["epoch", "loss"]
+    assert lines[-1].split() == ["1", "2.000"]
+
+
 def test_the_first_line_says_what_the_network_sees():
     assert seen({"network": "fastnet", "image_size": 32}) == "images of 32 px"
     assert seen({"network": "features", "image_size": 1280}) == "1,280 features an image"

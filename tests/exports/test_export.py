@@ -261,6 +261,20 @@ def test_onnx_of_heads_on_a_frozen_backbone(tmp_path, original):
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
+def test_onnx_of_a_backbone_that_was_trained_too(tmp_path, original):
+    pytest.importorskip("onnx", reason="pip install 'labelmend[exports]'")
+    pytest.importorskip("timm")
+    settings = {"recipe": "photos", "network": "timm:test_resnet", "pretrained": False, "finetune": 1}
+    run = labelmend.fit(original[0], out=tmp_path / "run", precision="float32", epochs=2, **settings)
+    size = run.backbone.size
+    pixels = np.random.default_rng(0).integers(0, 255, (2, size, size, 3), dtype=np.uint8)
+    found, _ = onnx_probabilities(run.folder, pixels)
+    expected = run.network(run.backbone(torch.from_numpy(pixels))).softmax(1).detach().numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    frozen, _ = onnx_probabilities(run.folder / "frozen", pixels)
+    assert not np.allclose(np.log(found), np.log(frozen), atol=0.1)
+
+
 def test_a_missing_package_is_named(run, monkeypatch):
     monkeypatch.setattr("labelmend.exports.onnx.find_spec", lambda name: None)
     with pytest.raises(RunError, match=r"needs the package onnx: pip install 'labelmend\[exports\]'"):

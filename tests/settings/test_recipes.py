@@ -5,7 +5,7 @@ import pytest
 from labelmend.settings.loading import DEFAULT_METHOD, DEFAULT_RECIPE, read_recipe, recipe_names, resolve
 from labelmend.settings.saving import to_dict
 
-OF_LIBRARIES = {"pretrained": True, "frozen": False, "weights": None}
+OF_LIBRARIES = {"pretrained": True, "frozen": False, "weights": None, "finetune": 0.0}
 DATA = {
     "labels": None,
     "partial": False,

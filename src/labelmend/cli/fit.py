@@ -55,6 +55,10 @@ SECTION_TITLES = {
 }
 
 
+ALONE = {"finetune": "3"}
+"""What a flag without a value stands for."""
+
+
 @dataclass(frozen=True)
 class FitArguments:
     """A parsed command line; ``overrides`` are the settings it gives, by flat name."""
@@ -69,7 +73,7 @@ class FitArguments:
 
 
 def _flat_flags(argv: Sequence[str], method: str) -> list[str]:
-    """Dotted names of flags as flat ones, and ``64,128`` as a list where a list is wanted."""
+    """Dotted names of flags as flat ones, ``64,128`` as a list where one is wanted, ``--finetune`` alone."""
     tokens = hyphenate(argv)
     known = leaves(method)
     flat: list[str] = []
@@ -86,7 +90,12 @@ def _flat_flags(argv: Sequence[str], method: str) -> list[str]:
     for i, token in enumerate(flat):
         name, equals, value = token[2:].partition("=") if token.startswith("--") else ("", "", "")
         leaf = known.get(name.replace("-", "_"))
-        if leaf is None or not takes_list(leaf):
+        if leaf is None:
+            continue
+        alone = not equals and (i + 1 == len(flat) or flat[i + 1].startswith("--"))
+        if alone and leaf.name in ALONE:
+            flat[i] = f"{leaf.flag}={ALONE[leaf.name]}"
+        if not takes_list(leaf):
             continue
         if equals:
             flat[i] = f"{leaf.flag}=[{value.strip('[]')}]"

@@ -155,7 +155,7 @@ class ProgressView:
                 self.console.print(plain(f"stopped; go on with:  labelmend resume {self.folder}"))
 
     def on_start(self, info: dict[str, Any]) -> None:
-        """Print what is trained on what, and start the bar."""
+        """Print what is trained on what, and start the bar; again where a run has a second part."""
         self.console.print(
             plain(
                 f"{info['network']} with {info['parameters']:,} parameters, "
@@ -166,8 +166,10 @@ class ProgressView:
         self.console.print(plain(time_line(info["estimated_seconds"])))
         self.console.print(plain(f"run folder: {self.folder}"))
         self.console.print()
+        self.keys.clear()
+        self.lines = PlainProgress("training")
         self.progress.start()
-        self.progress.start_task(self.task)
+        self.progress.reset(self.task)
 
     def on_step(self, share: float) -> None:
         """Move the bar, or now and then print a line."""

@@ -21,6 +21,8 @@ from labelmend.cli.messages import make_console
 from labelmend.cli.plain_progress import PlainProgress
 from labelmend.data.decode import ProgressCallback
 from labelmend.data.image_set import Skipped
+from labelmend.report.words import duration
+from labelmend.runs.finetuning import estimated_seconds
 from labelmend.runs.jobs import Job
 
 _REASONS = 4
@@ -74,7 +76,19 @@ def describe_job(job: Job) -> list[str]:
     lines += train_set.notes
     if train_set.skipped:
         lines.append(_describe_skipped(train_set.skipped))
+    if job.frozen is not None and job.photographs is not None:
+        seconds = estimated_seconds(job.settings, job.frozen, len(train_set))
+        lines.append(_describe_finetuning(job.settings.network.finetune, job.frozen.backbone.name, seconds))
     return lines
+
+
+def _describe_finetuning(epochs: float, network: str, seconds: float) -> str:
+    """What a run that trains its backbone too is about to do, how long it takes, and what is quicker."""
+    fewer = f"--finetune {epochs / 2:g} takes half of that, " if epochs > 1 else ""
+    return (
+        f"after heads on its features {network} itself is trained, {epochs:g} epochs: about "
+        f"{duration(seconds)} on this machine; {fewer}without --finetune it stays as it is"
+    )
 
 
 def _describe_skipped(skipped: Sequence[Skipped]) -> str:

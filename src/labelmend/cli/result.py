@@ -64,6 +64,9 @@ def _facts(run: Run) -> Iterable[str]:
             percent(summary[f"test_accuracy_{kind}"]) for kind in ("last", "mean_of_last_10", "best")
         )
         yield f"Test accuracy: last epoch {last}, mean of the last 10 {mean}, best {best}"
+        if "frozen" in summary:
+            before = percent(summary["frozen"]["test_accuracy_last"])
+            yield f"Test accuracy of the frozen network, before it was trained: {before}"
     yield f"{summary['epochs']:g} epochs, {summary['flops']:.2e} FLOPs, {summary['seconds']:.0f} seconds"
 
 

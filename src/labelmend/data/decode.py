@@ -153,20 +153,36 @@ def look_through(
 
 
 def decode_into_memory(
-    items: Sequence[Encoded], size: int, channels: int, progress: ProgressCallback | None = None
+    items: Sequence[Encoded],
+    size: int,
+    channels: int,
+    progress: ProgressCallback | None = None,
+    *,
+    interpolation: str = "bilinear",
+    keep_aspect: bool = True,
 ) -> tuple[Tensor, dict[int, str]]:
     """Decode all images.
+
+    Args:
+        items: N encoded images.
+        size: side in pixels.
+        channels: 1 (grey) or 3 (RGB).
+        progress: called with (images done, images in all).
+        interpolation: as for ``square_pixels``.
+        keep_aspect: as for ``square_pixels``.
 
     Returns:
         uint8 tensor (readable images, size, size, channels), and the rows of the unreadable ones with
         the reason.
     """
+
+    def decode(item: Encoded) -> np.ndarray:
+        return square_pixels(item, size, channels, interpolation=interpolation, keep_aspect=keep_aspect)
+
     pixels = np.empty((len(items), size, size, channels), dtype=np.uint8)
     unreadable: dict[int, str] = {}
     kept = 0
-    for row, outcome in enumerate(
-        in_threads(lambda item: square_pixels(item, size, channels), items, progress)
-    ):
+    for row, outcome in enumerate(in_threads(decode, items, progress)):
         if isinstance(outcome, str):
             unreadable[row] = outcome
         else:
@@ -185,11 +201,15 @@ class DecodedOnDemand:
         items: N encoded images.
         size: side in pixels.
         channels: 1 (grey) or 3 (RGB).
+        interpolation: as for ``square_pixels``.
+        keep_aspect: as for ``square_pixels``.
     """
 
     items: Sequence[Encoded]
     size: int
     channels: int
+    interpolation: str = "bilinear"
+    keep_aspect: bool = True
     in_memory: ClassVar[bool] = False
 
     @property
@@ -211,7 +231,13 @@ class DecodedOnDemand:
         def decode(row: int) -> np.ndarray:
             item = self.items[row]
             try:
-                return square_pixels(item, self.size, self.channels)
+                return square_pixels(
+                    item,
+                    self.size,
+                    self.channels,
+                    interpolation=self.interpolation,
+                    keep_aspect=self.keep_aspect,
+                )
             except Exception as error:
                 what = item if isinstance(item, os.PathLike) else f"image {row}"
                 raise DataError(

@@ -235,7 +235,7 @@ def _collect(folder: FeatureFolder, keys: Sequence[bytes], memory_limit: int) ->
     return CachedFeatures(held, rows)
 
 
-class _Arrays(Sequence[np.ndarray]):
+class Arrays(Sequence[np.ndarray]):
     """Images that are decoded already, one by one."""
 
     def __init__(self, images: Images) -> None:
@@ -265,7 +265,7 @@ def embed_listing(
     Raises:
         DataError: If none can be read.
     """
-    items = listing.items if listing.images is None else _Arrays(listing.images)
+    items = listing.items if listing.images is None else Arrays(listing.images)
     features, reasons = embed(
         items, embedder, cache, views=views, memory_limit=memory_limit, progress=progress
     )

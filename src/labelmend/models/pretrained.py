@@ -7,9 +7,11 @@ import json
 import warnings
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Self
 
 import torch
 from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from labelmend.errors import LabelmendWarning, SettingsError
 from labelmend.models.classifier import FeatureExtractor
@@ -51,6 +53,7 @@ class Backbone(FeatureExtractor):
         image_size: int | None = None,
     ) -> None:
         super().__init__()
+        self._keeps_statistics = False
         self._architecture = find_architecture(name)
         self._pretrained, self._weights = pretrained, weights
         self.name, self.preprocessing = self._architecture.name, self._architecture.preprocessing
@@ -78,6 +81,20 @@ class Backbone(FeatureExtractor):
         if not isinstance(features, Tensor) or features.ndim != 2:
             raise SettingsError(f"--network {self.name} gives no features (B, d); take another network")
         return features.shape[1]
+
+    def keep_statistics(self) -> None:
+        """Let batch norms go by the statistics that they have, in training too."""
+        self._keeps_statistics = True
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode, of batch norms only where they do not keep their statistics."""
+        super().train(mode)
+        if self._keeps_statistics:
+            for module in self.modules():
+                if isinstance(module, _BatchNorm):
+                    module.eval()
+        return self
 
     def draw(self, generator: torch.Generator) -> None:
         """First weights, in place: the published ones, those of the file, or random ones.

@@ -170,7 +170,8 @@ def missing_options(network: str) -> list[str]:
     if network == AUTO:
         return []
     options = find_network(network).options
-    return [f.name for f in fields(NetworkSettings) if f.name not in ("network", "frozen", *options)]
+    of_any = ("network", "frozen", "finetune")
+    return [f.name for f in fields(NetworkSettings) if f.name not in (*of_any, *options)]
 
 
 def describe_network(

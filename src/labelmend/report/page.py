@@ -141,6 +141,9 @@ def _facts(findings: Findings) -> list[tuple[str, str]]:
         kinds = (("last epoch", "last"), ("mean of last 10", "mean_of_last_10"), ("best", "best"))
         told = ", ".join(f"{name} {percent(summary[f'test_accuracy_{kind}'])}" for name, kind in kinds)
         facts.append(("test accuracy", told))
+        if "frozen" in summary:
+            before = percent(summary["frozen"]["test_accuracy_last"])
+            facts.append(("test accuracy of the frozen network, before it was trained", before))
     return facts
 
 

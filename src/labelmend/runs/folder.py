@@ -25,6 +25,8 @@ CONFLICTS = "duplicates.csv"
 SUMMARY, README, REPORT = "summary.json", "README.txt", "report.html"
 MODEL, MODEL_INFO, BACKBONE = "model.safetensors", "model.json", "backbone.safetensors"
 VERDICTS_PARQUET, VERDICTS_CSV = "verdicts.parquet", "verdicts.csv"
+FROZEN = "frozen"
+"""Folder of the run on frozen features that comes first where their network is trained too."""
 
 CONTENTS = {
     README: "says what each file of this folder is",
@@ -58,6 +60,7 @@ Verdicts
   hard_clean      hard to learn, but the images around it confirm the label: kept
   hard_corrected  the images around it agree on another label: see suggested_label
   uncertain       nothing near enough to tell: worth a look
+With --finetune, frozen holds the run on frozen features that came first, and that the verdicts are of.
 label_quality is in [0, 1]; a low value means a suspicious label.
 suggested_label equals given_label where nothing is suggested.
 
@@ -191,6 +194,10 @@ def _empty(folder: Path) -> None:
     """Remove what is of a run; the file last that says whose folder it is."""
     for name in (*(name for name in CONTENTS if name != README), README):
         (folder / name).unlink(missing_ok=True)
+    if is_ours(folder / FROZEN):
+        _empty(folder / FROZEN)
+        with suppress(OSError):
+            (folder / FROZEN).rmdir()
 
 
 def next_folder(parent: Path, data: str, method: str) -> Path:

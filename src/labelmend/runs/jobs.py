@@ -8,14 +8,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
+
+import torch
 
 from labelmend import __version__
-from labelmend.config import DataSettings, Settings
+from labelmend.config import DataSettings, Settings, TrainingSettings
 from labelmend.data import is_named, sources
+from labelmend.data.assemble import EmbedListing
 from labelmend.data.decode import ProgressCallback
-from labelmend.data.image_set import ImageSet
-from labelmend.errors import LabelmendWarning, RunError, WriteError
+from labelmend.data.image_set import ImageSet, Subset
+from labelmend.data.margins import with_margins
+from labelmend.errors import DataError, LabelmendWarning, RunError, SettingsError, WriteError
 from labelmend.files import json_text, write_json, write_text
 from labelmend.models.registry import obtain_network, preprocessing_of
 from labelmend.noise.record import NoiseRecord
@@ -23,9 +27,10 @@ from labelmend.noise.spec import apply as apply_noise
 from labelmend.runs import folder as run_folder
 from labelmend.runs.backbone import cache_beside, describe_frozen, embedding, load_frozen, save_frozen
 from labelmend.runs.checksums import check_unchanged, write_sums
+from labelmend.runs.finetuning import Photographs, believed, finetuned_run, start_of, without_finetuning
 from labelmend.runs.fingerprint import changes, fingerprint
 from labelmend.runs.records import DataRecord, read_object, read_record
-from labelmend.runs.run import Run
+from labelmend.runs.run import Run, load_run
 from labelmend.runs.verified import trust_decisions
 from labelmend.settings.loading import load
 from labelmend.settings.saving import to_yaml
@@ -33,6 +38,7 @@ from labelmend.tensors import save_tensors
 from labelmend.training import state
 from labelmend.training.arithmetic import choose_arithmetic, find_device
 from labelmend.training.embedder import FrozenBackbone
+from labelmend.training.finetune import finetune
 from labelmend.training.listener import Listener
 from labelmend.training.machine import machine
 from labelmend.training.soft_labels import averaged_softmax
@@ -61,6 +67,7 @@ class Job:
         source: where the training images come from; None for images in memory.
         test_in_memory: whether the test images were handed over in memory.
         frozen: the network that made features of all images, or None.
+        photographs: the same images as pixels, where that network is trained too; else None.
     """
 
     settings: Settings
@@ -70,6 +77,7 @@ class Job:
     source: str | None
     test_in_memory: bool
     frozen: FrozenBackbone | None = None
+    photographs: Photographs | None = None
 
 
 def absolute(source: str | None) -> str | None:
@@ -113,7 +121,13 @@ def prepare(
 
     Raises:
         DataError: If the images or labels cannot be used.
+        SettingsError: If ``finetune`` is set, but no network is frozen first.
     """
+    if settings.network.finetune and not settings.network.frozen:
+        raise SettingsError(
+            f"--finetune {settings.network.finetune:g} trains a network further that was frozen first; give "
+            "--recipe photos or --frozen true, or leave it out"
+        )
     no_test = settings.data.test == NO_TEST
     wanted = replace(
         settings.data,
@@ -153,27 +167,43 @@ def prepare(
             train_set = train_set.subset(range(min(wanted.limit, len(train_set))))
     if wanted.decisions is not None:
         train_set = trust_decisions(train_set, Path(wanted.decisions))
-    test_set: ImageSet | None = None
-    if test is not None or (wanted.test is not None and not no_test):
-        test_set = sources.load_test(
-            wanted.test if test is None else test,
-            like=train_set,
-            progress=progress,
-            embed=embed,
-            **reading,
-        )
-    elif not no_test:
-        test_set = sources.load_own_test(
-            data,
-            like=train_set,
-            trained_on=wanted.split,
-            progress=progress,
-            embed=embed,
-            **reading,
-        )
+
+    def load_test(made_of_them: EmbedListing | None) -> ImageSet | None:
+        form: _TestForm = {"like": train_set, "progress": progress, "embed": made_of_them}
+        if test is not None or (wanted.test is not None and not no_test):
+            return sources.load_test(wanted.test if test is None else test, **form, **reading)
+        if no_test:
+            return None
+        return sources.load_own_test(data, trained_on=wanted.split, **form, **reading)
+
+    test_set = load_test(embed)
+    photographs = None
+    if frozen is not None and network.finetune:
+        pixels = partial(with_margins, embedder=frozen, progress=progress)
+        # What there is to say of the data has been said.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", LabelmendWarning)
+            photographs = Photographs(_with_pixels(train_set, load_training(embed=pixels)), load_test(pixels))
     source = data if isinstance(data, str) else None
     settled = replace(settings, data=wanted, network=network)
-    return Job(settled, train_set, test_set, record, source, test is not None, frozen)
+    return Job(settled, train_set, test_set, record, source, test is not None, frozen, photographs)
+
+
+class _TestForm(TypedDict):
+    like: ImageSet
+    progress: ProgressCallback | None
+    embed: EmbedListing | None
+
+
+def _with_pixels(train_set: ImageSet, pictures: ImageSet) -> ImageSet:
+    """A training set of features, of which the first images of a source were taken, with pixels instead.
+
+    Raises:
+        DataError: If they are not the same images.
+    """
+    if pictures.ids[: len(train_set)] != train_set.ids:
+        raise DataError(f"{train_set.name}: the images changed while they were read; start again")
+    return replace(train_set, images=Subset(pictures.images, torch.arange(len(train_set))))
 
 
 def start(job: Job, out: str | Path | None = None, *, listener: Listener | None = None) -> Run:
@@ -189,6 +219,8 @@ def start(job: Job, out: str | Path | None = None, *, listener: Listener | None 
         WriteError: If the folder cannot be written; what is there can be resumed.
     """
     if out is None:
+        if job.photographs is not None:
+            return _finetune(job, None, listener)[0]
         return _run_of(train(job.settings, job.train_set, job.test_set, listener=listener), job, None)
     folder = Path(out)
     # What cannot be used on this machine is found before anything is replaced.
@@ -222,7 +254,7 @@ def _arithmetic(job: Job) -> tuple[str, str]:
     """Precision and memory format of a run, settled by what the device is."""
     training = job.settings.training
     device = find_device(training.device)
-    if job.train_set.has_features:
+    if job.train_set.has_features and job.photographs is None:
         return "float32", "contiguous"
     chosen = choose_arithmetic(device, training.precision, training.memory_format)
     return chosen.precision, chosen.memory_format
@@ -327,6 +359,9 @@ def go_on(folder: Path, job: Job, listener: Listener | None = None) -> Run:
             precision=recorded["precision"],
             memory_format=recorded["memory_format"],
         )
+        if job.photographs is not None:
+            run, rows = _finetune(job, folder, listener, training)
+            return _finish(folder, run, rows)
         trained = train(
             replace(job.settings, training=training),
             job.train_set,
@@ -335,7 +370,46 @@ def go_on(folder: Path, job: Job, listener: Listener | None = None) -> Run:
             listener=listener,
             resume=state.exists(folder),
         )
-        return _finish(folder, _run_of(trained, job, folder), trained)
+        return _finish(folder, _run_of(trained, job, folder), trained.rows)
+
+
+def _finetune(
+    job: Job, folder: Path | None, listener: Listener | None, training: TrainingSettings | None = None
+) -> tuple[Run, list[dict[str, Any]]]:
+    """The run on frozen features, or what is left of it, then the training of their network.
+
+    Args:
+        job: whose photographs are trained on.
+        folder: of the run; the one on frozen features has a folder in it.
+        listener: told of the progress of both.
+        training: with the arithmetic that was settled when the run began; None settles it now.
+
+    Returns:
+        The run, and the metrics of each epoch in which the network was trained.
+    """
+    assert job.frozen is not None
+    assert job.photographs is not None
+    settings = job.settings if training is None else replace(job.settings, training=training)
+    first = replace(job, settings=without_finetuning(job.settings), photographs=None)
+    before = _frozen_run(first, None if folder is None else folder / run_folder.FROZEN, listener)
+    tuned = finetune(
+        settings,
+        believed(before, job.photographs.train),
+        job.photographs.test,
+        start_of(before, job.frozen),
+        folder=folder,
+        listener=listener,
+        resume=folder is not None and state.exists(folder),
+    )
+    run = finetuned_run(before, tuned, job.settings, job.frozen)
+    return replace(run, folder=folder), tuned.rows
+
+
+def _frozen_run(job: Job, folder: Path | None, listener: Listener | None) -> Run:
+    """The run on frozen features, from its folder where it is finished."""
+    if folder is None or not run_folder.is_run(folder):
+        return start(job, folder, listener=listener)
+    return load_run(folder) if run_folder.is_finished(folder) else go_on(folder, job, listener)
 
 
 @contextmanager
@@ -349,13 +423,13 @@ def _kept(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def _finish(folder: Path, run: Run, trained: Trained) -> Run:
+def _finish(folder: Path, run: Run, rows: list[dict[str, Any]]) -> Run:
     if run.frozen is not None:
         save_frozen(run.frozen, folder / run_folder.BACKBONE)
-    save_tensors(folder / run_folder.MODEL, trained.network.state_dict(), {})
+    save_tensors(folder / run_folder.MODEL, run.network.state_dict(), {})
     write_json(folder / run_folder.MODEL_INFO, run.description)
     run.verdicts.save(folder)
-    state.write_metrics(trained.rows, folder)
+    state.write_metrics(rows, folder)
     # The summary is what makes a run finished, so it comes last.
     summary = json_text(run.summary)
     write_sums(folder, run_folder.CONTENTS, {run_folder.SUMMARY: summary})

@@ -33,6 +33,8 @@ def suggest_recipe(settings: Settings, data: Any) -> str:
     Warns:
         LabelmendWarning: If these are photographs, and what their recipe needs is not installed.
     """
+    if settings.network.finetune:
+        return PHOTOS
     if settings.network.network != AUTO:
         return PHOTOS if settings.network.frozen else DEFAULT_RECIPE
     wanted = settings.data

@@ -148,16 +148,34 @@ def detection_ap(record: SampleRecord, wrong: np.ndarray) -> float:
     return float(average_precision_score(wrong, doubt)) if wrong.any() else float("nan")
 
 
-def summarise(record: SampleRecord, train_set: ImageSet, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """The numbers a run is judged by.
+def test_accuracies(rows: list[dict[str, Any]]) -> dict[str, float]:
+    """Test accuracy of the last epoch, the mean of the last 10 scored ones, and the best.
 
-    Test accuracy is given as of the last epoch, as the mean of the last 10 scored epochs, and as the
-    best (named so, because the literature prints it; nothing is chosen by it).
+    The best is named so, because the literature prints it; nothing is chosen by it.
+
+    Args:
+        rows: metrics of each epoch.
+
+    Returns:
+        Shares by name; none where no epoch was scored.
+    """
+    tests = [row["test_accuracy"] for row in rows if "test_accuracy" in row]
+    if not tests:
+        return {}
+    last_ten = tests[-10:]
+    return {
+        "test_accuracy_last": tests[-1],
+        "test_accuracy_mean_of_last_10": math.fsum(last_ten) / len(last_ten),
+        "test_accuracy_best": max(tests),
+    }
+
+
+def summarise(record: SampleRecord, train_set: ImageSet) -> dict[str, Any]:
+    """What was found of the labels, in a few numbers.
 
     Args:
         record: what the finished model says of the N training samples.
         train_set: the N images.
-        rows: metrics of each epoch.
     """
     given = torch.from_numpy(train_set.given_labels)
     verdict = judge(record, given).verdict
@@ -170,14 +188,6 @@ def summarise(record: SampleRecord, train_set: ImageSet, rows: list[dict[str, An
         "estimated_noise_told": noise.told,
         "looks_clean": looks_clean(record.probabilities, given),
     }
-    tests = [row["test_accuracy"] for row in rows if "test_accuracy" in row]
-    if tests:
-        last_ten = tests[-10:]
-        summary |= {
-            "test_accuracy_last": tests[-1],
-            "test_accuracy_mean_of_last_10": math.fsum(last_ten) / len(last_ten),
-            "test_accuracy_best": max(tests),
-        }
     if train_set.true_labels is not None:
         found = detection_ap(record, train_set.given_labels != train_set.true_labels)
         summary |= {} if math.isnan(found) else {"detection_ap": found}

@@ -28,8 +28,10 @@ from labelmend.models.registry import (
     preprocessing_of,
     redraw,
 )
+from labelmend.models.unfrozen import WarmStart
 from labelmend.selection.folds import stratified_folds
 from labelmend.training.arithmetic import Arithmetic, choose_arithmetic, find_device
+from labelmend.training.crops import CentreView, RandomCrops
 from labelmend.training.machine import machine
 from labelmend.training.mirroring import Mirroring, decide_mirroring
 from labelmend.training.probe import images_per_second
@@ -198,6 +200,7 @@ def set_up(
     generator: torch.Generator,
     chosen: tuple[str, str] | None = None,
     mirroring: Mirroring | None = None,
+    start: WarmStart | None = None,
 ) -> Setup:
     """Settle everything that the settings leave to the data and the machine.
 
@@ -208,6 +211,8 @@ def set_up(
         generator: source of the sample and of the initial weights.
         chosen: precision and memory format of a run that goes on.
         mirroring: what that run decided on mirroring.
+        start: the network to train further, if it is not drawn; images then have a margin around what it
+            looks at.
 
     Raises:
         DataError: If there are fewer than two classes.
@@ -215,6 +220,8 @@ def set_up(
     """
     if train_set.num_classes < 2:
         raise DataError(f"{train_set.name}: only one class; a classifier needs at least two")
+    if start is not None:
+        return _set_up_further_training(settings, train_set, start, chosen, mirroring)
     warn_of_small_classes(train_set)
     if train_set.has_features:
         return _set_up_heads(settings, train_set, method, generator)
@@ -232,19 +239,11 @@ def set_up(
         network.prepare(sample)
 
     training = settings.training
-    precision, memory_format = chosen or (training.precision, training.memory_format)
-    arithmetic = choose_arithmetic(find_device(training.device), precision, memory_format)
+    arithmetic = _arithmetic(training, chosen)
     for network in networks:
         arithmetic.place_module(network)
     batch_size = resolve_batch_size(training, count, image_size)
-    mirroring = mirroring or decide_mirroring(
-        settings.augmentation.flip,
-        train_set.mirror_safe,
-        train_set.images,
-        torch.from_numpy(train_set.given_labels),
-        train_set.class_names,
-        stream(settings.seed, Purpose.MIRRORING),
-    )
+    mirroring = mirroring or _mirroring(settings, train_set)
     augmentation = resolve_augmentation(settings.augmentation, normalisation, image_size, mirroring.on)
     return Setup(
         normalisation=normalisation,
@@ -259,6 +258,58 @@ def set_up(
         lr=resolve_lr(training, batch_size),
         weight_decay=training.weight_decay,
         networks=networks,
+    )
+
+
+def _arithmetic(training: TrainingSettings, chosen: tuple[str, str] | None) -> Arithmetic:
+    precision, memory_format = chosen or (training.precision, training.memory_format)
+    return choose_arithmetic(find_device(training.device), precision, memory_format)
+
+
+def _mirroring(settings: Settings, train_set: ImageSet) -> Mirroring:
+    return decide_mirroring(
+        settings.augmentation.flip,
+        train_set.mirror_safe,
+        train_set.images,
+        torch.from_numpy(train_set.given_labels),
+        train_set.class_names,
+        stream(settings.seed, Purpose.MIRRORING),
+    )
+
+
+def _set_up_further_training(
+    settings: Settings,
+    train_set: ImageSet,
+    start: WarmStart,
+    chosen: tuple[str, str] | None,
+    mirroring: Mirroring | None,
+) -> Setup:
+    """As ``set_up``, for a network that goes on from weights it has, with the preparation it was made for."""
+    training, preparation = settings.training, start.backbone.preprocessing
+    size = preparation.size
+    assert size  # every library says it
+    some = train_set.images.gather(torch.arange(1))
+    normalisation = resolve_normalisation(preparation, some)
+    description = describe_network(settings.network, size, some.shape[3], train_set.num_classes)
+    network, arithmetic = start.network(description), _arithmetic(training, chosen)
+    arithmetic.place_module(network)
+    batch_size = resolve_batch_size(training, len(train_set), size)
+    mirroring = mirroring or _mirroring(settings, train_set)
+    view = CentreView(normalisation, size)
+    sample = view(some)
+    return Setup(
+        normalisation=view,
+        sample=sample,
+        description=description,
+        arithmetic=arithmetic,
+        speed=images_per_second(network, sample.shape[1:], arithmetic),
+        augmentation=RandomCrops(normalisation, size, mirroring.on),
+        mirroring=mirroring,
+        flip_average=False,
+        batch_size=batch_size,
+        lr=resolve_lr(training, batch_size),
+        weight_decay=training.weight_decay,
+        networks=[network],
     )
 
 

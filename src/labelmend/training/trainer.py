@@ -22,6 +22,7 @@ from labelmend.methods.plan import Progress, Step
 from labelmend.models.classifier import Classifier
 from labelmend.models.ensemble import Ensemble
 from labelmend.models.frozen import FOLDS, use_heads
+from labelmend.models.unfrozen import WarmStart
 from labelmend.tensors import all_finite
 from labelmend.training import state
 from labelmend.training.batch import TrainingBatch
@@ -34,7 +35,7 @@ from labelmend.training.flops import FlopMeter
 from labelmend.training.listener import Listener, Silent
 from labelmend.training.machine import machine
 from labelmend.training.memory import kept_memory
-from labelmend.training.metrics import evaluators, summarise
+from labelmend.training.metrics import evaluators, summarise, test_accuracies
 from labelmend.training.scoring import Probabilities, score_images
 from labelmend.training.seeds import Purpose, stream
 from labelmend.training.setup import describe, hold_out, set_up
@@ -80,6 +81,7 @@ class Trainer:
         folder: where checkpoints and metrics go, or None to keep nothing.
         listener: told of the progress.
         resume: go on from the checkpoint in ``folder``.
+        start: the network to train further; None draws the networks.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class Trainer:
         folder: Path | None = None,
         listener: Listener | None = None,
         resume: bool = False,
+        start: WarmStart | None = None,
     ) -> None:
         self.settings, self.train_set, self.folder = settings, train_set, folder
         self.listener = listener or Silent()
@@ -101,7 +104,7 @@ class Trainer:
         method = METHODS[settings.method.name]
         chosen = None if saved is None else state.arithmetic_of(saved, folder)
         mirroring = None if saved is None else state.mirroring_of(saved, folder)
-        self.setup = set_up(settings, train_set, method, self.generator, chosen, mirroring)
+        self.setup = set_up(settings, train_set, method, self.generator, chosen, mirroring, start)
         self.averages = [WeightAverage(network, training.ema_decay) for network in self.setup.networks]
         self.task = self._task(stream(seed, Purpose.METHOD))
         self.method = method(settings.method, self.task).to(self.setup.arithmetic.device)
@@ -209,6 +212,11 @@ class Trainer:
 
     def run(self) -> Trained:
         """Train until the budget is spent, then judge every sample."""
+        self.train()
+        return self.finish()
+
+    def train(self) -> None:
+        """Train until the budget is spent."""
         self.listener.on_start(self.description | {"estimated_seconds": self.seconds_left()})
         while self.share < 1:
             row = self.run_epoch()
@@ -216,7 +224,6 @@ class Trainer:
             if self.folder is not None:
                 state.keep(self, row, self.folder)
             self.listener.on_epoch(row)
-        return self.finish()
 
     def run_epoch(self) -> dict[str, Any]:
         """Train one epoch, or as much of it as the budget allows; returns its metrics.
@@ -411,14 +418,26 @@ class Trainer:
         record = self._judged()
         self.spent.flops += self._counted()
         self.spent.seconds += time.perf_counter() - started
+        summary = {**summarise(record, self.train_set), **test_accuracies(self.rows), **self.effort}
+        return Trained(self.final_model(), self.description, record, self.rows, summary)
+
+    def final_model(self) -> Classifier | Ensemble:
+        """The finished model, in evaluation mode; nothing is counted any more.
+
+        Raises:
+            DivergedError: If a weight is no finite number.
+        """
         self.meter.close()
         model = self.method.final_model()
         if not all_finite(model.state_dict()):
             raise self._diverged("the weights are no finite numbers")
-        model.eval()
+        return model.eval()
+
+    @property
+    def effort(self) -> dict[str, Any]:
+        """What the run took so far, and how it computed, as JSON-able values."""
         arithmetic = self.setup.arithmetic
-        summary = {
-            **summarise(record, self.train_set, self.rows),
+        return {
             "epochs": self.spent.epochs,
             "flops": self.spent.flops,
             "seconds": self.spent.seconds,
@@ -428,7 +447,6 @@ class Trainer:
             "memory_format": arithmetic.memory_format,
             "device": str(arithmetic.device),
         }
-        return Trained(model, self.description, record, self.rows, summary)
 
 
 def train(
