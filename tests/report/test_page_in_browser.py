@@ -134,6 +134,65 @@ def test_pointing_at_the_map_shows_the_image(opened):
     assert "Uncertain" in tab.locator("#map-plot .legend").text_content()
 
 
+def at_cursor(tab):
+    """Place on the map and text of the image that the keys are at."""
+    return tab.evaluate("DATA.map.points[cursor]"), tab.locator("#map-said").inner_text()
+
+
+def test_keys_move_among_the_images_of_the_map_and_open_one(opened, faults_of_access):
+    tab = opened()
+    see_all(tab)
+    tab.locator("#map-choice input").first.focus()
+    tab.keyboard.press("Tab")
+    assert tab.evaluate("document.activeElement.id") == "map-plot"
+    assert tab.locator("#map-cursor").is_visible() and tab.locator("#tip img").is_visible()
+    (x, y), said = at_cursor(tab)
+    tab.keyboard.press("ArrowRight")
+    (right, up), then = at_cursor(tab)
+    assert right - x >= abs(up - y) and then != said
+    ring, area = (tab.locator(name).bounding_box() for name in ("#map-cursor", "#map-plot .nsewdrag"))
+    ends = tab.evaluate("document.getElementById('map-plot').layout.xaxis.range")
+    expected = area["x"] + (right - ends[0]) / (ends[1] - ends[0]) * area["width"]
+    assert abs(ring["x"] + ring["width"] / 2 - expected) < 1
+    assert faults_of_access(tab) == []
+    tab.keyboard.press("Enter")
+    assert tab.locator("#detail-title").inner_text() == then.partition(", ")[0]
+    tab.keyboard.press("Escape")
+    assert tab.evaluate("document.activeElement.id") == "map-plot"
+    tab.keyboard.press("Shift+Tab")
+    assert not tab.locator("#map-cursor").is_visible() and not tab.locator("#tip").is_visible()
+
+
+def test_every_image_of_the_map_is_reached_by_keys_those_on_one_spot_too(opened):
+    tab = opened()
+    see_all(tab)
+    reached = """() => {
+      for (const at of [3, 9, 11]) DATA.map.points[at] = [...DATA.map.points[5]];
+      const seen = new Set([0]);
+      for (const at of seen) for (const way of Object.values(ARROWS)) seen.add(neighbour(at, way));
+      return [seen.size, DATA.map.points.length, inView().length];
+    }"""
+    seen, points, in_view = tab.evaluate(reached)
+    assert seen == points == in_view == 62
+
+
+def test_keys_stay_among_the_images_in_view(opened):
+    tab = opened()
+    see_all(tab)
+    ends = tab.evaluate("""() => {
+      const [x, y] = DATA.map.points[0];
+      const near = DATA.map.points.map(([a, b]) => Math.hypot(a - x, b - y)).sort((a, b) => a - b)[6];
+      return [[x - near, x + near], [y - near, y + near]];
+    }""")
+    tab.locator("#map-plot").focus()
+    tab.evaluate("([x, y]) => Plotly.relayout('map-plot', { 'xaxis.range': x, 'yaxis.range': y })", ends)
+    (left, right), (low, high) = tab.evaluate("viewOf()")
+    for key in ["ArrowRight"] * 4 + ["ArrowDown"] * 4 + ["ArrowLeft"] * 8 + ["ArrowUp"] * 8:
+        tab.keyboard.press(key)
+        (x, y), _ = at_cursor(tab)
+        assert left <= x <= right and low <= y <= high
+
+
 def test_a_cell_of_the_heat_map_shows_its_images(opened):
     tab = opened()
     see_all(tab)

@@ -23,7 +23,7 @@ from labelmend.runs.records import DataRecord, read_record
 from labelmend.text import count
 from labelmend.verdicts.judge import EASY, HARD_CLEAN, HARD_CORRECTED, UNCERTAIN
 
-SCRIPTS = ("data.js", "gallery.js", "detail.js", "plots.js", "theme.js")
+SCRIPTS = ("data.js", "gallery.js", "detail.js", "plots.js", "map.js", "theme.js")
 CLASS_COLUMNS = {
     "images": "images",
     "leaving": "suggested away",
@@ -188,5 +188,5 @@ def _map_note(findings: Findings, found: dict[str, Any] | None) -> str:
         )
     return (
         f"{note} Near images look alike to the network; point at one to see it; drag to zoom, double-click "
-        "to go back."
+        "to go back. By keyboard, arrows move among the images that are in view, Enter opens one."
     )

@@ -1,4 +1,5 @@
 let opened = -1;
+let opener = null;
 
 function fact(name, value) {
   return make("div", {}, make("dt", { text: name }), make("dd", { text: value }));
@@ -29,7 +30,9 @@ function openDetail(row) {
   const at = state.found.indexOf(row);
   $("previous").disabled = at <= 0;
   $("next").disabled = at < 0 || at >= state.found.length - 1;
-  if (!$("detail").open) $("detail").showModal();
+  if ($("detail").open) return;
+  opener = document.activeElement;
+  $("detail").showModal();
 }
 
 function step(by) {
@@ -52,7 +55,9 @@ function moveAmongCards(event) {
 function startDetail() {
   $("previous").addEventListener("click", () => step(-1));
   $("next").addEventListener("click", () => step(1));
-  $("detail").addEventListener("close", () => document.querySelector(`.card[data-row="${opened}"]`)?.focus());
+  $("detail").addEventListener("close", () => {
+    if (opener !== $("map-plot")) document.querySelector(`.card[data-row="${opened}"]`)?.focus();
+  });
   $("detail").addEventListener("click", (event) => event.target === $("detail") && $("detail").close());
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;

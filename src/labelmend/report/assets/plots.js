@@ -33,8 +33,7 @@ function layout(extra) {
 function instead(id, text) {
   const plot = $(id);
   plot.classList.add("empty");
-  plot.removeAttribute("role");
-  plot.removeAttribute("aria-label");
+  for (const name of ["role", "aria-label", "tabindex"]) plot.removeAttribute(name);
   plot.textContent = text;
 }
 
@@ -90,51 +89,6 @@ function drawCurves() {
     Plotly.react("share-plot", shares.map((name, at) => line(name, COLOURS[at])), layout({
       xaxis: axis, yaxis: { tickformat: ".0%", range: [0, 1.02] }, legend: { orientation: "h", y: -0.28, yanchor: "top", x: 0 } }), CONFIG);
   } else instead("share-plot", "There was no test set, and nothing else was measured by epoch.");
-}
-
-function drawMap() {
-  if (!DATA.map) return instead("map-plot", "There is no map: it needs the pictures of the run, and at least five of them.");
-  const { rows, points, anchors, anchor_labels: anchorLabels } = DATA.map;
-  const by = document.querySelector("input[name=colour]:checked").value;
-  const codes = by === "verdict" ? rows.map((row) => Number(ROWS.verdict[row])) : rows.map((row) => ROWS[by][row]);
-  const names = by === "verdict" ? DATA.verdicts.map((name) => TITLES[name]) : DATA.classes.map(short);
-  const colour = (code) => (by === "verdict" ? variable(`--${DATA.verdicts[code]}`) : classColour(code));
-  const present = [...new Set(codes)].sort((a, b) => a - b);
-  const traces = present.map((code) => {
-    const own = rows.map((_, at) => at).filter((at) => codes[at] === code);
-    return {
-      type: "scatter", mode: "markers", name: names[code], x: own.map((at) => points[at][0]), y: own.map((at) => points[at][1]),
-      customdata: own.map((at) => rows[at]), hoverinfo: "none", marker: { color: colour(code), size: 7, opacity: 0.75 },
-    };
-  });
-  if (anchors.length) {
-    traces.push({
-      type: "scatter", mode: "markers", name: "hallucinated anchors", x: anchors.map((p) => p[0]), y: anchors.map((p) => p[1]), hoverinfo: "none",
-      marker: { symbol: "diamond", size: 8, line: { width: 1, color: variable("--surface") }, color: anchorLabels.map((c) => darker(by === "verdict" ? "#888888" : classColour(c))) },
-    });
-  }
-  const axis = { showgrid: false, zeroline: false, showticklabels: false, showline: false };
-  const most = innerWidth < 600 ? 8 : MOST_IN_LEGEND;
-  Plotly.react("map-plot", traces, layout({
-    showlegend: present.length <= most, hovermode: "closest", dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom", xaxis: axis, yaxis: { ...axis, scaleanchor: "x" }, margin: { l: 12, r: 12, t: 20, b: 12 },
-  }), CONFIG);
-  once("map-plot", "plotly_hover", ({ points: [point], event }) => showTip(point, event));
-  once("map-plot", "plotly_unhover", () => { $("tip").hidden = true; });
-  once("map-plot", "plotly_click", ({ points: [point] }) => point.customdata !== undefined && openDetail(point.customdata));
-}
-
-function showTip(point, event) {
-  const row = point.customdata;
-  const tip = $("tip");
-  if (row === undefined) tip.replaceChildren(make("span", { text: "an anchor, hallucinated between two easy images" }));
-  else {
-    tip.replaceChildren(picture(row, "") ?? "", make("strong", { text: TITLES[verdictOf(row)] }), make("br"),
-      make("span", { text: describe(row) }), make("br"), make("span", { text: ROWS.id[row] }));
-  }
-  tip.hidden = false;
-  const { width, height } = tip.getBoundingClientRect();
-  tip.style.left = `${Math.max(8, Math.min(event.clientX + 14, innerWidth - width - 8))}px`;
-  tip.style.top = `${Math.max(8, Math.min(event.clientY + 14, innerHeight - height - 8))}px`;
 }
 
 function once(id, name, react) {

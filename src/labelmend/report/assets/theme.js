@@ -34,5 +34,6 @@ function startTable() {
 startGallery();
 startDetail();
 document.addEventListener("DOMContentLoaded", startPlots);
+startMap();
 startTheme();
 startTable();
