@@ -125,6 +125,17 @@ def test_labels_in_other_columns_and_forms(tmp_path, judge):
     assert lines[3:] == source.read_text().splitlines()[3:]
 
 
+def test_a_line_for_excel_empty_columns_and_wrapped_labels_stay(tmp_path, judge):
+    source = images(tmp_path / "photos") / "p.csv"
+    rows = [f"{name};['{label}'];;" for name, label in zip(NAMES, LABELS, strict=True)]
+    source.write_text("sep=;\nfile_name;label;;\n" + "\n".join(rows))
+    done = apply(judge(source, SURE))
+    lines = done.result.read_text().splitlines()
+    assert lines[:4] == ["sep=;", "file_name;label;;", "0.png;['dog'];;", "1.png;['cat'];;"]
+    assert lines[4:] == source.read_text().splitlines()[4:]
+    assert read_listing(source, labels=done.result).labels == MENDED
+
+
 def test_one_hot_columns(tmp_path, judge):
     source = images(tmp_path / "photos") / "p.csv"
     frame = pd.DataFrame({"file_name": NAMES, "cat": [1.0, 0.0] * 4, "dog": [0.0, 1.0] * 4})

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 
 from labelmend.corrections.edits import Edits, Value
+from labelmend.data.tables import separator_line
 from labelmend.text import spreadsheet_safe
 
 Span = tuple[int, int]
@@ -21,7 +22,7 @@ def edit_delimited(text: str, delimiter: str, edits: Edits) -> str:
         delimiter: between values.
         edits: by row, from 0 after the header, and name of the column.
     """
-    rows = _rows(text, delimiter)
+    rows = _rows(text, delimiter, separator_line(text))
     names = [_value(text[start:end], delimiter) for start, end in next(rows, [])]
     columns = {name: place for place, name in enumerate(names)}
     wanted = set(edits) | {source for source in edits.values() if not isinstance(source, Value)}
@@ -50,11 +51,11 @@ def _written(text: str, spans: dict[tuple[int, str], Span], source: Value | tupl
     return stream.getvalue()
 
 
-def _rows(text: str, delimiter: str) -> Iterator[list[Span]]:
+def _rows(text: str, delimiter: str, start: int) -> Iterator[list[Span]]:
     """Where the cells of each row stand, quotes included and blanks before them not; empty lines are none."""
     mark = re.escape(delimiter)
     cell = re.compile(rf' *("(?:[^"]|"")*"|[^{mark}\r\n"][^{mark}\r\n]*|)({mark}|\r\n|\n|\r|\Z)')
-    place, row = 0, []
+    place, row = start, []
     while place < len(text):
         begin = place
         while True:
@@ -71,4 +72,4 @@ def _rows(text: str, delimiter: str) -> Iterator[list[Span]]:
 
 
 def _value(cell: str, delimiter: str) -> str:
-    return next(csv.reader([cell], delimiter=delimiter, strict=True), [""])[0].strip()
+    return "".join(next(csv.reader([cell], delimiter=delimiter, strict=True), [])).strip()

@@ -6,11 +6,10 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from labelmend.data.listing import Listing
-from labelmend.data.splits import split_of, standard_split
+from labelmend.data.splits import SPLIT_COLUMNS, split_of, standard_split
 from labelmend.data.tables import Table, read_table
 
 _HELD_OUT = ("test", "val")
-_SPLIT_COLUMNS = ("split", "subset", "partition", "set", "fold", "phase", "usage", "dataset_split")
 _FLAG_COLUMNS = ("is_test", "is_val", "is_valid", "is_validation", "test", "validation", "holdout")
 _YES = ("true", "1", "1.0", "yes", "y")
 
@@ -45,7 +44,7 @@ def _marked_rows(table: Table) -> list[bool]:
     if split_of(table.path.name.partition(".")[0]) in _HELD_OUT:
         return [True] * table.num_rows
     marked = [False] * table.num_rows
-    for names, is_marked in ((_SPLIT_COLUMNS, _names_held_out), (_FLAG_COLUMNS, _is_yes)):
+    for names, is_marked in ((SPLIT_COLUMNS, _names_held_out), (_FLAG_COLUMNS, _is_yes)):
         for name in names:
             column = table.find(name)
             if column is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +11,7 @@ from labelmend.data.image_file import IMAGE_SUFFIXES
 from labelmend.data.image_set import Skipped
 from labelmend.data.labels import clean_name
 from labelmend.data.listing import Label, Listing
-from labelmend.data.walk import ImageWalk, is_hidden, is_image_file
+from labelmend.data.walk import ImageWalk, is_folder, is_hidden, is_image_file
 from labelmend.errors import DataError, LabelmendWarning, UnlabelledError
 from labelmend.text import as_text
 
@@ -22,7 +23,8 @@ def subfolders(folder: Path) -> list[Path]:
         DataError: If the folder cannot be read.
     """
     try:
-        found = [p for p in folder.iterdir() if not is_hidden(p.name) and p.is_dir()]
+        with os.scandir(folder) as scan:
+            found = [Path(e.path) for e in scan if not is_hidden(e.name) and is_folder(e)]
     except OSError as error:
         raise DataError(f"{folder}: the folder cannot be read: {error.strerror}") from error
     return sorted(found, key=lambda p: p.name)
@@ -35,7 +37,9 @@ def image_files(folder: Path) -> list[Path]:
 
 def direct_images(folder: Path) -> list[Path]:
     """Image files that lie directly in ``folder``, sorted by name, hidden ones left out."""
-    return sorted(p for p in folder.iterdir() if not is_hidden(p.name) and p.is_file() and is_image_file(p))
+    with os.scandir(folder) as scan:
+        found = [Path(e.path) for e in scan if not (is_hidden(e.name) or is_folder(e))]
+    return sorted(path for path in found if is_image_file(path) and path.is_file())
 
 
 def list_class_folders(

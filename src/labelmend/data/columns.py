@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 
+from labelmend.data.image_file import IMAGE_SUFFIXES
 from labelmend.data.labels import is_empty, one_hot_indices, read_label
 from labelmend.data.listing import Label
 from labelmend.data.locate import Locator
+from labelmend.data.splits import SPLIT_COLUMNS
 from labelmend.data.tables import Table
 from labelmend.errors import DataError, UnlabelledError
 
@@ -56,7 +58,10 @@ _MORE_LABEL_COLUMNS = (
     "class_id",
     "category_id",
 )
-_KEPT_COLUMNS = ("id", "split", "trusted", "true_label", "width", "height", "index", "")
+_KEPT_COLUMNS = {"id", "trusted", "true_label", "width", "height", "index", "", *SPLIT_COLUMNS}
+_ROBOFLOW = "_classes.csv"
+_FLAGS = {"true": 1.0, "false": 0.0}
+_USUAL_LABEL_COLUMNS = (*_LABEL_COLUMNS, *_MORE_LABEL_COLUMNS)
 _LOOKED_AT = 20
 
 
@@ -69,9 +74,14 @@ def image_column(table: Table, wanted: str | None, locator: Locator) -> str:
     if wanted is not None:
         table.require_column(wanted, "--image-column")
         return table.find(wanted) or wanted
-    usual = (table.find(name) for name in (*IMAGE_COLUMNS, *_MORE_IMAGE_COLUMNS))
+    usual = (table.first_column([name]) for name in (*IMAGE_COLUMNS, *_MORE_IMAGE_COLUMNS))
     names = [*table.image_columns, *dict.fromkeys(name for name in usual if name is not None)]
     if not names:
+        if any(PurePath(column).suffix.lower() in IMAGE_SUFFIXES for column in table.columns):
+            raise DataError(
+                f"{table.path}: its first line is no header, but names a file ({', '.join(table.columns)}); "
+                "put a line such as file_name,label before it"
+            )
         raise DataError(
             f"{table.path}: there is no image column (one of {', '.join(IMAGE_COLUMNS)}); "
             f"it has {', '.join(table.columns) or 'none'}; choose with --image-column"
@@ -106,30 +116,71 @@ def label_column(table: Table, wanted: str) -> str | None:
             f"{table.path}: there is no column 'label', but several of classes: "
             f"{', '.join(table.class_names)}; choose with --label-column"
         )
-    return next(iter(table.class_names), None) or table.first_column((*_LABEL_COLUMNS, *_MORE_LABEL_COLUMNS))
+    return next(iter(table.class_names), None) or table.first_column(_USUAL_LABEL_COLUMNS)
+
+
+def other_label_columns(table: Table, column: str) -> list[str]:
+    """Further columns whose names are usual for labels, or differ from that of ``column`` in form only."""
+    found = (table.first_column([name]) for name in _USUAL_LABEL_COLUMNS)
+    usual = [] if column == "label" else [name for name in found if name is not None]
+    alike = [name for name in table.columns if name.strip().lower() == column.strip().lower()]
+    return [name for name in dict.fromkeys([*usual, *alike]) if name != column]
+
+
+def _is_kept(name: str) -> bool:
+    return name.strip().lower() in _KEPT_COLUMNS or name.lower().startswith("unnamed:")
+
+
+def _number(value: Any) -> float | None:
+    """A number, also one written as text; true and false are 1 and 0."""
+    text = str(value).strip().lower()
+    try:
+        return _FLAGS[text] if text in _FLAGS else float(text)
+    except ValueError:
+        return None
+
+
+def _binary(table: Table, other: Collection[str]) -> tuple[list[str], bool]:
+    """Columns of zeros and ones only, and whether nothing else is left besides those that are not classes."""
+    of_roboflow = table.path.name == _ROBOFLOW
+    taken = {name.lower() for name in other}
+    left = [n for n in table.columns if n.lower() not in taken and (of_roboflow or not _is_kept(n))]
+    found = [name for name in left if all(_number(value) in (0, 1) for value in table.columns[name])]
+    return found, len(found) == len(left)
+
+
+def is_one_hot(table: Table, other: Collection[str]) -> bool:
+    """Whether there are columns of zeros and ones of which just one is marked in each row.
+
+    A column of a usual name for labels may be one of them: a class can be called ``target``.
+    """
+    names, _ = _binary(table, other)
+    if table.path.name == _ROBOFLOW:
+        return True
+    if len(names) < (3 if "label" in names else 2) or not table.num_rows:
+        return False
+    return all(sum(row) == 1 for row in _matrix(table, names, range(table.num_rows)))
+
+
+def _matrix(table: Table, names: Sequence[str], rows: Sequence[int]) -> list[list[float]]:
+    return [[_number(table.columns[name][row]) or 0.0 for name in names] for row in rows]
 
 
 def one_hot_labels(table: Table, rows: Sequence[int], other: Collection[str]) -> list[Label] | None:
     """Labels in one-hot columns, one for each class; None where the columns are no such.
 
     Args:
-        table: without a column of labels.
+        table: of which no column holds the labels.
         rows: to read.
         other: columns that hold something else.
 
     Raises:
         DataError: If a row marks no class, or several.
     """
-    taken = {name.lower() for name in (*other, *_KEPT_COLUMNS)}
-    names = [name for name in table.columns if name.lower() not in taken]
-    if len(names) < 2 or not rows:
+    names, is_all = _binary(table, other)
+    if len(names) < 2 or not rows or not (is_all or is_one_hot(table, other)):
         return None
-    try:
-        matrix = np.asarray([[float(table.columns[name][row]) for name in names] for row in rows])
-    except (TypeError, ValueError):
-        return None
-    if not np.isin(matrix, (0, 1)).all():
-        return None
+    matrix = np.asarray(_matrix(table, names, rows))
     return [names[index] for index in one_hot_indices(matrix, str(table.path))]
 
 

@@ -8,12 +8,11 @@ from pathlib import Path
 
 from labelmend.data.class_folders import direct_images, subfolders
 from labelmend.data.labels import list_classes
-from labelmend.data.splits import NO_SPLITS, split_of, standard_split
-from labelmend.data.tables import table_kind
-from labelmend.data.walk import ImageWalk, is_hidden
+from labelmend.data.splits import NO_SPLITS, loose_split_of, split_of, standard_split
+from labelmend.data.tables_beside import metadata_of, table_beside
+from labelmend.data.walk import ImageWalk
 from labelmend.errors import DataError
 
-_METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 _RUN_FILES = ("settings.yaml", "data.json")
 _DEEPEST_WRAPPER = 4
 
@@ -55,26 +54,6 @@ class Layout:
         )
 
 
-def metadata_of(folder: Path) -> Path | None:
-    """The table that describes the images of a folder in the layout of Hugging Face, or None."""
-    return next((folder / name for name in _METADATA if (folder / name).is_file()), None)
-
-
-def table_beside(folder: Path, split: str | None = None) -> Path | None:
-    """The table of images in a folder: the one named like the split, or else the only one.
-
-    Tables of other splits and Kaggle's examples of submissions are passed over.
-    """
-    tables = [p for p in sorted(folder.iterdir()) if p.is_file() and not is_hidden(p.name) and table_kind(p)]
-    tables = [p for p in tables if not p.name.lower().startswith(("sample_sub", "samplesub"))]
-    of_split = {p: split_of(p.name.partition(".")[0]) for p in tables}
-    for wanted in (split or "train", None):
-        found = [p for p in tables if of_split[p] == wanted]
-        if len(found) == 1 and (wanted is not None or split in (None, "train")):
-            return found[0]
-    return None
-
-
 def find_layout(folder: Path, split: str | None = None) -> Layout:
     """Tell splits from classes.
 
@@ -93,7 +72,10 @@ def find_layout(folder: Path, split: str | None = None) -> Layout:
     if split == NO_SPLITS:
         return Layout(inner, {}, notes)
     named = [sub for sub in subfolders(inner) if split_of(sub.name)]
-    others = [sub for sub in subfolders(inner) if sub not in named and not is_run(sub) and _has_images(sub)]
+    others = [sub for sub in subfolders(inner) if sub not in named and not is_run(sub) and holds_images(sub)]
+    if not named and (loose := _loose_splits(others)):
+        unknown = [sub for sub in others if sub not in loose.values()]
+        return Layout(inner, {**loose}, [*notes, _renamed(loose), *_left_out(unknown)])
     if not named:
         return _parts_of_one_set(inner, others) or _classes_of_splits(inner, others, notes)
     if not any(_is_divided(sub) for sub in named) and others:
@@ -119,7 +101,7 @@ def find_layout(folder: Path, split: str | None = None) -> Layout:
             "say with --split train that it is a split, or with --split none that all folders are classes"
         )
     elif others:
-        notes.append(f"{rest} is no split and is left out (--split none takes all folders for classes)")
+        notes += _left_out(others)
     return Layout(inner, splits, notes, doubt)
 
 
@@ -128,7 +110,8 @@ def is_run(folder: Path) -> bool:
     return all((folder / name).is_file() for name in _RUN_FILES)
 
 
-def _has_images(folder: Path) -> bool:
+def holds_images(folder: Path) -> bool:
+    """Whether there is an image in a folder, at any depth."""
     return ImageWalk(folder).holds_image(folder)
 
 
@@ -136,7 +119,7 @@ def _is_divided(folder: Path) -> bool:
     """Whether a folder holds classes or a table rather than the images of one class."""
     if metadata_of(folder) or any(folder.glob("*.parquet")) or table_beside(folder):
         return True
-    return not direct_images(folder) and any(_has_images(sub) for sub in subfolders(folder))
+    return not direct_images(folder) and any(holds_images(sub) for sub in subfolders(folder))
 
 
 def _distinct(folder: Path, named: list[Path], notes: list[str]) -> dict[str, Part]:
@@ -151,17 +134,43 @@ def _distinct(folder: Path, named: list[Path], notes: list[str]) -> dict[str, Pa
             )
         first[split] = sub.name
         splits[split] = _unwrap_split(sub, split)
-    renamed = [f"{name} is {split}" for split, name in first.items() if name != split]
-    if renamed:
-        notes.append(f"splits: {', '.join(renamed)} (--split none takes all folders for classes)")
+    if any(name != split for split, name in first.items()):
+        notes.append(_renamed({split: folder / name for split, name in first.items() if name != split}))
     return splits
+
+
+def _renamed(splits: Mapping[str, Path]) -> str:
+    names = ", ".join(f"{folder.name} is {split}" for split, folder in splits.items())
+    return f"splits: {names} (--split none takes all folders for classes)"
+
+
+def _left_out(others: list[Path]) -> list[str]:
+    rest = list_classes([f"{sub.name}/" for sub in others])
+    return (
+        [f"{rest} is no split and is left out (--split none takes all folders for classes)"] if rest else []
+    )
+
+
+def _loose_splits(folders: list[Path]) -> dict[str, Path]:
+    """Folders such as ``pets_train`` and ``pets_test``: but for the split of one name, and all divided."""
+    found: dict[tuple[str, ...], dict[str, Path]] = {}
+    for folder in folders:
+        loose = loose_split_of(folder.name) if _is_divided(folder) else None
+        if loose is not None:
+            splits = found.setdefault(loose[1], {})
+            if loose[0] in splits:
+                return {}
+            splits[loose[0]] = folder
+    return next((s for s in found.values() if "train" in s and len(s) > 1), {}) if len(found) == 1 else {}
 
 
 def _only_folder(folder: Path) -> Path | None:
     """The one subfolder with images, where nothing but it has any."""
     if metadata_of(folder) or direct_images(folder):
         return None
-    full = [sub for sub in subfolders(folder) if not is_run(sub) and (_has_images(sub) or split_of(sub.name))]
+    full = [
+        sub for sub in subfolders(folder) if not is_run(sub) and (holds_images(sub) or split_of(sub.name))
+    ]
     return full[0] if len(full) == 1 else None
 
 
@@ -184,30 +193,68 @@ def _unwrap_split(folder: Path, split: str) -> Path:
 
 
 def _parts_of_one_set(folder: Path, parts: list[Path]) -> Layout | None:
-    """Folders such as ``fold1`` and ``fold2``, or ``raw`` and ``cleaned``, that all hold the same classes."""
-    inside = [{sub.name for sub in subfolders(part)} for part in parts]
-    if len(parts) < 2 or len(inside[0]) < 2 or any(names != inside[0] for names in inside):
+    """Folders such as ``fold1`` and ``fold2``, or ``raw`` and ``cleaned``, that hold the same classes.
+
+    Each must have half of its folders, or more, in common with another part.
+    """
+    if len(parts) < 2 or any(direct_images(part) for part in parts):
         return None
-    if any(split_of(name) for name in inside[0]) or any(direct_images(part) for part in parts):
+    inside = {part: {sub.name for sub in subfolders(part) if holds_images(sub)} for part in parts}
+    if any(split_of(name) for names in inside.values() for name in names):
         return None
-    classes, names = list_classes(sorted(inside[0])), list_classes([part.name for part in parts])
+    for part, names in inside.items():
+        shared = names & set().union(*(others for other, others in inside.items() if other != part))
+        if not shared or 2 * len(shared) < len(names):
+            return None
+    known = sorted(set().union(*inside.values()))
+    if len(known) < 2:
+        return None
     doubt = (
-        f"{folder}: {names} hold the same folders ({classes}), so that these may be the classes; choose the "
-        "part to train on with --split NAME, or say with --split none that the outer folders are the classes"
+        f"{folder}: {list_classes([part.name for part in parts])} hold the same folders "
+        f"({list_classes(known)}), so that these may be the classes; choose the part to train on with "
+        "--split NAME, or say with --split none that the outer folders are the classes"
     )
     return Layout(folder, {part.name: part for part in parts}, [], doubt)
 
 
 def _classes_of_splits(folder: Path, classes: list[Path], notes: list[str]) -> Layout:
-    """``cat/train``, ``cat/test``, ``dog/train``, ...: each class is divided into the splits."""
+    """``cat/train``, ``cat/test``, ``dog/train``, ...: each class is divided into the splits.
+
+    Raises:
+        DataError: If a class has two folders for one split.
+    """
     splits: dict[str, dict[str, Path]] = {}
+    like_splits: list[Path] = []
+    is_whole = True
     for sub in classes:
         parts = subfolders(sub)
-        if not parts or direct_images(sub) or not all(split_of(part.name) for part in parts):
-            return Layout(folder, {}, notes)
-        for part in parts:
-            splits.setdefault(split_of(part.name) or "", {})[sub.name] = part
-    if "train" not in splits:
-        return Layout(folder, {}, notes)
-    notes.append("each class folder is divided into splits (--split none takes all of its images)")
-    return Layout(folder, {**splits}, notes)
+        named = [part for part in parts if split_of(part.name) and holds_images(part)]
+        is_whole &= bool(named) and len(named) == len(parts) and not direct_images(sub)
+        like_splits += named
+        for part in named:
+            of_split = splits.setdefault(split_of(part.name) or "", {})
+            if sub.name in of_split:
+                raise DataError(
+                    f"{of_split[sub.name]} and {part.name} are both one split; join or rename them"
+                )
+            of_split[sub.name] = part
+    if is_whole and "train" in splits:
+        notes.append("each class folder is divided into splits (--split none takes all of its images)")
+        return Layout(folder, {**splits}, notes)
+    if like_splits:
+        names = list_classes([part.relative_to(folder).as_posix() for part in like_splits])
+        notes.append(
+            f"{names} are read as parts of their class, not as splits: those divide every class, and one is "
+            "called train"
+        )
+    elif len(classes) > 1 and all(_holds_folders_only(sub) for sub in classes):
+        inner = list_classes([part.name for sub in classes for part in subfolders(sub)])
+        notes.append(
+            f"classes are the outer folders ({list_classes([sub.name for sub in classes])}), of which those "
+            f"in them are parts ({inner}); to tell these apart, give one of the outer folders as the source"
+        )
+    return Layout(folder, {}, notes)
+
+
+def _holds_folders_only(folder: Path) -> bool:
+    return not direct_images(folder) and len(subfolders(folder)) > 1

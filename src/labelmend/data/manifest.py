@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,17 +18,20 @@ from labelmend.data.arrays import image_item
 from labelmend.data.columns import (
     IMAGE_COLUMNS,
     image_column,
+    is_one_hot,
     label_column,
     missing_labels,
     one_hot_labels,
+    other_label_columns,
     read_labels,
 )
 from labelmend.data.image_file import Encoded
 from labelmend.data.image_set import Skipped
-from labelmend.data.labels import is_empty, name_indices
+from labelmend.data.labels import is_empty, list_classes, name_indices
 from labelmend.data.listing import Label, LabelPlace, Listing
 from labelmend.data.locate import Locator
-from labelmend.data.splits import NO_SPLITS, choose_split, refuse_split, split_of, standard_split
+from labelmend.data.row_splits import row_splits
+from labelmend.data.splits import NO_SPLITS, choose_split, refuse_split, split_of
 from labelmend.data.tables import Table
 from labelmend.data.walk import is_hidden, is_image_file
 from labelmend.errors import DataError, LabelmendWarning
@@ -79,9 +83,9 @@ class _Rows:
 
 
 def manifest_splits(tables: Sequence[Table]) -> list[str]:
-    """Splits named by the ``split`` column, in order of appearance; empty without that column."""
-    values = (value for table in tables for value in table.columns.get(table.find("split") or "split", []))
-    return list(dict.fromkeys(standard_split(str(value)) for value in values))
+    """Splits of the rows, in order of appearance; empty where nothing tells them apart (``row_splits``)."""
+    found = (row_splits(table) for table in tables)
+    return list(dict.fromkeys(split for of_table in found if of_table for split in of_table[0]))
 
 
 def list_tables(tables: Sequence[Table], name: str, split: str | None, columns: Columns) -> Listing:
@@ -90,7 +94,7 @@ def list_tables(tables: Sequence[Table], name: str, split: str | None, columns: 
     Args:
         tables: parts of the manifest; file names are relative to the folder of their part.
         name: what to call it in messages.
-        split: which value of the ``split`` column to keep; by default ``train`` if there is the column.
+        split: which split of the rows to keep; by default ``train`` if they have any.
         columns: how the columns are read.
 
     Raises:
@@ -167,7 +171,7 @@ def _read_table(
     id_name = table.find("id")
     own_ids = table.columns[id_name] if id_name is not None and id_name != image_name else None
     rows = []
-    for row in _rows_of_split(table, split):
+    for row in _rows_of_split(table, split, found):
         where = f"{table.path}, row {row + 1}"
         item, path = _read_image(images[row], locator, where, found)
         if item is None:
@@ -196,20 +200,25 @@ def _labels(
     table: Table, rows: Sequence[int], columns: Columns, image_name: str, found: _Rows
 ) -> list[Label]:
     """Given labels, from a column of labels or from one-hot columns."""
+    other = (image_name,) if columns.group is None else (image_name, columns.group)
+    is_asked = columns.label != "label"
     column = label_column(table, columns.label)
+    if column is not None and not is_asked and is_one_hot(table, other):
+        column = None
     found.class_names = table.class_names.get(column or "")
     found.label_column = column
     if column is None:
-        group = () if columns.group is None else (columns.group,)
-        labels = one_hot_labels(table, rows, (image_name, *group)) if columns.label == "label" else None
+        labels = None if is_asked else one_hot_labels(table, rows, other)
         if labels is None:
             raise missing_labels(table, columns.label)
         found.notes[
             "labels are in one-hot columns, one for each class (--label-column names a single one)"
         ] = None
         return labels
-    if column.lower() != columns.label.lower():
-        found.notes[f"labels are in column {column!r} (--label-column)"] = None
+    others = [] if is_asked else other_label_columns(table, column)
+    if others or column.lower() != columns.label.lower():
+        instead = f", not in {list_classes([repr(name) for name in others])}" if others else ""
+        found.notes[f"labels are in column {column!r}{instead} (--label-column)"] = None
     return _named(table, column, read_labels(table, column, rows))
 
 
@@ -223,11 +232,15 @@ def _group(value: Any, where: str) -> str:
     return f"({where})" if is_empty(value) else str(value)
 
 
-def _rows_of_split(table: Table, split: str | None) -> list[int]:
-    column = table.find("split")
-    if split is None or column is None:
+def _rows_of_split(table: Table, split: str | None, found: _Rows) -> list[int]:
+    divided = None if split is None else row_splits(table)
+    if divided is None:
         return list(range(table.num_rows))
-    return [row for row, value in enumerate(table.columns[column]) if standard_split(str(value)) == split]
+    splits, said_by = divided
+    if said_by:
+        counts = ", ".join(f"{name} {count:,}" for name, count in Counter(splits).items())
+        found.notes[f"splits are those of {said_by}: {counts} rows (--split none takes all)"] = None
+    return [row for row, of_row in enumerate(splits) if of_row == split]
 
 
 def _read_image(value: Any, locator: Locator, where: str, found: _Rows) -> tuple[Encoded | None, str]:

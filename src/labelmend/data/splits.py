@@ -10,6 +10,9 @@ from labelmend.errors import DataError
 NO_SPLITS = "none"
 """Given as a split: the folders are classes, whatever they are called."""
 
+SPLIT_COLUMNS = ("split", "subset", "partition", "set", "fold", "phase", "usage", "dataset_split", "data set")
+"""Columns of tables that may say which split a row belongs to."""
+
 _ALIASES = {
     "train": "train",
     "training": "train",
@@ -37,6 +40,16 @@ def split_of(name: str) -> str | None:
     splits = [_ALIASES[word] for word in words if word in _ALIASES]
     is_all = len("".join(words)) == len(letters.replace(" ", ""))
     return splits[0] if is_all and len(splits) == 1 else None
+
+
+def loose_split_of(name: str) -> tuple[str, tuple[str, ...]] | None:
+    """The split in a name of more words than ``split_of`` knows, and these: ``flowers_train``, ``test_v2``.
+
+    None where there is no split in it, or several.
+    """
+    words = [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)]
+    splits = [_ALIASES[word] for word in words if word in _ALIASES]
+    return (splits[0], tuple(word for word in words if word not in _ALIASES)) if len(splits) == 1 else None
 
 
 def standard_split(name: str) -> str:

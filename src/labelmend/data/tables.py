@@ -22,6 +22,14 @@ _TEXT_SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson")
 TABLE_SUFFIXES = (*_TEXT_SUFFIXES, ".parquet", *(f"{suffix}.gz" for suffix in _TEXT_SUFFIXES))
 _DELIMITERS = (",", ";", "\t", "|")
 _MOST_BYTES = 2**31
+_NO_TEXT = {
+    b"PK\x03\x04": "a zip archive or an Excel file",
+    b"\xd0\xcf\x11\xe0": "an old Excel file",
+    b"\x1f\x8b": "compressed (gzip)",
+    b"PAR1": "a Parquet file",
+    b"%PDF": "a PDF file",
+}
+_SEPARATOR_LINE = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)
 _ENCODINGS = {
     b"\xef\xbb\xbf": "utf-8",
     b"\xff\xfe\x00\x00": "utf-32-le",
@@ -64,8 +72,12 @@ class Table:
         return next((column for column in self.columns if column.strip().lower() == wanted), None)
 
     def first_column(self, names: Sequence[str]) -> str | None:
-        """The first of ``names`` that is a column."""
-        return next((found for name in names if (found := self.find(name)) is not None), None)
+        """The first of ``names`` that is a column, also with other separators or in the plural."""
+        like: dict[str, str] = {}
+        for column in self.columns:
+            like.setdefault(_bare(column), column)
+        found = (self.find(name) or like.get(_bare(name)) for name in names)
+        return next((column for column in found if column is not None), None)
 
     def require_column(self, name: str, flag: str = "") -> list[Any]:
         """A column, or a DataError that lists the columns there are."""
@@ -76,6 +88,11 @@ class Table:
                 f"{self.path}: there is no column {name!r}; it has {', '.join(self.columns) or 'none'}{hint}"
             )
         return self.columns[found]
+
+
+def _bare(name: str) -> str:
+    """``Class Names`` and ``class_name`` as one."""
+    return re.sub(r"[^a-z0-9]", "", name.lower()).removesuffix("s")
 
 
 def table_kind(path: Path) -> str | None:
@@ -90,7 +107,8 @@ def read_table(path: Path, only: str | None = None, kind_of: Path | None = None)
 
     Args:
         path: the file.
-        only: a column that is enough, where it is there; spares reading the images of a Parquet file.
+        only: a column that is enough, with those of text and flags; spares reading the images of a Parquet
+            file.
         kind_of: a name whose suffix counts, where the file itself has another.
 
     Raises:
@@ -144,6 +162,9 @@ def byte_order_mark(data: bytes) -> tuple[bytes, str]:
 
 def _decode(data: bytes, path: Path, notes: list[str]) -> str:
     """The text of a file; an encoding other than UTF-8 is guessed and noted."""
+    known = next((what for magic, what in _NO_TEXT.items() if data.startswith(magic)), None)
+    if known is not None:
+        raise DataError(f"{path}: is {known}, not text, whatever its name; save it as CSV in UTF-8")
     mark, encoding = byte_order_mark(data)
     try:
         text = data[len(mark) :].decode(encoding)
@@ -159,11 +180,21 @@ def _decode(data: bytes, path: Path, notes: list[str]) -> str:
     return text
 
 
+def separator_line(text: str) -> int:
+    """Length of a first line ``sep=;``, which tells Excel what stands between the values; 0 without one."""
+    found = _SEPARATOR_LINE.match(text)
+    return 0 if found is None else found.end()
+
+
 def _read_delimited(path: Path, text: str, usual: str, notes: list[str]) -> Table:
+    said = _SEPARATOR_LINE.match(text)
+    text = text[separator_line(text) :]
     first = next((line for line in text.splitlines() if line.strip()), "")
     counts = {delimiter: first.count(delimiter) for delimiter in _DELIMITERS}
     delimiter = usual if counts[usual] else max(_DELIMITERS, key=lambda candidate: counts[candidate])
-    if delimiter != usual and counts[delimiter]:
+    if said is not None:
+        delimiter = said[1]
+    if delimiter != usual and counts.get(delimiter, 0):
         notes.append(f"{path.name} is read with {delimiter!r} between its values")
     reader = csv.reader(
         io.StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=True
@@ -177,8 +208,15 @@ def _read_delimited(path: Path, text: str, usual: str, notes: list[str]) -> Tabl
             "a double quote is opened and not closed, or not doubled within a value"
         ) from error
     names = [name.strip() for name in rows.pop(0)] if rows else []
-    if len(set(names)) != len(names):
-        raise DataError(f"{path}: two columns of the header have the same name: {', '.join(names)}")
+    # Spreadsheets write delimiters for columns that once held something.
+    blank = [
+        i for i, name in enumerate(names) if not name and not any("".join(row[i : i + 1]) for row in rows)
+    ]
+    named = [name for i, name in enumerate(names) if i not in blank]
+    if len(set(named)) != len(named):
+        raise DataError(
+            f"{path}: two columns of the header have the same name: {', '.join(map(repr, named))}; rename one"
+        )
     for number, row in enumerate(rows, start=1):
         if len(row) != len(names):
             raise DataError(
@@ -186,7 +224,9 @@ def _read_delimited(path: Path, text: str, usual: str, notes: list[str]) -> Tabl
                 "put values that hold the delimiter in double quotes"
             )
         _refuse_swallowed(path, number, row, delimiter)
-    columns = {name: [from_spreadsheet(row[i]) for row in rows] for i, name in enumerate(names)}
+    columns = {
+        name: [from_spreadsheet(row[i]) for row in rows] for i, name in enumerate(names) if i not in blank
+    }
     return Table(path, columns, len(rows), notes=notes, delimiter=delimiter)
 
 
@@ -244,7 +284,7 @@ def _read_parquet(path: Path, only: str | None) -> Table:
 
     try:
         file = pyarrow.parquet.ParquetFile(path)
-        wanted = None if only is None else [c for c in file.schema_arrow.names if c.lower() == only]
+        wanted = None if only is None else _columns_of_text(file.schema_arrow, only)
         table = file.read(wanted)
         columns = {name: table.column(name).to_pylist() for name in table.column_names}
     except (pyarrow.ArrowException, OSError, ValueError) as error:
@@ -253,6 +293,14 @@ def _read_parquet(path: Path, only: str | None) -> Table:
     return Table(
         path, columns, table.num_rows, _schema_class_names(features), _schema_images(features, table.schema)
     )
+
+
+def _columns_of_text(schema: Any, name: str) -> list[str]:
+    """The column of this name, or, without one, those of text, numbers and flags."""
+    import pyarrow.types as kinds
+
+    found = [entry.name for entry in schema if entry.name.lower() == name]
+    return found or [e.name for e in schema if not (kinds.is_nested(e.type) or kinds.is_binary(e.type))]
 
 
 def _features(metadata: dict[bytes, bytes]) -> dict[str, Any]:

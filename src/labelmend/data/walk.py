@@ -35,7 +35,8 @@ def is_image_file(path: Path | str) -> bool:
         return False
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder, or a link to one."""
     try:
         return entry.is_dir()
     except OSError:  # a link to itself
@@ -82,7 +83,7 @@ class ImageWalk:
                 self._leave_out(folder, f"the folder cannot be read: {error.strerror}")
                 continue
             for entry in entries:
-                if _is_folder(entry):
+                if is_folder(entry):
                     if not is_hidden(entry.name) and (
                         not entry.is_symlink() or self._follows(entry.path, scope)
                     ):

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import re
+import warnings
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from labelmend.data.class_folders import list_class_folders
-from labelmend.data.layout import Part, find_layout, metadata_of, table_beside
+from labelmend.data.class_folders import list_class_folders, subfolders
+from labelmend.data.labels import list_classes
+from labelmend.data.layout import Layout, Part, find_layout, holds_images
 from labelmend.data.listing import Listing
 from labelmend.data.manifest import list_tables, manifest_splits
 from labelmend.data.readers.base import Reader, Request
-from labelmend.data.splits import choose_split, refuse_split, split_of
+from labelmend.data.splits import NO_SPLITS, choose_split, refuse_split, split_of, standard_split
 from labelmend.data.tables import read_table
-from labelmend.errors import DataError, UnlabelledError
+from labelmend.data.tables_beside import metadata_of, table_beside, tables_in, tables_of_splits
+from labelmend.errors import DataError, LabelmendWarning, UnlabelledError
+
+_PART = re.compile(r"(.*-)([0-9]+)-of-([0-9]+)(\.parquet)")
+_MOST_PARTS = 100_000
 
 
 class FolderReader(Reader):
@@ -33,7 +42,13 @@ class FolderReader(Reader):
         metadata = metadata_of(folder)
         if metadata is not None:
             return manifest_splits([read_table(metadata, only="split")])
-        return [split for split in (find_layout(folder).splits or _shards(folder)) if split]
+        layout = find_layout(folder)
+        if layout.splits:
+            return list(dict.fromkeys([*layout.splits, *tables_of_splits(layout.folder)]))
+        shards = _shards(folder)
+        if set(shards) == {""}:
+            return manifest_splits([read_table(file, only="split") for file in shards[""]])
+        return list(shards) or _splits_beside(layout.folder)
 
     def read(self, source: Any, request: Request) -> Listing:
         """List one split.
@@ -60,10 +75,33 @@ def _shards(folder: Path) -> dict[str, list[Path]]:
         above = [of_folder for part in inner if (of_folder := split_of(part))]
         configurations.add(tuple(part for part in inner if not split_of(part)))
         shards.setdefault(split or next(iter(above), ""), []).append(file)
+    _warn_of_missing(files, folder)
     if len(configurations) > 1:
         names = ", ".join(sorted("/".join(names) or "." for names in configurations))
         raise DataError(f"{folder}: holds several configurations ({names}); give the folder of one")
     return shards
+
+
+def _warn_of_missing(files: Sequence[Path], folder: Path) -> None:
+    """Warn of files such as ``train-00001-of-00003.parquet`` that are not there.
+
+    Warns:
+        LabelmendWarning: With the first of them.
+    """
+    there = {file.relative_to(folder).as_posix() for file in files}
+    missing = set()
+    for name in there:
+        if found := _PART.fullmatch(name):
+            before, number, count, suffix = found.groups()
+            parts = (f"{before}{part:0{len(number)}}-of-{count}{suffix}" for part in range(int(count)))
+            missing |= set(islice(parts, _MOST_PARTS)) - there
+    if missing:
+        warnings.warn(
+            f"{folder}: {len(missing):,} of its files are not there, first {min(missing)}; fetch them to "
+            "train on all images",
+            LabelmendWarning,
+            stacklevel=2,
+        )
 
 
 def _list_folder(folder: Path, request: Request) -> Listing:
@@ -74,32 +112,56 @@ def _list_folder(folder: Path, request: Request) -> Listing:
     shards = _shards(folder)
     layout = find_layout(folder, request.split)
     if layout.splits:
-        split, part = layout.choose(request.split, name)
-        try:
-            return _with_notes(_list_part(part, layout.folder, folder, request), layout.notes)
-        except UnlabelledError as error:
-            return _list_table_beside(layout.folder, split, request, error)
+        return _list_split(layout, folder, request)
+    if set(shards) == {""}:
+        return list_tables([read_table(file) for file in shards[""]], name, request.split, request.columns)
     if shards:
-        if set(shards) == {""}:
-            refuse_split(request.split, name)
-            files = shards[""]
-        else:
-            files = shards[choose_split([key for key in shards if key], request.split, name)]
-        return list_tables([read_table(file) for file in files], name, None, request.columns)
-    refuse_split(request.split, name)
+        files = shards[choose_split(shards, request.split, name)]
+        return list_tables([read_table(file) for file in files], name, NO_SPLITS, request.columns)
     return _with_notes(_list_classes(layout.folder, folder, request), layout.notes)
+
+
+def _list_split(layout: Layout, folder: Path, request: Request) -> Listing:
+    wanted = standard_split(request.split or "train")
+    if wanted not in layout.splits and wanted in tables_of_splits(layout.folder):
+        return _list_table_beside(layout.folder, wanted, request, UnlabelledError())
+    split, part = layout.choose(request.split, str(folder))
+    try:
+        return _with_notes(_list_part(part, layout.folder, folder, request), layout.notes)
+    except UnlabelledError as error:
+        return _list_table_beside(layout.folder, split, request, error)
+
+
+def _has_classes(folder: Path) -> bool:
+    return len([sub for sub in subfolders(folder) if holds_images(sub)]) > 1
+
+
+def _splits_beside(folder: Path) -> list[str]:
+    """Splits of the tables beside images that lie in no class folders."""
+    if _has_classes(folder):
+        return []
+    table = table_beside(folder)
+    own = [] if table is None else manifest_splits([read_table(table, only="split")])
+    return list(dict.fromkeys([*tables_of_splits(folder), *own]))
 
 
 def _list_classes(folder: Path, root: Path, request: Request) -> Listing:
     """Class folders; where there are fewer than two, a table beside them may say the labels."""
+    if _has_classes(folder):
+        refuse_split(request.split, str(root))
+        unread = list_classes([table.name for table in tables_in(folder)])
+        notes = [f"labels are those of the folders; {unread} is not read (give it as the source)"]
+        return _with_notes(list_class_folders(folder, root), notes if unread else [])
+    splits = _splits_beside(folder)
+    split = choose_split(splits, request.split, str(root)) if splits and request.split != NO_SPLITS else None
+    if split is None:
+        refuse_split(request.split, str(root))
     try:
         listing = list_class_folders(folder, root)
     except UnlabelledError as error:
-        return _list_table_beside(folder, None, request, error)
-    if len(set(listing.labels or ())) > 1 or table_beside(folder) is None:
-        return listing
+        return _list_table_beside(folder, split or request.split, request, error)
     try:
-        return _list_table_beside(folder, None, request, UnlabelledError())
+        return _list_table_beside(folder, split or request.split, request, UnlabelledError())
     except UnlabelledError:
         return listing
 
@@ -110,10 +172,18 @@ def _list_table_beside(folder: Path, split: str | None, request: Request, error:
     Raises:
         UnlabelledError: The error given, if there is no such table.
     """
-    table = table_beside(folder, split)
+    table = table_beside(folder, None if split == NO_SPLITS else split)
     if table is None:
+        names = list_classes([table.name for table in tables_in(folder)])
+        raise (
+            UnlabelledError(f"{error}; or give one of its tables as the source: {names}") if names else error
+        )
+    read = read_table(table)
+    splits = manifest_splits([read])
+    if split not in (None, "train", NO_SPLITS, *splits) and table not in tables_of_splits(folder).values():
         raise error
-    listing = list_tables([read_table(table)], str(folder), None, request.columns)
+    of_rows = split if split in (None, NO_SPLITS, *splits) else NO_SPLITS
+    listing = list_tables([read], str(folder), of_rows, request.columns)
     return _with_notes(listing, [f"labels are those of {table.name}"])
 
 
@@ -127,13 +197,13 @@ def _list_part(part: Part, folder: Path, root: Path, request: Request) -> Listin
         return list_class_folders(folder, root, part)
     metadata = metadata_of(part)
     if metadata is not None:
-        listing = list_tables([read_table(metadata)], str(root), None, request.columns)
+        listing = list_tables([read_table(metadata)], str(root), NO_SPLITS, request.columns)
         above = part.relative_to(root).as_posix()
         return replace(listing, paths=[f"{above}/{path}" if path else "" for path in listing.paths])
     shards = _shards(part)
     if shards:
         tables = [read_table(file) for files in shards.values() for file in files]
-        return list_tables(tables, str(root), None, request.columns)
+        return list_tables(tables, str(root), NO_SPLITS, request.columns)
     try:
         return list_class_folders(part, root)
     except UnlabelledError as error:
