@@ -7,6 +7,7 @@ import pytest
 from corrections.sets import FAST, LABELS, NAMES, suggest, write_folders, write_table
 from labelmend.cli.main import main
 from labelmend.data.tables import read_table
+from labelmend.errors import WriteError
 from labelmend.runs.run import load_run
 from labelmend.verdicts.decisions import Decisions
 
@@ -43,7 +44,10 @@ def test_the_guide_fits_applies_and_fits_again(tmp_path, monkeypatch, capsys, ki
     expected = {f"{la}/{n}" if kind == "folder" else n: la for n, la in zip(NAMES, LABELS, strict=True)}
     assert given.to_dict() == {**expected, first: "dog"}
     out = capsys.readouterr().out
-    assert "1 of 8 labels change: 1 suggestions with a confidence of 0.9 or more, 0 decisions; 0 sugg" in out
+    assert (
+        "1 of 8 labels change: 1 suggestion with a confidence of 0.9 or more; left: 0 suggestions below"
+        in out
+    )
     assert "Back:  labelmend revert runs/photos" in out
 
 
@@ -89,6 +93,80 @@ def test_moves_are_planned_done_and_taken_back(folders, capsys):
     assert "labels.csv holds the labels as they were" in capsys.readouterr().out
 
 
+def changes(run, *flags):
+    """Labels that the command changes, by id."""
+    done = sorted((run / "corrections").glob("[0-9]*"), key=lambda folder: int(folder.name))
+    assert main(["apply", str(run), *flags]) == 0
+    columns = read_table(run / "corrections" / str(len(done) + 1) / "patch.csv").columns
+    return dict(zip(columns["id"], columns["to"], strict=True))
+
+
+def test_it_says_what_comes_from_a_person_and_what_from_the_run_before_it_writes(
+    folders, capsys, monkeypatch
+):
+    _, run = folders
+    with Decisions.open(run, create=True) as decisions:
+        decisions.record_all([("cat/4.png", "choose", "dog"), ("cat/0.png", "keep", None)])
+        decisions.record("cat/6.png", "skip")
+    assert changes(run) == {"cat/0.png": "dog", "dog/1.png": "cat"}
+    out = capsys.readouterr().out
+    assert (
+        "2 of 8 labels change: 2 suggestions with a confidence of 0.9 or more; left: 1 suggestion below"
+        in out
+    )
+    assert "what a person decided about 2 images is left out: --decisions takes it and sure sugg" in out
+    assert changes(run, "--decisions") == {"cat/4.png": "dog", "dog/1.png": "cat"}
+    out = capsys.readouterr().out
+    assert (
+        "2 of 8 labels change: 1 decided by a person, and 1 suggestion that nobody decided, with a "
+        "confidence of 0.9 or more; left: 1 suggestion below it\na person decided about 2 images; 1 of"
+    ) in out
+    assert "left out" not in out
+    assert changes(run, "--decisions-only") == {"cat/4.png": "dog"}
+    assert (
+        "1 of 8 labels change: 1 decided by a person; left: 2 suggestions that nobody decided"
+        in capsys.readouterr().out
+    )
+
+    def full(*_):
+        raise WriteError("the disk is full")
+
+    monkeypatch.setattr("labelmend.corrections.journal.next_folder", full)
+    assert main(["apply", str(run), "--decisions"]) == 2
+    assert "2 of 8 labels change" in capsys.readouterr().out
+
+
+def test_decisions_that_nobody_asked_for_may_be_damaged(folders, capsys):
+    _, run = folders
+    (run / "decisions.sqlite").write_bytes(b"no database" * 100)
+    assert len(changes(run)) == 2
+    assert main(["apply", str(run), "--decisions"]) == 2
+    assert "decisions.sqlite" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        "",
+        " --decisions",
+        " --decisions-only",
+        " --min-confidence 0.5 --include-test",
+        " --decisions --min-confidence 1",
+    ],
+)
+def test_a_plan_names_the_command_that_does_what_it_shows(folders, capsys, flags):
+    _, run = folders
+    with Decisions.open(run, create=True) as decisions:
+        decisions.record("cat/4.png", "choose", "dog")
+    assert main(["apply", str(run), "--move", *flags.split()]) == 0
+    planned = capsys.readouterr().out
+    assert planned.endswith(f"Next: labelmend apply {run} --move --yes{flags}\n")
+    moves = [line.strip().split(" -> ") for line in planned.splitlines() if " -> " in line]
+    assert main(planned.splitlines()[-1].split()[2:]) == 0
+    assert moves
+    assert all(Path(after).exists() and not Path(before).exists() for before, after in moves)
+
+
 @pytest.mark.parametrize(
     ("flags", "error"),
     [
@@ -96,6 +174,7 @@ def test_moves_are_planned_done_and_taken_back(folders, capsys):
         (["--move", "--out", "x.csv"], "--out is the name of a table, and --move writes none"),
         (["--min-confidence", "1.5"], "--min-confidence is 1.5, but must be in [0, 1]"),
         (["--decisions"], "nothing was decided about"),
+        (["--decisions-only"], "nothing was decided about"),
     ],
 )
 def test_what_is_refused(folders, capsys, flags, error):

@@ -181,6 +181,7 @@ def test_farewell_says_what_comes_next(session, run):
     assert "Nothing is decided" in session.farewell()
     session.decide(0, "accept", None, None, ONE)
     session.decide(1, "keep", None, None, ONE)
-    assert (
-        session.farewell() == f"2 labels decided, 1 of them changed. Next: labelmend apply {run} --decisions"
+    assert session.farewell() == (
+        f"2 labels decided, 1 of them changed. Next: labelmend apply {run} --decisions (--decisions-only "
+        "takes no suggestion beside them)"
     )

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from labelmend.cli.messages import plain_warnings, say
-from labelmend.corrections.apply import Applied, plan
 from labelmend.corrections.apply import apply as write_labels
 from labelmend.corrections.apply import move as move_images
+from labelmend.corrections.apply import plan
 from labelmend.corrections.changes import DECISION, SUGGESTION
+from labelmend.corrections.prepare import Applied
+from labelmend.data.suggested_labels import MIN_CONFIDENCE
 from labelmend.errors import SettingsError
+from labelmend.text import count
 
 _SHOWN = 20
 
 
 def apply(
     run: str,
-    min_confidence: float = 0.9,
+    min_confidence: float = MIN_CONFIDENCE,
     decisions: bool = False,
+    decisions_only: bool = False,
     out: str | None = None,
     include_test: bool = False,
     move: bool = False,
@@ -31,7 +37,8 @@ def apply(
     Args:
         run: run folder.
         min_confidence: suggestions from this confidence on are taken, in [0, 1].
-        decisions: take what a person decided (labelmend review), and suggestions only where nobody did.
+        decisions: take what a person decided (labelmend review), and sure suggestions where nobody did.
+        decisions_only: take what a person decided, and no suggestion that nobody decided.
         out: file to write; by default one in the run folder, and nothing that is there is replaced.
         include_test: also change images that are marked as ones to test or validate on.
         move: move images to the folders of their new classes; without --yes, only say which.
@@ -41,31 +48,37 @@ def apply(
         raise SettingsError("--out is the name of a table, and --move writes none; leave one of them out")
     if yes and not move:
         raise SettingsError("--yes is for --move; nothing else needs it")
+    asked: dict[str, Any] = {
+        "min_confidence": min_confidence,
+        "decisions": decisions,
+        "decisions_only": decisions_only,
+        "include_test": include_test,
+        "announce": lambda found: _print_plan(found, _taken(min_confidence, decisions, decisions_only)),
+    }
     with plain_warnings():
-        if not move:
-            done = write_labels(
-                run,
-                min_confidence=min_confidence,
-                decisions=decisions,
-                out=out,
-                include_test=include_test,
-            )
-        else:
-            act = move_images if yes else plan
-            done = act(run, min_confidence=min_confidence, decisions=decisions, include_test=include_test)
-    _print(run, done, min_confidence, move, yes)
+        done = (move_images if yes else plan)(run, **asked) if move else write_labels(run, out=out, **asked)
+    _print_done(run, done, move, yes, _flags(min_confidence, decisions, decisions_only, include_test))
 
 
-def _print(run: str, done: Applied, min_confidence: float, moving: bool, yes: bool) -> None:
-    if done.images:
-        _print_counts(done, min_confidence)
+def _flags(min_confidence: float, decisions: bool, decisions_only: bool, include_test: bool) -> str:
+    """What says again which labels are meant."""
+    given = {
+        " --decisions": decisions and not decisions_only,
+        " --decisions-only": decisions_only,
+        f" --min-confidence {min_confidence:g}": min_confidence != MIN_CONFIDENCE and not decisions_only,
+        " --include-test": include_test,
+    }
+    return "".join(flag for flag, asked in given.items() if asked)
+
+
+def _print_done(run: str, done: Applied, moving: bool, yes: bool, flags: str) -> None:
     if moving and not yes:
         for source, target in done.moves[:_SHOWN]:
             say(f"  {source} -> {target}")
         if len(done.moves) > _SHOWN:
             say(f"  ... {len(done.moves) - _SHOWN:,} more")
         say(f"nothing was moved; the plan is in {done.result}")
-        say(f"Next: labelmend apply {run} --move --yes")
+        say(f"Next: labelmend apply {run} --move --yes{flags}")
         return
     if moving:
         say(f"{len(done.moves):,} images are in the folders of their new classes; patch: {done.patch}")
@@ -77,21 +90,39 @@ def _print(run: str, done: Applied, min_confidence: float, moving: bool, yes: bo
         say(f"Next:  labelmend fit {done.source}" + ("" if moving else f" --labels {done.result}"))
 
 
-def _print_counts(done: Applied, min_confidence: float) -> None:
-    by_reason = {why: sum(change.why == why for change in done.changes) for why in (SUGGESTION, DECISION)}
-    say(
-        f"{sum(by_reason.values()):,} of {done.images:,} labels change: {by_reason[SUGGESTION]:,} "
-        f"suggestions with a confidence of {min_confidence:g} or more, {by_reason[DECISION]:,} decisions; "
-        f"{done.below:,} suggestions below that confidence are left"
+def _taken(min_confidence: float, decisions: bool, decisions_only: bool) -> str:
+    """Which labels change, with places for the numbers."""
+    if decisions_only:
+        return "{by_decision} decided by a person; left: {below} that nobody decided"
+    sure = f"with a confidence of {min_confidence:g} or more; left: {{below}} below it"
+    if decisions:
+        return f"{{by_decision}} decided by a person, and {{suggested}} that nobody decided, {sure}"
+    return f"{{suggested}} {sure}"
+
+
+def _print_plan(found: Applied, taken: str) -> None:
+    """Say what will change, and of what nothing comes."""
+    by_reason = {why: sum(change.why == why for change in found.changes) for why in (SUGGESTION, DECISION)}
+    counted = taken.format(
+        by_decision=f"{by_reason[DECISION]:,}",
+        suggested=count(by_reason[SUGGESTION], "suggestion"),
+        below=count(found.below, "suggestion"),
     )
-    if done.others:
-        say(f"{done.others:,} further labels are those that the run was trained on, not those of its source")
-    if done.decided:
-        say(f"a person decided about {done.decided:,} images")
-    if done.held_out:
+    say(f"{len(found.changes):,} of {found.images:,} labels change: {counted}")
+    if found.others:
+        say(f"{found.others:,} further labels are those that the run was trained on, not those of its source")
+    if found.decided:
+        kept = found.decided - by_reason[DECISION]
+        say(f"a person decided about {count(found.decided, 'image')}; {kept:,} of them keep their label")
+    if found.ignored:
         say(
-            f"{done.held_out:,} more are marked as ones to test or validate on and are left as they are "
+            f"what a person decided about {count(found.ignored, 'image')} is left out: --decisions takes it "
+            "and sure suggestions elsewhere, --decisions-only takes nothing else"
+        )
+    if found.held_out:
+        say(
+            f"{found.held_out:,} more are marked as ones to test or validate on and are left as they are "
             "(--include-test changes them too)"
         )
-    if done.source is None:
+    if found.source is None:
         say("the images were in memory: whether ids and labels still match cannot be checked")

@@ -291,9 +291,10 @@ class Session:
         decided, changed = int((self._state == 2).sum()), int(self._wrong.sum())
         if not decided:
             return f"Nothing is decided yet; labelmend review {self.folder} goes on."
+        after = f"labelmend apply {self.folder} --decisions"
         return (
             f"{count(decided, 'label')} decided, {changed:,} of them changed. "
-            f"Next: labelmend apply {self.folder} --decisions"
+            f"Next: {after} (--decisions-only takes no suggestion beside them)"
         )
 
     def _estimate(self) -> dict[str, float] | None:

@@ -1,0 +1,163 @@
+"""What an application of labels would change, compared with the data before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from labelmend.config import require
+from labelmend.corrections.changes import Change, choose
+from labelmend.corrections.moves import Move
+from labelmend.corrections.origin import Origin, check_same, open_origin
+from labelmend.data.listing import Listing
+from labelmend.data.suggested_labels import MIN_CONFIDENCE
+from labelmend.errors import RunError
+from labelmend.runs import folder as run_folder
+from labelmend.runs.checksums import check_unchanged
+from labelmend.runs.records import DataRecord, read_record
+from labelmend.settings.loading import load
+from labelmend.verdicts.decisions import DECISIONS, SKIP, Decision, Decisions
+from labelmend.verdicts.frame import read_parquet
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which labels are to change.
+
+    Attributes:
+        min_confidence: of a suggestion that is taken, in [0, 1].
+        decisions: whether what a person decided goes before what is suggested.
+        decisions_only: take what a person decided, and no suggestion that nobody decided.
+        include_test: also change images that are marked as ones to test or validate on.
+    """
+
+    min_confidence: float = MIN_CONFIDENCE
+    decisions: bool = False
+    decisions_only: bool = False
+    include_test: bool = False
+
+    def __post_init__(self) -> None:
+        require(0 <= self.min_confidence <= 1, "min_confidence", self.min_confidence, "in [0, 1]")
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What was done, or is planned.
+
+    Attributes:
+        images: of the run.
+        changes: labels that change, in the order of the images.
+        below: suggestions that nobody decided, and that are not sure enough or not asked for.
+        decided: images that a person decided about, those that keep their label included.
+        ignored: images that a person decided about, where decisions were not asked for.
+        held_out: labels that would change, but are marked as ones to test or validate on.
+        others: labels that do not change, but are not those of the source, e.g. by added noise.
+        folder: of patch and journal; None of a plan.
+        result: the file of labels that was written, or the plan of moves; None where images were moved.
+        patch: the file of changes; None of a plan.
+        source: where the images come from; None if they were in memory.
+        moves: of images, from where to where.
+    """
+
+    images: int
+    changes: list[Change]
+    below: int = 0
+    decided: int = 0
+    ignored: int = 0
+    held_out: int = 0
+    others: int = 0
+    folder: Path | None = None
+    result: Path | None = None
+    patch: Path | None = None
+    source: str | None = None
+    moves: list[Move] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Task:
+    """Everything that is known before anything is written."""
+
+    run: Path
+    origin: Origin
+    given: list[str]
+    applied: Applied
+    rows: dict[int, str]
+
+    @property
+    def labels(self) -> list[str]:
+        """The label that each image of the source is to have."""
+        return [self.rows.get(row, label) for row, label in enumerate(self.origin.labels)]
+
+
+def prepare(run: Path, choice: Choice) -> Task:
+    """Read a run and its decisions, list its data again, and choose what changes.
+
+    Args:
+        run: folder of a finished run.
+        choice: what is asked for.
+
+    Raises:
+        RunError: If the run is not finished, or images or labels are no longer those that it judged.
+        DataError: If the source is no longer there.
+    """
+    run_folder.require_finished(run)
+    check_unchanged(run, (run_folder.VERDICTS_PARQUET, run_folder.SETTINGS, run_folder.DATA))
+    verdicts = read_parquet(run / run_folder.VERDICTS_PARQUET)
+    wanted = load(run / run_folder.SETTINGS).data
+    source = read_record(run / run_folder.DATA, DataRecord)["source"]
+    decided, ignored = _decisions(run, choice)
+    # No suggestion is as sure as that.
+    least = float("inf") if choice.decisions_only else choice.min_confidence
+    chosen = choose(verdicts, least, decided)
+    origin = _in_memory(verdicts) if source is None else open_origin(source, wanted)
+    if source is not None:
+        check_same(origin, verdicts, wanted, run)
+    of_run = dict(zip(verdicts["id"], verdicts["given_label"], strict=True))
+    ids, now = origin.listing.ids, origin.labels
+    given = [of_run.get(identity, label) for identity, label in zip(ids, now, strict=True)]
+    changes, rows, held_out, others = [], {}, 0, 0
+    for row, identity in enumerate(ids):
+        change = chosen.changes.get(identity)
+        if origin.held_out[row] and not choice.include_test:
+            held_out += change is not None
+            continue
+        label = given[row] if change is None else change.after
+        if change is not None:
+            changes.append(change)
+        if label != now[row]:
+            rows[row] = label
+            others += change is None
+    applied = Applied(
+        images=len(verdicts),
+        changes=changes,
+        below=chosen.below,
+        decided=chosen.decided,
+        ignored=ignored,
+        held_out=held_out,
+        others=others,
+        source=source,
+    )
+    return Task(run, origin, given, applied, rows)
+
+
+def _decisions(run: Path, choice: Choice) -> tuple[Mapping[str, Decision], int]:
+    """Decisions that are asked for, and how many there are where none is."""
+    if choice.decisions or choice.decisions_only:
+        with Decisions.open(run) as log:
+            return log.current(), 0
+    if (run / DECISIONS).is_file():
+        # Nobody asked for it, so that it may be anything.
+        with suppress(RunError), Decisions.open(run) as log:
+            return {}, sum(decision.action != SKIP for decision in log.current().values())
+    return {}, 0
+
+
+def _in_memory(verdicts: pd.DataFrame) -> Origin:
+    """What a run says of images that were in memory, and cannot be looked at again."""
+    ids, given = verdicts["id"].tolist(), verdicts["given_label"].tolist()
+    listing = Listing("images in memory", ids, [""] * len(ids), labels=given)
+    return Origin(listing, given, sorted(set(given)), [False] * len(ids))
