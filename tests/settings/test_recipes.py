@@ -168,6 +168,21 @@ RECIPES |= {
     "cifar10-classifier-paper": changed(
         PAPER, method={"confidence_penalty": 1.0, "easy_percent": 40.0, "lambda_unlabelled": 25.0}
     ),
+    "clothing1m-paper": changed(
+        PAPER,
+        method={
+            "warmup": 0.0125,
+            "confidence_penalty": 1.0,
+            "selection": "gmm",
+            "mixup_alpha": 0.5,
+            "lambda_unlabelled": 0.0,
+            "ramp": 0.2,
+        },
+        network={"network": "torchvision:resnet50.IMAGENET1K_V1"},
+        augmentation={"crop": None, "padding": "reflect"},
+        budget={"epochs": 5.0},
+        training={"batch_size": 64, "lr": 0.002, "weight_decay": 0.001},
+    ),
     "cifar100n-paper": changed(
         PAPER,
         method={"warmup": 0.1, "easy_percent": 50.0, "anchors_per_sample": 5, "lambda_unlabelled": 75.0},
