@@ -1,12 +1,15 @@
+import csv
 import errno
 import json
 import os
 
+import pandas as pd
 import pytest
 
 from labelmend import files
+from labelmend.data.tables import read_table
 from labelmend.errors import WriteError
-from labelmend.files import append_line, remove_leftovers, replacing, write_json, write_text
+from labelmend.files import append_line, csv_rows, remove_leftovers, replacing, write_json, write_text
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path):
@@ -126,3 +129,18 @@ def test_nothing_but_a_regular_file_is_replaced(tmp_path):
             write_text(tmp_path / name, "text")
     assert (tmp_path / "pipe.csv").is_fifo()
     assert (tmp_path / "device.csv").is_symlink()
+
+
+@pytest.mark.parametrize("end", ["\r", "\n", "\r\n", "\t", ",", '"', "; "])
+def test_cells_with_line_ends_stay_in_their_row(tmp_path, end):
+    """Of any writer, for any reader; rows end in a line feed."""
+    cell = f"a{end}b"
+    with csv_rows(tmp_path / "a.csv") as file:
+        csv.writer(file).writerows([("id", "label"), (cell, "x")])
+    with csv_rows(tmp_path / "b.csv") as file:
+        pd.DataFrame({"id": [cell], "label": ["x"]}).to_csv(file, index=False, lineterminator="\r\n")
+    text = (tmp_path / "a.csv").read_bytes()
+    assert text == (tmp_path / "b.csv").read_bytes()
+    assert text.endswith(b",x\n")
+    assert pd.read_csv(tmp_path / "a.csv").to_numpy().tolist() == [[cell, "x"]]
+    assert read_table(tmp_path / "a.csv").columns == {"id": [cell], "label": ["x"]}

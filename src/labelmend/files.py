@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from labelmend.errors import WriteError
 
@@ -120,6 +120,29 @@ def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 text file with Unix line ends; what has no UTF-8 form is written as an escape."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
+
+
+class _Rows:
+    """Takes the rows of a CSV writer, which end in both characters, and ends them in a line feed.
+
+    A writer quotes only those line ends in cells that its own line ends consist of.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self.file = file
+
+    def write(self, row: str) -> None:
+        self.file.write(row.removesuffix("\r\n") + "\n")
+
+
+@contextmanager
+def csv_rows(path: Path) -> Iterator[Any]:
+    r"""A new UTF-8 file for ``csv.writer(file)`` or ``frame.to_csv(file, lineterminator="\r\n")``.
+
+    Any line end within a cell is quoted, so that every reader finds the same rows.
+    """
+    with path.open("w", encoding="utf-8", newline="") as file:
+        yield _Rows(file)
 
 
 def append_line(path: Path, line: str) -> None:

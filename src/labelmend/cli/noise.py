@@ -10,7 +10,7 @@ from labelmend.cli.messages import say
 from labelmend.cli.reading import image_bar
 from labelmend.data import load
 from labelmend.errors import DataError
-from labelmend.files import replacing, write_text
+from labelmend.files import csv_rows, replacing, write_text
 from labelmend.noise.picture import save_picture
 from labelmend.noise.spec import apply, parse
 from labelmend.text import spreadsheet_safe
@@ -73,8 +73,8 @@ def noise(
             "true_label": [spreadsheet_safe(names[label]) for label in true],
         }
     )
-    with replacing(table) as temporary:
-        frame.to_csv(temporary, index=False)
+    with replacing(table) as temporary, csv_rows(temporary) as file:
+        frame.to_csv(file, index=False, lineterminator="\r\n")
     write_text(record_path, record.to_json() + "\n")
     save_picture(picture_path, noisy, record)
     say(f"{spec}: {record.realised_rate:.2%} of {len(noisy):,} labels changed, sha256 {record.sha256}")

@@ -14,7 +14,7 @@ from labelmend.cli.messages import complain, plain_warnings
 from labelmend.data.readers import READERS
 from labelmend.data.sources import ImageColumns
 from labelmend.errors import DataError
-from labelmend.files import check_writable, replacing
+from labelmend.files import check_writable, csv_rows, replacing
 from labelmend.runs.run import Run, load_run, most_probable
 from labelmend.text import printable, spreadsheet_safe
 
@@ -52,11 +52,8 @@ def predict(
             shown = (name, label, f"{float(probability):.4f}") if not reason else (name, "-", reason)
             print("\t".join(map(printable, shown)))
         return
-    with (
-        replacing(Path(out)) as temporary,
-        temporary.open("w", encoding="utf-8", newline="") as file,
-    ):
-        writer = csv.writer(file, lineterminator="\n")
+    with replacing(Path(out)) as temporary, csv_rows(temporary) as file:
+        writer = csv.writer(file)
         writer.writerow(COLUMNS)
         writer.writerows(map(spreadsheet_safe, row) for row in rows)
     print(f"{sum(not row[3] for row in rows)} predictions in {printable(out)}", file=sys.stderr)

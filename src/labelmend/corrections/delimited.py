@@ -47,8 +47,8 @@ def _written(text: str, spans: dict[tuple[int, str], Span], source: Value | tupl
         start, end = spans[source]
         return text[start:end]
     stream = io.StringIO()
-    csv.writer(stream, delimiter=delimiter, lineterminator="").writerow([spreadsheet_safe(str(source.label))])
-    return stream.getvalue()
+    csv.writer(stream, delimiter=delimiter).writerow([spreadsheet_safe(str(source.label))])
+    return stream.getvalue().removesuffix("\r\n")
 
 
 def _rows(text: str, delimiter: str, start: int) -> Iterator[list[Span]]:

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field
 
 from labelmend.corrections.changes import Change
 from labelmend.errors import RunError
-from labelmend.files import replacing, write_json
+from labelmend.files import csv_rows, replacing, write_json
 from labelmend.runs.records import Record, read_record
 from labelmend.text import spreadsheet_safe
 
@@ -124,8 +124,8 @@ def refuse_unfinished(run: Path) -> None:
 
 def write_rows(path: Path, header: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
     """Write a CSV file whose cells no spreadsheet takes for formulas, where nothing is to be kept."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
+    with csv_rows(path) as file:
+        writer = csv.writer(file)
         writer.writerow(header)
         writer.writerows(map(spreadsheet_safe, row) for row in rows)
 

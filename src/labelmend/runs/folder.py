@@ -12,7 +12,7 @@ from typing import Any
 from labelmend.data import is_named
 from labelmend.data.image_set import ImageSet, Skipped
 from labelmend.errors import RunError, WriteError
-from labelmend.files import is_leftover, reason, remove_leftovers, replacing, write_text
+from labelmend.files import csv_rows, is_leftover, reason, remove_leftovers, replacing, write_text
 from labelmend.runs.checksums import SUMS
 from labelmend.runs.lock import LOCK, locked
 from labelmend.runs.records import parse_object
@@ -253,11 +253,8 @@ def write_skipped(folder: Path, skipped: Iterable[Skipped]) -> None:
         (spreadsheet_safe(as_text(entry.path)), spreadsheet_safe(as_text(entry.reason))) for entry in skipped
     ]
     if rows:
-        with (
-            replacing(folder / SKIPPED) as temporary,
-            temporary.open("w", encoding="utf-8", newline="") as file,
-        ):
-            writer = csv.writer(file, lineterminator="\n")
+        with replacing(folder / SKIPPED) as temporary, csv_rows(temporary) as file:
+            writer = csv.writer(file)
             writer.writerow(("path", "reason"))
             writer.writerows(rows)
 
@@ -276,11 +273,8 @@ def write_conflicts(folder: Path, image_set: ImageSet) -> None:
         for name in [image_set.class_names[image_set.given_labels[row]]]
     ]
     if rows:
-        with (
-            replacing(folder / CONFLICTS) as temporary,
-            temporary.open("w", encoding="utf-8", newline="") as file,
-        ):
-            writer = csv.writer(file, lineterminator="\n")
+        with replacing(folder / CONFLICTS) as temporary, csv_rows(temporary) as file:
+            writer = csv.writer(file)
             writer.writerow(("picture", "id", "path", "given_label"))
             writer.writerows(rows)
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from labelmend.data.image_set import ImageSet
 from labelmend.errors import RunError
-from labelmend.files import replacing
+from labelmend.files import csv_rows, replacing
 from labelmend.text import spreadsheet_safe
 from labelmend.verdicts.evidence import contradicts
 from labelmend.verdicts.issues import is_label_issue
@@ -101,10 +101,8 @@ def write_csv(frame: pd.DataFrame, path: Path) -> None:
     ]
     texts = [column for column in flat.columns if flat[column].dtype.kind not in "biuf"]
     flat[texts] = flat[texts].map(lambda cell: spreadsheet_safe(str(cell)))
-    with replacing(path) as temporary:
-        flat.to_csv(
-            temporary, index=False, float_format=f"%.{DECIMALS}f", lineterminator="\n", encoding="utf-8"
-        )
+    with replacing(path) as temporary, csv_rows(temporary) as file:
+        flat.to_csv(file, index=False, float_format=f"%.{DECIMALS}f", lineterminator="\r\n")
 
 
 def read_parquet(path: Path) -> pd.DataFrame:
