@@ -1,5 +1,6 @@
 import gzip
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -51,6 +52,86 @@ def test_only_the_bytes_of_changed_labels_change(tmp_path, judge, kind):
     assert len(changed) == len(text)
     assert len(where) == 6
     assert {text[i : i + 3] for i in (where[0], where[3])} == {b"cat", b"dog"}
+
+
+NOTES = ["x", "", "é", "'", "=1", " ", "a b", "0.50"]
+ROWS = list(zip(NAMES, LABELS, NOTES, strict=True))
+PLAIN = ["file_name,label,note", *(",".join(row) for row in ROWS)]
+QUOTED = ['"file_name","label","note"', *(",".join(f'"{cell}"' for cell in row) for row in ROWS)]
+LONG = [
+    "file_name,note,label",
+    *(f'{name},"a ""{i}"",\r\nb,",{label}' for i, (name, label, _) in enumerate(ROWS)),
+]
+SEMICOLONS = [line.replace(",", ";") for line in PLAIN]
+BLANKS = ["file_name, label , note", *(f"{name},  {label} , {note} " for name, label, note in ROWS)]
+GAPS = [PLAIN[0], "", *PLAIN[1:4], "", "", *PLAIN[4:], "", ""]
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["plain", "BOM"])
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz"])
+@pytest.mark.parametrize(
+    ("lines", "end", "last"),
+    [
+        (PLAIN, "\r\n", "\r\n"),
+        (PLAIN, "\r", "\r"),
+        (PLAIN, "\n", ""),
+        (PLAIN, "\r\n", ""),
+        (QUOTED, "\r\n", ""),
+        (LONG, "\n", "\n"),
+        (SEMICOLONS, "\r\n", "\r\n"),
+        (BLANKS, "\n", ""),
+        (GAPS, "\n", "\n"),
+    ],
+    ids=[
+        "CRLF",
+        "CR",
+        "no end",
+        "CRLF, no end",
+        "quotes",
+        "lines in cells",
+        "semicolons",
+        "blanks",
+        "empty lines",
+    ],
+)
+def test_a_table_of_any_layout_changes_by_its_labels_alone_and_comes_back(
+    tmp_path, suggested_once, mark, suffix, lines, end, last
+):
+    packed = gzip.compress if suffix.endswith(".gz") else bytes
+    text = end.join(lines) + last
+    first, second = (next(line for line in lines if line.startswith((n, f'"{n}'))) for n in NAMES[:2])
+    expected = text.replace(first, first.replace("cat", "dog")).replace(second, second.replace("dog", "cat"))
+    source, run = suggested_once(suffix, packed(mark + text.encode()))
+    before = source.read_bytes()
+    done = apply(run)
+    assert len(done.changes) == 2
+    written = done.result.read_bytes()
+    assert (gzip.decompress(written) if suffix.endswith(".gz") else written) == mark + expected.encode()
+    assert revert(run).file == done.result.resolve()
+    assert done.result.read_bytes() == source.read_bytes() == before
+
+
+@pytest.fixture(scope="module")
+def _table_run(tmp_path_factory, trained):
+    root = tmp_path_factory.mktemp("layouts")
+    images(root)
+    write_table(root, ".csv")
+    return suggest(trained(root / "photos.csv", root / "run"), SURE)
+
+
+@pytest.fixture
+def suggested_once(_table_run, tmp_path):
+    """Function that makes a table of the images with these bytes, and a run on it."""
+
+    def make(suffix, content):
+        source = images(tmp_path / "photos") / f"p{suffix}"
+        source.write_bytes(content)
+        run = shutil.copytree(_table_run, tmp_path / "run")
+        record = json.loads((run / "data.json").read_text())
+        (run / "data.json").write_text(json.dumps({**record, "source": str(source)}))
+        return source, run
+
+    return make
 
 
 def test_row_groups_schema_and_metadata_of_parquet_stay(tmp_path, judge):

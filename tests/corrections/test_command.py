@@ -11,13 +11,18 @@ from labelmend.errors import WriteError
 from labelmend.runs.run import load_run
 from labelmend.verdicts.decisions import Decisions
 
-GUIDE = (Path(__file__).parents[2] / "docs" / "LABELS.md").read_text(encoding="utf-8")
-BLOCKS = [
-    [shlex.split(line[2:]) for line in block.splitlines()]
-    for block in re.findall(r"^```console\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
-]
+ROOT = Path(__file__).parents[2]
 FLAGS = [f"--{name.replace('_', '-')}={value}" for name, value in FAST.items()]
 FLAGS = [flag.replace("[", "").replace("]", "") for flag in FLAGS]
+
+
+def fit_apply_fit(document, kind):
+    """The three lines in which a document does that, as lists of arguments."""
+    text = (ROOT / document).read_text(encoding="utf-8")
+    blocks = re.findall(r"^```console\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    lines = [[shlex.split(line[2:]) for line in block.splitlines()] for block in blocks]
+    of_table, of_folder = (argvs for argvs in lines if [argv[1] for argv in argvs] == ["fit", "apply", "fit"])
+    return of_folder if kind == "folder" else of_table
 
 
 def run_line(argv, kind, suggestions):
@@ -28,8 +33,9 @@ def run_line(argv, kind, suggestions):
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("document", ["README.md", "docs/LABELS.md"])
 @pytest.mark.parametrize("kind", ["folder", ".csv", ".parquet", ".jsonl"])
-def test_the_guide_fits_applies_and_fits_again(tmp_path, monkeypatch, capsys, kind):
+def test_the_examples_fit_apply_and_fit_again(tmp_path, monkeypatch, capsys, document, kind):
     monkeypatch.chdir(tmp_path)
     if kind == "folder":
         write_folders(tmp_path / "photos")
@@ -37,7 +43,7 @@ def test_the_guide_fits_applies_and_fits_again(tmp_path, monkeypatch, capsys, ki
     else:
         write_table(tmp_path, kind)
         suggestions = {"0.png": ("dog", 0.95)}
-    for argv in BLOCKS[kind == "folder"]:
+    for argv in fit_apply_fit(document, kind):
         run_line(argv, kind, suggestions)
     given = load_run("runs/mended").verdicts.table.set_index("id")["given_label"]
     first = next(iter(suggestions))
