@@ -20,7 +20,7 @@ from labelmend.methods.mend import MendSettings
 from labelmend.selection.easiness import given_label_losses, loss_mixture
 from labelmend.selection.easy_set import select_easy
 from labelmend.selection.label_quality import label_quality
-from labelmend.verdicts.evidence import NO_LABEL, agrees, neighbour_label
+from labelmend.verdicts.evidence import NO_LABEL, agrees, ask_neighbours, confirm
 from labelmend.verdicts.looks import KnownFeatures
 from labelmend.verdicts.record import SampleRecord
 from labelmend.verdicts.verdicts import Verdicts
@@ -189,8 +189,9 @@ class LabelTracker:
     def _voted(self, record: SampleRecord, easy: Tensor, features: Tensor) -> SampleRecord:
         """The record with votes of anchors between the easy samples that the evidence agrees with."""
         classes = len(self.classes)
-        neighbours = neighbour_label(features, self.labels, classes)
-        easy = easy & (agrees(record.probabilities, neighbours, self.labels) | (neighbours == NO_LABEL))
+        neighbours = ask_neighbours(features, self.labels, classes)
+        agreed = agrees(record.probabilities, neighbours.label, self.labels)
+        easy = easy & (agreed | (neighbours.label == NO_LABEL))
         labels, origin = self.labels[easy], features.mean(0)
         generator = torch.Generator().manual_seed(self.seed)
         # Where all are easy there is nothing to vote on.
@@ -213,9 +214,9 @@ class LabelTracker:
             min_votes=VOTING.min_votes,
             min_agreement=VOTING.min_agreement,
         )
-        return replace(
+        voted = replace(
             record,
-            easy=easy & agrees(record.probabilities, neighbours, self.labels),
+            easy=easy,
             label_quality=label_quality(
                 record.probabilities, self.labels, found.corrected, found.given_share
             ),
@@ -223,8 +224,10 @@ class LabelTracker:
             votes=found.votes,
             vote_share=found.vote_share,
             sources=found.sources,
-            neighbour_label=neighbours,
+            neighbour_label=neighbours.label,
+            neighbour_support=neighbours.support,
         )
+        return confirm(voted, features, self.labels, torch.zeros_like(easy))
 
     def _image_set(self) -> ImageSet:
         """What the table of verdicts is about; there are no pictures."""

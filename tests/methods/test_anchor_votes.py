@@ -12,6 +12,7 @@ from labelmend.hallucination.train import training_operations
 from labelmend.methods.anchor_votes import AnchorVotes, voted_record
 from labelmend.methods.base import Uncounted
 from labelmend.selection.select import EasySet
+from labelmend.verdicts.evidence import Neighbours
 from labelmend.verdicts.record import SampleRecord
 
 CLASSES, COUNT, DIM = 3, 40, 4
@@ -206,14 +207,15 @@ def test_the_record_of_a_vote_by_hand(make_task, network):
     probabilities = torch.tensor([[0.5, 0.3, 0.2], [0.6, 0.2, 0.2], [0.8, 0.1, 0.1]])
     found = corrections(corrected=[0, 2, -1], vote_share=[0.9, 0.6, 0.0], given_share=[0.9, 0.1, 0.0])
     chosen = EasySet(torch.tensor([False, False, True]), torch.tensor([0.1, 0.2, 0.3]), False)
-    neighbours = torch.tensor([0, 2, -1])
+    neighbours = Neighbours(torch.tensor([0, 2, -1]), torch.tensor([0.8, 0.9, 0.5]))
     record = voted_record(probabilities, chosen, found, task, neighbours)
     # Means of the model's probability of the given label and of the anchors that vote for it.
     assert record.label_quality.tolist() == pytest.approx([(0.5 + 0.9) / 2, (0.2 + 0.1) / 2, 1.0])
     assert torch.equal(record.probabilities, probabilities)
     for name in ("corrected", "votes", "vote_share", "sources"):
         assert getattr(record, name) is getattr(found, name)
-    assert record.neighbour_label is neighbours
+    assert record.neighbour_label is neighbours.label
+    assert record.neighbour_support is neighbours.support
 
 
 def test_the_report_by_hand(make_task, network):

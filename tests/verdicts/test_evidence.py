@@ -7,7 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labelmend.verdicts import evidence
-from labelmend.verdicts.evidence import agrees, compared, confirm, contradicts, neighbour_label
+from labelmend.verdicts.evidence import (
+    Neighbours,
+    agrees,
+    ask_neighbours,
+    compared,
+    confirm,
+    contradicts,
+    taken_whole,
+)
 from labelmend.verdicts.record import SampleRecord
 
 
@@ -28,7 +36,24 @@ def test_neighbours_by_hand():
     features = balanced(0.0, 2.0, 5.0, 1.0)
     labels = torch.tensor([0, 0, 0, 1, 1, 1, 1, 0])
     # Each label is on four samples: three neighbours vote on each, all of its own side.
-    assert neighbour_label(features, labels, 2).tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
+    found = ask_neighbours(features, labels, 2)
+    assert found.label.tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
+    # Six neighbours, of seven others: three near ones, and all but one of those opposite.
+    # Sample 0 (label 0): 0 0 1 near; opposite 1 1 1 0 without the farthest, its own opposite (1): 3 of 6.
+    # Sample 3 (label 1): 0 0 0 near; opposite without its own (0): 1 1 1: 3 of 6.
+    assert found.support[[0, 3]].tolist() == [0.5, 0.5]
+
+
+def test_support_is_that_of_twice_the_own_number():
+    # Seven near 0 degrees: two of label 1 at one end, five of label 0; opposite ones are of label 2.
+    features = balanced(0.0, 1.0, 10.0, 11.0, 12.0, 13.0, 14.0)
+    labels = torch.tensor([1, 1, 0, 0, 0, 0, 0] + [2] * 7)
+    found = ask_neighbours(features, labels, 3)
+    # One neighbour decides for 1, two are asked about the support: its twin, and one of label 0.
+    assert found.label[0] == 1
+    assert found.support[0] == 0.5
+    # Eight are asked about sample 6: four others of label 0, two of label 1, two of label 2.
+    assert found.support[6] == pytest.approx(4 / 6)
 
 
 def test_a_class_of_two_is_asked_of_one_neighbour():
@@ -36,7 +61,7 @@ def test_a_class_of_two_is_asked_of_one_neighbour():
     features = balanced(*(float(i) / 10 for i in range(20)), 90.0, 91.0)
     labels = torch.zeros(44, dtype=torch.int64)
     labels[[20, 21]] = 1
-    found = neighbour_label(features, labels, 2)
+    found = ask_neighbours(features, labels, 2).label
     assert found[[20, 21]].tolist() == [1, 1]
     assert found[0] == 0
 
@@ -44,7 +69,7 @@ def test_a_class_of_two_is_asked_of_one_neighbour():
 def test_an_only_sample_of_its_class_has_nothing_that_speaks_for_it():
     features = balanced(0.0, 10.0, 20.0)
     labels = torch.tensor([0, 0, 0, 0, 0, 1])
-    assert neighbour_label(features, labels, 2).tolist() == [0, 0, 0, 0, 0, -1]
+    assert ask_neighbours(features, labels, 2).label.tolist() == [0, 0, 0, 0, 0, -1]
 
 
 def test_ties_go_to_the_own_label():
@@ -54,13 +79,13 @@ def test_ties_go_to_the_own_label():
     labels = torch.cat([labels, torch.tensor([1, 0])])
     features = torch.cat([features, directions(90.0, 270.0)])
     # Sample 0: classes 1 of three samples, so two neighbours: sample 1 (class 1) and sample 2 (class 0).
-    assert neighbour_label(features, labels, 3)[0] == 1
+    assert ask_neighbours(features, labels, 3).label[0] == 1
 
 
 def test_a_label_that_is_memorised_is_not_its_own_evidence():
     features = balanced(0.0, 0.0, 0.0, 0.0)
     labels = torch.tensor([1, 0, 0, 0, 1, 1, 1, 1])
-    assert neighbour_label(features, labels, 2)[0] == 0
+    assert ask_neighbours(features, labels, 2).label[0] == 0
 
 
 @settings(deadline=None, max_examples=30)
@@ -69,16 +94,21 @@ def test_the_order_of_the_data_and_the_blocks_change_nothing(seed, count, classe
     generator = torch.Generator().manual_seed(seed)
     features = torch.randn(count, 5, generator=generator)
     labels = torch.randint(classes, (count,), generator=generator)
-    found = neighbour_label(features, labels, classes)
+    found = ask_neighbours(features, labels, classes)
     order = torch.randperm(count, generator=generator)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evidence, "BLOCK", 3 * (count + classes))
-        blocks = neighbour_label(features, labels, classes)
-    assert torch.equal(blocks, found)
-    moved = neighbour_label(features[order], labels[order], classes)
-    assert float((moved == found[order]).double().mean()) > 0.9  # sums of features may round otherwise
+        blocks = ask_neighbours(features, labels, classes)
+    assert torch.equal(blocks.label, found.label)
+    assert torch.equal(blocks.support, found.support)
+    moved = ask_neighbours(features[order], labels[order], classes)
+    # Sums of features may round otherwise.
+    assert float((moved.label == found.label[order]).double().mean()) > 0.9
+    assert float((moved.support == found.support[order]).double().mean()) > 0.9
     only = torch.bincount(labels, minlength=classes)[labels] == 1
-    assert torch.equal(found == -1, only)
+    assert torch.equal(found.label == -1, only)
+    assert (found.support[only] == 0.5).all()
+    assert ((found.support >= 0) & (found.support <= 1)).all()
 
 
 def test_small_classes_are_compared_whole_and_large_ones_evenly(monkeypatch):
@@ -94,7 +124,7 @@ def test_neighbours_among_a_part_only(monkeypatch):
     monkeypatch.setattr(evidence, "MOST_COMPARED", 8)
     features = balanced(*(float(i) for i in range(20)))
     labels = torch.tensor([0] * 20 + [1] * 20)
-    assert torch.equal(neighbour_label(features, labels, 2), labels)
+    assert torch.equal(ask_neighbours(features, labels, 2).label, labels)
 
 
 def test_both_must_agree():
@@ -134,14 +164,62 @@ def test_neighbours_that_were_asked_are_not_asked_again():
     assert found.neighbour_label.tolist() == [0, 1, -1]
 
 
+def record_of(probabilities, **columns):
+    return replace(SampleRecord.empty(*probabilities.shape), probabilities=probabilities, **columns)
+
+
 def test_evidence_against_a_label_by_hand():
     p = torch.tensor(
         [[0.1, 0.6, 0.3], [0.1, 0.45, 0.45], [0.1, 0.6, 0.3], [0.15, 0.6, 0.25], [0.6, 0.1, 0.3]]
     )
     neighbours = torch.tensor([1, 1, 2, 1, 1])
+    given_labels = torch.zeros(5, dtype=torch.int64)
     # One that both name and that is six times as probable; of a tie the first counts, 4.5 times as probable;
     # neighbours name a third one; four times as probable; the model predicts the given one.
-    found = contradicts(p, neighbours, torch.zeros(5, dtype=torch.int64))
+    found = contradicts(record_of(p, neighbour_label=neighbours), given_labels)
     assert found.tolist() == [True, False, False, False, False]
-    assert contradicts(torch.tensor([[0.125, 0.625]]), torch.tensor([1]), torch.tensor([0])).all()
-    assert not contradicts(p, torch.full((5,), -1), torch.zeros(5, dtype=torch.int64)).any()
+    five_times = record_of(torch.tensor([[0.125, 0.625]]), neighbour_label=torch.tensor([1]))
+    assert contradicts(five_times, torch.tensor([0])).all()
+    assert not contradicts(record_of(p), given_labels).any()
+
+
+def test_of_a_small_class_neighbours_alone_are_evidence():
+    given_labels = torch.tensor([0] * 4 + [1] * 3 + [2])
+    sure = torch.nn.functional.one_hot(given_labels, 3).float()
+    # Less than one in six; one in six; the same in classes of more than 0.6 * 8 / 3 = 1.6, so 2, samples.
+    for support, against in ((0.16, True), (1 / 6, False)):
+        found = contradicts(record_of(sure, neighbour_support=torch.full((8,), support)), given_labels)
+        assert found.tolist() == [False] * 7 + [against]
+
+
+def test_classes_that_eq_1_takes_whole():
+    assert taken_whole(torch.tensor([0] * 10 + [1] * 6 + [2] * 4), 3).tolist() == [False] * 16 + [True] * 4
+    assert taken_whole(torch.tensor([0] * 6 + [1] * 4), 2).tolist() == [False] * 10  # at most 0.6 * 5 = 3
+    assert taken_whole(torch.tensor([0] * 7 + [1] * 3), 2).tolist() == [False] * 7 + [True] * 3
+
+
+def test_label_quality_of_a_small_class_is_at_most_the_support_of_neighbours():
+    # Two of label 1 among those of label 0, and a pair of label 1 of their own: 0.6 * 20 / 2 = 6.
+    features = balanced(*(float(i) for i in range(8)), 90.0, 91.0)
+    labels = torch.zeros(20, dtype=torch.int64)
+    labels[[3, 5, 8, 9]] = 1
+    quality = torch.full((20,), 0.9)
+    record = record_of(torch.full((20, 2), 0.5), label_quality=quality)
+    trusted = torch.arange(20) == 5
+    found = confirm(record, features, labels, trusted)
+    support = ask_neighbours(features, labels, 2).support
+    assert support[3] < 0.5
+    assert found.label_quality[3] == support[3]
+    assert found.label_quality[5] == quality[5]
+    assert torch.equal(found.label_quality[labels == 0], quality[labels == 0])
+    lower = replace(record, label_quality=torch.zeros(20))
+    assert not confirm(lower, features, labels, trusted).label_quality.any()
+    # The only one of its class: nobody can say.
+    labels[[5, 8, 9]] = 0
+    assert confirm(record, features, labels, torch.zeros(20) > 0).label_quality[3] == quality[3]
+
+
+def test_of_samples_nobody_asked_about_nothing_is_known():
+    found = Neighbours.not_asked(2)
+    assert found.label.tolist() == [-1, -1]
+    assert found.support.tolist() == [0.5, 0.5]

@@ -35,6 +35,7 @@ def samples():
         vote_share=torch.tensor([0, 2 / 3, 1, -0.0]),
         sources=torch.tensor([[-1, -1, -1], [0, -1, -1], [0, 1, -1], [-1, -1, -1]]),
         neighbour_label=torch.tensor([-1, -1, -1, -1]),
+        neighbour_support=torch.full((4,), 0.5),
     )
 
 
@@ -106,3 +107,21 @@ def test_unreadable_tables_are_named(tmp_path):
     pd.DataFrame({"id": ["a"]}).to_parquet(path)
     with pytest.raises(RunError, match="no column 'path'"):
         frame.read_parquet(path)
+
+
+def test_damaged_tables_are_named(tmp_path, samples, image_set):
+    path, table = tmp_path / "verdicts.parquet", frame.to_frame(samples, image_set)
+    for column, cell in (("votes", None), ("nearest_easy_ids", None), ("given_label", None)):
+        table.astype({column: object}).assign(**{column: [cell, *table[column][1:]]}).to_parquet(path)
+        with pytest.raises(RunError, match=f"an empty cell in column '{column}'"):
+            frame.read_parquet(path)
+    table.assign(label_quality="high").to_parquet(path)
+    with pytest.raises(RunError, match="cannot be read"):
+        frame.read_parquet(path)
+    frame.write_parquet(table, path)
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"easy", b"\xbf\xbf\xbf\xbf"))
+    with pytest.raises(RunError, match="cannot be read"):
+        frame.read_parquet(path)
+    path.write_bytes(whole.replace(b'"numpy_type"', b'"numpy_typ_"').replace(b'{"index_columns', b'{"index_colum;s'))
+    pd.testing.assert_frame_equal(frame.read_parquet(path), table)

@@ -41,6 +41,7 @@ def test_believed_are_suggested_labels_and_given_ones_that_are_no_issue():
         vote_share=torch.tensor([0.0, 1.0, 0.0, 0.0, 0.0]),
         sources=torch.full((5, 1), -1),
         neighbour_label=torch.full((5,), -1),
+        neighbour_support=torch.full((5,), 0.5),
     )
     trusted = torch.tensor([False, False, False, True, False])
     assert believed_labels(record, given, trusted).tolist() == [0, 0, -1, 0, 1]

@@ -15,6 +15,7 @@ COLUMNS = {
     "vote_share": (torch.float32, (4,)),
     "sources": (torch.int64, (4, 3)),
     "neighbour_label": (torch.int64, (4,)),
+    "neighbour_support": (torch.float32, (4,)),
 }
 
 
@@ -39,6 +40,8 @@ def test_without_votes():
     assert (record.votes.tolist(), record.vote_share.tolist()) == ([0], [0.0])
     assert record.sources.tolist() == [[-1, -1, -1]]
     assert record.neighbour_label.tolist() == [-1]
+    assert record.neighbour_support.tolist() == [0.5]
+    assert record.num_classes == 2
 
 
 def test_labelled_are_easy_and_voted_samples():

@@ -24,7 +24,7 @@ from labelmend.methods.plan import OptimizerPlan, ParameterGroup, Schedule
 from labelmend.selection.label_quality import label_quality
 from labelmend.selection.noise_rate import estimate_noise_rate
 from labelmend.selection.select import EasySet, select
-from labelmend.verdicts.evidence import NO_LABEL, agrees, neighbour_label
+from labelmend.verdicts.evidence import NO_LABEL, Neighbours, agrees, ask_neighbours
 from labelmend.verdicts.record import SampleRecord
 
 REPORTED = (
@@ -218,8 +218,8 @@ class AnchorVotes(nn.Module):
 
 def choose(
     scores: Scores, task: Task, *, rule: Literal["balanced", "gmm"], percent: float, final: bool = False
-) -> tuple[EasySet, Tensor]:
-    """The easy set, and what most neighbours of each sample were given.
+) -> tuple[EasySet, Neighbours]:
+    """The easy set, and what the neighbours of each sample were given.
 
     In the final one samples whose evidence is against their label are put to the vote, not trusted. The only
     sample of its class stays: no anchor of another sample could confirm it.
@@ -232,21 +232,21 @@ def choose(
         final: whether the finished model is judged; before that no neighbour is asked.
 
     Returns:
-        The easy set, and int64 (N,) labels, -1 where nobody was asked.
+        The easy set, and what neighbours were given.
     """
     chosen = select(scores.probabilities, task.given_labels, task.trusted, rule=rule, percent=percent)
     if not final:
-        return chosen, torch.full_like(task.given_labels, NO_LABEL)
+        return chosen, Neighbours.not_asked(len(task.given_labels))
     with task.meter.counting():
         features, given = scores.features.to(task.device), task.given_labels.to(task.device)
-        neighbours = neighbour_label(features, given, task.num_classes).cpu()
-    agreed = agrees(scores.probabilities, neighbours, task.given_labels)
-    easy = chosen.easy & (task.trusted | agreed | (neighbours == NO_LABEL))
+        neighbours = ask_neighbours(features, given, task.num_classes)
+    agreed = agrees(scores.probabilities, neighbours.label, task.given_labels)
+    easy = chosen.easy & (task.trusted | agreed | (neighbours.label == NO_LABEL))
     return replace(chosen, easy=easy), neighbours
 
 
 def voted_record(
-    probabilities: Tensor, chosen: EasySet, found: Corrections, task: Task, neighbours: Tensor
+    probabilities: Tensor, chosen: EasySet, found: Corrections, task: Task, neighbours: Neighbours
 ) -> SampleRecord:
     """The record of a selection with votes.
 
@@ -255,7 +255,7 @@ def voted_record(
         chosen: the easy set.
         found: what anchors say.
         task: of the method.
-        neighbours: int64 (N,), what ``choose`` found.
+        neighbours: what ``choose`` found.
     """
     quality = label_quality(probabilities, task.given_labels, found.corrected, found.given_share)
     return SampleRecord(
@@ -267,5 +267,6 @@ def voted_record(
         votes=found.votes,
         vote_share=found.vote_share,
         sources=found.sources,
-        neighbour_label=neighbours,
+        neighbour_label=neighbours.label,
+        neighbour_support=neighbours.support,
     )

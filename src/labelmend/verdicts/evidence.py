@@ -1,8 +1,9 @@
-"""Whether the evidence agrees with a given label: without that no sample gets the verdict ``easy``."""
+"""Evidence for and against a given label: without the former no sample gets the verdict ``easy``."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -20,8 +21,34 @@ BLOCK = 2**24
 
 NO_LABEL = -1
 
-FAR_MORE_PROBABLE = 5.0
-"""How many times as probable as the given label the other one must be for evidence against it."""
+NO_SUPPORT_KNOWN = 0.5
+
+FAR_MORE = 5.0
+"""How many times as probable as the given label, or as frequent among neighbours, the other one must be for
+evidence against it."""
+
+TAKEN_WHOLE = 0.6
+"""Classes of at most this share of the mean size are all easy by eq. 1 at P = 60 %."""
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """What the samples nearest to each of N samples were given.
+
+    Attributes:
+        label: int64 (N,), what most of them were given; the own label wins ties; -1 where no other sample
+            has the own label, so that nothing can speak for it.
+        support: float32 (N,), in [0, 1], how many were given the own label, of these and those of the most
+            frequent other label; 0.5 where nothing can speak for it.
+    """
+
+    label: Tensor
+    support: Tensor
+
+    @classmethod
+    def not_asked(cls, count: int) -> Neighbours:
+        """Of ``count`` samples nobody was asked about."""
+        return cls(torch.full((count,), NO_LABEL), torch.full((count,), NO_SUPPORT_KNOWN))
 
 
 def compared(given_labels: Tensor, num_classes: int) -> Tensor:
@@ -47,13 +74,13 @@ def compared(given_labels: Tensor, num_classes: int) -> Tensor:
 
 
 @torch.no_grad()
-def neighbour_label(features: Tensor, given_labels: Tensor, num_classes: int) -> Tensor:
-    """The label that most of the samples nearest to each sample were given; its own label wins ties.
+def ask_neighbours(features: Tensor, given_labels: Tensor, num_classes: int) -> Neighbours:
+    """What the samples nearest to each sample were given.
 
-    As many neighbours vote as there are others of the sample's own class, at most ``MOST_NEIGHBOURS``: a
-    small class can win among its own number and never among fifty. No sample is its own neighbour, so that
-    what a network has memorised of a label is not its own evidence. Similarity is the cosine of features
-    measured from their mean.
+    As many say which label most have as there are others of the sample's own class, twice as many say how
+    strong the support for its own is, at most ``MOST_NEIGHBOURS``: a small class can win among its own number
+    and never among fifty. No sample is its own neighbour, so that what a network has memorised of a label is
+    not its own evidence. Similarity is the cosine of features measured from their mean.
 
     Args:
         features: (N, d).
@@ -61,28 +88,38 @@ def neighbour_label(features: Tensor, given_labels: Tensor, num_classes: int) ->
         num_classes: C.
 
     Returns:
-        int64 (N,); -1 where no other sample has the label, so that nothing can speak for it.
+        On the CPU.
     """
     features = features.float()
     unit = functional.normalize(features - features.mean(0), dim=1)
     chosen = compared(given_labels, num_classes)
     reference, labels = unit[chosen].T.contiguous(), given_labels[chosen]
     position = chosen.cumsum(0) - 1
-    number = torch.bincount(labels, minlength=num_classes)[given_labels] - chosen.long()
-    number = number.clamp(max=MOST_NEIGHBOURS)
+    others = torch.bincount(labels, minlength=num_classes)[given_labels] - chosen.long()
     most = min(MOST_NEIGHBOURS, max(len(labels) - 1, 0))
-    found = torch.full_like(given_labels, NO_LABEL)
+    found = Neighbours.not_asked(len(unit))
     width = len(labels) + num_classes
     for rows in torch.arange(len(unit), device=unit.device).split(max(BLOCK // width, 1)):
         similarity = unit[rows] @ reference
         own = chosen[rows].nonzero()[:, 0]
         similarity[own, position[rows[own]]] = -torch.inf
         nearest = labels[similarity.topk(most, dim=1).indices]
-        counts = torch.arange(most, device=rows.device) < number[rows, None]
+        given = given_labels[rows, None]
+
+        def votes(number: Tensor, nearest: Tensor = nearest) -> Tensor:
+            counted = torch.arange(most, device=nearest.device) < number[:, None]
+            empty = torch.zeros(len(nearest), num_classes, device=nearest.device)
+            return empty.scatter_add_(1, nearest, counted.float())
+
+        number = others[rows]
         # Half a vote more for the own label decides ties and nothing else.
-        votes = torch.zeros(len(rows), num_classes, device=rows.device)
-        votes.scatter_(1, given_labels[rows, None], 0.5).scatter_add_(1, nearest, counts.float())
-        found[rows] = torch.where(number[rows] > 0, votes.argmax(1), NO_LABEL)
+        few = votes(number).scatter_add_(1, given, torch.full_like(given, 0.5, dtype=torch.float32))
+        many = votes(2 * number)
+        of_own = many.gather(1, given)[:, 0]
+        of_other = many.scatter(1, given, 0.0).amax(1)
+        asked, at = (number > 0).cpu(), rows.cpu()
+        found.label[at] = torch.where(asked, few.argmax(1).cpu(), NO_LABEL)
+        found.support[at] = torch.where(asked, (of_own / (of_own + of_other)).cpu(), NO_SUPPORT_KNOWN)
     return found
 
 
@@ -104,25 +141,52 @@ def agrees(probabilities: Tensor, neighbour_label: Tensor, given_labels: Tensor)
     return (probabilities.argmax(1) == given_labels) & (neighbour_label == given_labels)
 
 
-def contradicts(probabilities: Tensor, neighbour_label: Tensor, given_labels: Tensor) -> Tensor:
-    """Whether model and neighbours name the same other label, which the model finds far more probable.
+def taken_whole(given_labels: Tensor, num_classes: int) -> Tensor:
+    """Which samples have a label that was given so rarely that eq. 1 offers all of its samples as easy.
+
+    A network that has trained on each of them has memorised the wrong ones with the right ones: its own
+    probabilities say nothing of them, and neighbours have to be asked.
 
     Args:
-        probabilities: (N, C), rows sum to 1.
-        neighbour_label: int64 (N,), -1 for none.
+        given_labels: int64 (N,), in [0, C).
+        num_classes: C.
+
+    Returns:
+        bool (N,).
+    """
+    sizes = torch.bincount(given_labels, minlength=num_classes)
+    return sizes[given_labels] <= math.ceil(TAKEN_WHOLE * len(given_labels) / num_classes)
+
+
+def contradicts(record: SampleRecord, given_labels: Tensor) -> Tensor:
+    """Whether the evidence is against a given label.
+
+    That is so if model and neighbours name the same other label, which the model finds far more probable; of
+    classes that are ``taken_whole`` also if far more neighbours have some other label, whatever the model
+    has memorised.
+
+    Args:
+        record: of N samples.
         given_labels: int64 (N,).
 
     Returns:
         bool (N,).
     """
+    probabilities = record.probabilities
     highest, predicted = probabilities.max(1)
     own = probabilities.gather(1, given_labels[:, None])[:, 0]
-    other = (predicted != given_labels) & (predicted == neighbour_label)
-    return other & (highest >= FAR_MORE_PROBABLE * own)
+    other = (predicted != given_labels) & (predicted == record.neighbour_label)
+    outnumbered = record.neighbour_support * (1 + FAR_MORE) < 1
+    return (other & (highest >= FAR_MORE * own)) | (
+        outnumbered & taken_whole(given_labels, probabilities.shape[1])
+    )
 
 
 def confirm(record: SampleRecord, features: Tensor, given_labels: Tensor, trusted: Tensor) -> SampleRecord:
-    """The record with what the neighbours say, and easy only where the evidence agrees or a label is trusted.
+    """The record with what the neighbours say.
+
+    Easy are samples only where the evidence agrees or a label is trusted; the label quality of classes that
+    are ``taken_whole`` is at most the support of neighbours.
 
     Args:
         record: of N samples.
@@ -130,8 +194,16 @@ def confirm(record: SampleRecord, features: Tensor, given_labels: Tensor, truste
         given_labels: int64 (N,).
         trusted: bool (N,), labels a person has confirmed.
     """
-    neighbours = record.neighbour_label
-    if bool((neighbours == NO_LABEL).all()):
-        neighbours = neighbour_label(features, given_labels, record.probabilities.shape[1]).cpu()
-    easy = record.easy & (trusted | agrees(record.probabilities, neighbours, given_labels.cpu()))
-    return replace(record, easy=easy, neighbour_label=neighbours)
+    neighbours, num_classes = Neighbours(record.neighbour_label, record.neighbour_support), record.num_classes
+    if bool((neighbours.label == NO_LABEL).all()):
+        neighbours = ask_neighbours(features, given_labels, num_classes)
+    given, quality = given_labels.cpu(), record.label_quality
+    easy = record.easy & (trusted | agrees(record.probabilities, neighbours.label, given))
+    doubted = taken_whole(given, num_classes) & (neighbours.label != NO_LABEL) & ~trusted
+    return replace(
+        record,
+        easy=easy,
+        label_quality=torch.where(doubted, torch.minimum(quality, neighbours.support), quality),
+        neighbour_label=neighbours.label,
+        neighbour_support=neighbours.support,
+    )

@@ -41,6 +41,16 @@ COLUMNS = {
 }
 """Name and type of each column, in the order of the files; ``true_label`` follows where it is known."""
 
+TRUE_LABEL = "true_label"
+
+ARROW_TYPES = {
+    "str": pa.string(),
+    "bool": pa.bool_(),
+    "float64": pa.float64(),
+    "int64": pa.int64(),
+    "object": pa.list_(pa.string()),
+}
+
 
 def _share(values: Tensor) -> np.ndarray:
     # Adding 0.0 turns -0.0, which rounding can leave, into 0.0.
@@ -60,7 +70,7 @@ def to_frame(record: SampleRecord, image_set: ImageSet) -> pd.DataFrame:
     ids = np.asarray(image_set.ids, dtype=object)
     given = torch.from_numpy(image_set.given_labels)
     judged = judge(record, given)
-    contradicted = contradicts(record.probabilities, record.neighbour_label, given).numpy()
+    contradicted = contradicts(record, given).numpy()
     verdict, quality = judged.verdict.numpy(), _share(record.label_quality)
     columns: dict[str, object] = {
         "id": ids,
@@ -78,7 +88,7 @@ def to_frame(record: SampleRecord, image_set: ImageSet) -> pd.DataFrame:
         "nearest_easy_ids": [[ids[i] for i in row if i >= 0] for row in record.sources.tolist()],
     }
     if image_set.true_labels is not None:
-        columns["true_label"] = names[image_set.true_labels]
+        columns[TRUE_LABEL] = names[image_set.true_labels]
     frame = pd.DataFrame(columns)
     return frame.astype({c: kind for c, kind in COLUMNS.items() if kind != "object"})
 
@@ -115,11 +125,20 @@ def read_parquet(path: Path) -> pd.DataFrame:
         raise RunError(f"{path} is missing; is the run finished? (labelmend resume {path.parent} goes on)")
     try:
         with path.open("rb") as file:
-            frame: pd.DataFrame = pyarrow.parquet.read_table(file).to_pandas()
-    except (pa.ArrowException, OSError) as error:
+            table = pyarrow.parquet.read_table(file)
+        table.validate(full=True)
+        missing = [column for column in COLUMNS if column not in table.column_names]
+        if missing:
+            raise RunError(f"{path} has no column {missing[0]!r}; it is not a table of verdicts")
+        known = COLUMNS | ({TRUE_LABEL: "str"} if TRUE_LABEL in table.column_names else {})
+        schema = pa.schema([(column, ARROW_TYPES[kind]) for column, kind in known.items()])
+        table = table.select(list(known)).cast(schema)
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         raise RunError(f"{path} cannot be read as Parquet: {' '.join(str(error).split())}") from None
-    missing = [column for column in COLUMNS if column not in frame.columns]
-    if missing:
-        raise RunError(f"{path} has no column {missing[0]!r}; it is not a table of verdicts")
+    for column in known:
+        if table[column].null_count:
+            raise RunError(f"{path} has an empty cell in column {column!r}; it is not a table of verdicts")
+    # What pandas wrote about itself beside the table is not needed, and would have to be checked too.
+    frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
     frame["nearest_easy_ids"] = [list(row) for row in frame["nearest_easy_ids"]]
     return frame

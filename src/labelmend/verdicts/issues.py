@@ -23,7 +23,7 @@ def is_label_issue(
     Args:
         verdict: int array of shape (N,), indices into ``VERDICTS``.
         label_quality: array of shape (N,), in [0, 1], low = the given label is suspicious.
-        contradicted: bool array of shape (N,), whether model and neighbours name the same other label.
+        contradicted: bool array of shape (N,), whether the evidence is against the label.
         num_classes: C.
 
     Returns:
@@ -48,7 +48,7 @@ def believed_labels(record: SampleRecord, given_labels: Tensor, trusted: Tensor)
         int64 (N,); -1 for label issues without a suggestion.
     """
     judged = judge(record, given_labels)
-    contradicted = contradicts(record.probabilities, record.neighbour_label, given_labels)
+    contradicted = contradicts(record, given_labels)
     issue = is_label_issue(
         judged.verdict.numpy(),
         record.label_quality.numpy(),

@@ -24,6 +24,8 @@ class SampleRecord:
         vote_share: float32 (N,), in [0, 1], share of them for the winning class; 0 where none voted.
         sources: int64 (N, 3), easy samples behind the nearest anchors, best first, filled with -1.
         neighbour_label: int64 (N,), what most of the nearest samples were given; -1 where nobody was asked.
+        neighbour_support: float32 (N,), in [0, 1], how many of the nearest samples were given the same label,
+            of these and those of the most frequent other label; 0.5 where nobody was asked.
     """
 
     probabilities: Tensor
@@ -35,11 +37,17 @@ class SampleRecord:
     vote_share: Tensor
     sources: Tensor
     neighbour_label: Tensor
+    neighbour_support: Tensor
 
     @property
     def labelled(self) -> Tensor:
         """Bool (N,): easy samples, and hard ones with a voted label."""
         return self.easy | (self.corrected >= 0)
+
+    @property
+    def num_classes(self) -> int:
+        """C."""
+        return self.probabilities.shape[1]
 
     @classmethod
     def without_votes(
@@ -76,4 +84,5 @@ def _no_votes(count: int) -> dict[str, Tensor]:
         "vote_share": torch.zeros(count),
         "sources": torch.full((count, SHOWN_SOURCES), -1),
         "neighbour_label": torch.full((count,), -1),
+        "neighbour_support": torch.full((count,), 0.5),
     }
