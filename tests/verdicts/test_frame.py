@@ -123,5 +123,7 @@ def test_damaged_tables_are_named(tmp_path, samples, image_set):
     path.write_bytes(whole.replace(b"easy", b"\xbf\xbf\xbf\xbf"))
     with pytest.raises(RunError, match="cannot be read"):
         frame.read_parquet(path)
-    path.write_bytes(whole.replace(b'"numpy_type"', b'"numpy_typ_"').replace(b'{"index_columns', b'{"index_colum;s'))
+    path.write_bytes(
+        whole.replace(b'"numpy_type"', b'"numpy_typ_"').replace(b'{"index_columns', b'{"index_colum;s')
+    )
     pd.testing.assert_frame_equal(frame.read_parquet(path), table)
