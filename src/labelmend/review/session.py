@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from labelmend.errors import DataError, LabelmendError
-from labelmend.review.audit import Stratum, draw_sample, estimate
+from labelmend.review.audit import Stratum, estimate
 from labelmend.review.neighbours import Neighbours
-from labelmend.review.queue import review_order
+from labelmend.review.views import AUDIT, DECIDED, OPEN, PUT_OFF, SUGGESTIONS, VIEWS, Views
 from labelmend.runs import folder as run_folder
 from labelmend.runs.checksums import check_unchanged
 from labelmend.runs.pictures import RunPictures, open_pictures
@@ -20,9 +20,8 @@ from labelmend.runs.records import read_model
 from labelmend.text import count, printable
 from labelmend.verdicts.decisions import ACCEPT, CHOOSE, SKIP, Decision, Decisions, verdicts_hash
 from labelmend.verdicts.frame import read_parquet
-from labelmend.verdicts.judge import EASY, UNCERTAIN, VERDICTS
+from labelmend.verdicts.judge import EASY
 
-SUGGESTIONS, UNSURE, AUDIT, SKIPPED, ALL = VIEWS = ("suggestions", "uncertain", "audit", "skipped", "all")
 SHOWN_IN_PREVIEW = 60
 PATIENCE = 0.5
 """Seconds that a question for the nearest images waits for their features."""
@@ -66,9 +65,9 @@ class Session:
         self._neighbours = Neighbours(
             self.folder, self.pictures, table["id"][table["verdict"] == EASY].tolist()
         )
-        self._set_up_views(audit)
-        # What stands for each row: 0 nothing, 1 skipped, 2 decided.
-        self._state = np.zeros(len(table), dtype=np.int8)
+        # The same run has the same sample, also after a restart.
+        self._views = Views(table, self._given, audit, seed=int(self.hash[:16], 16))
+        self._state = np.full(len(table), OPEN, dtype=np.int8)
         self._wrong = np.zeros(len(table), dtype=bool)
         self._standing: dict[int, Decision] = {}
         self._tabs: dict[int, str] = {}
@@ -77,20 +76,6 @@ class Session:
         self.decisions = Decisions.open(self.folder, create=True)
         self._before = set(self.decisions.batches())
         self._refresh()
-
-    def _set_up_views(self, audit: int) -> None:
-        verdicts = self._table["verdict"].to_numpy()
-        self._strata = np.array([VERDICTS.index(verdict) for verdict in verdicts])
-        # The same run has the same sample, also after a restart.
-        sample = draw_sample(self._strata, audit, np.random.default_rng(int(self.hash[:16], 16)))
-        order = review_order(self._table)
-        self._orders = {
-            SUGGESTIONS: order[(self._suggested != self._given)[order]],
-            UNSURE: order[(verdicts == UNCERTAIN)[order]],
-            AUDIT: sample,
-            SKIPPED: order,
-            ALL: order,
-        }
 
     def overview(self) -> dict[str, Any]:
         """What the page shows once: names, classes, what the views hold."""
@@ -104,56 +89,12 @@ class Session:
         }
 
     def item(self, view: str, given: int | None, row: int | None, step: int) -> dict[str, Any] | None:
-        """An image of a view.
-
-        Args:
-            view: one of ``VIEWS``.
-            given: only images that were given this class.
-            row: where one stands; None is before the first.
-            step: 0 for that row itself; 1 and -1 for the one beside it; 2 for the next that nothing is
-                decided about, from the beginning again behind the last.
-
-        Returns:
-            None where there is none.
-        """
+        """An image of a view, or None where there is none; arguments as of ``Views``."""
         with self._lock:
             self._refresh()
-            rows = self._rows(view, given)
-            here = np.flatnonzero(rows == row) if row is not None else np.array([], dtype=int)
-            # A row that has left the view is taken to stand where it would.
-            at = int(here[0]) if len(here) else self._place_of(view, rows, row)
-            if step == 0:
-                found = at if len(here) else None
-            elif step == 2:
-                found = self._next_open(rows, at if len(here) else at - 1, view)
-            else:
-                beside = at + step if len(here) or step < 0 else at
-                found = beside if 0 <= beside < len(rows) else None
+            rows = self._views.rows(view, given, self._state)
+            found = self._views.find(view, rows, row, step, self._state)
             return None if found is None else self._describe(int(rows[found]), found, len(rows))
-
-    def _rows(self, view: str, given: int | None) -> np.ndarray:
-        if view not in VIEWS:
-            raise DataError(f"a view is one of {', '.join(VIEWS)}, not {view!r}")
-        rows = self._orders[view]
-        if view == SKIPPED:
-            rows = rows[self._state[rows] == 1]
-        return rows if given is None else np.asarray(rows[self._given[rows] == given])
-
-    def _place_of(self, view: str, rows: np.ndarray, row: int | None) -> int:
-        if row is None:
-            return 0
-        order = self._orders[view]
-        rank = np.full(len(self._ids), len(order))
-        rank[order] = np.arange(len(order))
-        return int((rank[rows] < rank[row]).sum())
-
-    def _next_open(self, rows: np.ndarray, at: int, view: str) -> int | None:
-        open_at = np.flatnonzero(self._state[rows] == (1 if view == SKIPPED else 0))
-        behind = open_at[open_at > at]
-        if len(behind):
-            return int(behind[0])
-        # Those that are skipped again are not shown round and round.
-        return int(open_at[0]) if len(open_at) and view != SKIPPED else None
 
     def _describe(self, row: int, position: int, total: int) -> dict[str, Any]:
         cells = self._table.iloc[row]
@@ -263,9 +204,9 @@ class Session:
             self._refresh()
 
     def _acceptable(self, confidence: float, given: int | None) -> np.ndarray:
-        rows = self._rows(SUGGESTIONS, given)
+        rows = self._views.rows(SUGGESTIONS, given, self._state)
         sure = self._table["suggestion_confidence"].to_numpy()
-        rows = rows[(self._state[rows] == 0) & (sure[rows] >= confidence)]
+        rows = rows[(self._state[rows] == OPEN) & (sure[rows] >= confidence)]
         return np.asarray(rows[np.argsort(sure[rows], kind="stable")])
 
     def status(self, given: int | None, row: int | None) -> dict[str, Any]:
@@ -274,21 +215,21 @@ class Session:
             self._refresh()
             views = {}
             for view in VIEWS:
-                state = self._state[self._rows(view, given)]
-                views[view] = {"total": len(state), "decided": int((state == 2).sum())}
+                state = self._state[self._views.rows(view, given, self._state)]
+                views[view] = {"total": len(state), "decided": int((state == DECIDED).sum())}
             known = row is not None and 0 <= row < len(self._ids)
             return {
                 "seq": self._seq,
                 "views": views,
                 "audit": self._estimate(),
                 "changed": int(self._wrong.sum()),
-                "decided": int((self._state == 2).sum()),
+                "decided": int((self._state == DECIDED).sum()),
                 "decision": self._of(row) if known and row is not None else None,
             }
 
     def farewell(self) -> str:
         """What was decided in all, and what to do with it."""
-        decided, changed = int((self._state == 2).sum()), int(self._wrong.sum())
+        decided, changed = int((self._state == DECIDED).sum()), int(self._wrong.sum())
         if not decided:
             return f"Nothing is decided yet; labelmend review {self.folder} goes on."
         after = f"labelmend apply {self.folder} --decisions"
@@ -298,11 +239,11 @@ class Session:
         )
 
     def _estimate(self) -> dict[str, float] | None:
-        sample = self._orders[AUDIT]
-        judged = sample[self._state[sample] == 2]
-        sizes = np.bincount(self._strata)
-        looked_at = np.bincount(self._strata[judged], minlength=len(sizes))
-        wrong = np.bincount(self._strata[judged[self._wrong[judged]]], minlength=len(sizes))
+        sample, strata = self._views.rows(AUDIT, None, self._state), self._views.strata
+        judged = sample[self._state[sample] == DECIDED]
+        sizes = np.bincount(strata)
+        looked_at = np.bincount(strata[judged], minlength=len(sizes))
+        wrong = np.bincount(strata[judged[self._wrong[judged]]], minlength=len(sizes))
         found = estimate(
             [Stratum(*map(int, part)) for part in zip(sizes, looked_at, wrong, strict=True) if part[0]]
         )
@@ -314,10 +255,10 @@ class Session:
             row = self._row[identifier]
             if decision is None:
                 self._standing.pop(row, None)
-                self._state[row], self._wrong[row] = 0, False
+                self._state[row], self._wrong[row] = OPEN, False
             else:
                 self._standing[row] = decision
-                self._state[row] = 1 if decision.action == SKIP else 2
+                self._state[row] = PUT_OFF if decision.action == SKIP else DECIDED
                 given = self.classes[self._given[row]]
                 self._wrong[row] = decision.label is not None and decision.label != given
 
