@@ -45,7 +45,7 @@ def test_the_first_lines_say_what_was_decided_on_mirroring(capsys, tmp_path):
         view.on_start(info | {"mirroring": "mirroring is on, as set by --flip", "estimated_seconds": 200.0})
     lines = capsys.readouterr().out.splitlines()
     assert lines[1] == "mirroring is on, as set by --flip"
-    assert lines[2] == "training takes about 3 minutes on this machine"
+    assert lines[2] == "training takes about 3 minutes on this machine, judging labels not counted"
 
 
 def test_a_second_part_begins_anew(capsys, tmp_path):
@@ -53,7 +53,10 @@ def test_a_second_part_begins_anew(capsys, tmp_path):
     info |= {"mirroring": "mirroring is off", "estimated_seconds": 2.0}
     with ProgressView(tmp_path) as view:
         view.on_start(info)
+        view.on_step(0.99)
+        assert "judged" not in capsys.readouterr().out
         view.on_step(1.0)
+        assert capsys.readouterr().out == "trained; every label is judged now\n"
         view.on_epoch(FULL)
         view.on_start(info | {"network": "resnet18"})
         assert view.progress.tasks[0].completed == 0
@@ -70,9 +73,9 @@ def test_the_first_line_says_what_the_network_sees():
 
 
 def test_a_run_of_hours_is_said_with_what_is_quicker():
-    assert time_line(0.2) == "training takes about 1 s on this machine"
-    assert time_line(89.0) == "training takes about 89 s on this machine"
-    assert time_line(3599.0) == "training takes about 60 minutes on this machine"
+    assert time_line(0.2) == "training takes about 1 s on this machine, judging labels not counted"
+    assert time_line(89.0) == "training takes about 89 s on this machine, judging labels not counted"
+    assert time_line(3599.0) == "training takes about 60 minutes on this machine, judging labels not counted"
     assert time_line(5400.0).startswith("training takes about 1.5 hours on this machine; --minutes 30")
 
 

@@ -96,9 +96,9 @@ def time_line(seconds: float) -> str:
         seconds: of training, estimated.
     """
     if seconds < 90:
-        return f"training takes about {max(seconds, 1):.0f} s on this machine"
+        return f"training takes about {max(seconds, 1):.0f} s on this machine, judging labels not counted"
     if seconds < LONG:
-        return f"training takes about {seconds / 60:.0f} minutes on this machine"
+        return f"training takes about {seconds / 60:.0f} minutes on this machine, judging labels not counted"
     return (
         f"training takes about {seconds / 3600:.1f} hours on this machine; --minutes 30 ends after 30, "
         "a smaller --image-size or frozen features (--recipe photos) are quicker"
@@ -172,11 +172,13 @@ class ProgressView:
         self.progress.reset(self.task)
 
     def on_step(self, share: float) -> None:
-        """Move the bar, or now and then print a line."""
+        """Move the bar, or now and then print a line; say what comes after the last step."""
         if self.console.is_terminal:
             self.progress.update(self.task, completed=share)
         else:
             self.lines.update(share, 1.0)
+        if share >= 1:
+            self.console.print(plain("trained; every label is judged now"))
 
     def on_epoch(self, row: dict[str, Any]) -> None:
         """Print the line of an epoch, below a new header where it has new columns."""
