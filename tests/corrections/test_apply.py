@@ -441,6 +441,40 @@ def test_a_run_that_is_damaged_or_missing(tmp_path, judge):
         apply(run)
 
 
+def test_what_the_labels_were_is_put_back_only_where_it_is_whole(tmp_path, judge):
+    run = judge(write_table(tmp_path / "photos", ".csv"), SURE)
+    done = apply(run)
+    original, written = done.folder / "original.csv", done.result.read_bytes()
+    original.write_bytes(original.read_bytes()[:-3])
+    with pytest.raises(
+        RunError, match=r"original\.csv is missing or damaged, so that nothing can be put back"
+    ):
+        revert(run)
+    assert done.result.read_bytes() == written
+
+
+@pytest.mark.parametrize("kind", [".csv", ".jsonl"])
+def test_a_table_that_would_change_elsewhere_is_not_written(tmp_path, judge, monkeypatch, kind):
+    run = judge(write_table(tmp_path / "photos", kind), SURE)
+    for name in ("edit_delimited", "edit_json_lines"):
+        monkeypatch.setattr(
+            f"labelmend.corrections.rewrite.{name}", lambda text, *_: text.replace("0.100", "0.101")
+        )
+    with pytest.raises(DataError, match="'weight' would change beyond its labels; nothing was written"):
+        apply(run)
+    assert not list(run.glob("corrections/*/labels*"))
+
+
+def test_a_new_class_that_looks_like_a_formula_is_text(tmp_path, judge):
+    source = write_table(tmp_path / "photos", ".csv")
+    run = judge(source, {})
+    with Decisions.open(run, create=True) as decisions:
+        decisions.record("0.png", "choose", "=cmd()")
+    done = apply(run, decisions=True)
+    assert b",'=cmd()," in done.result.read_bytes()
+    assert read_table(done.result).columns["label"] == ["=cmd()", *LABELS[1:]]
+
+
 def test_a_json_table_gives_a_table_of_labels(tmp_path, judge):
     source = images(tmp_path / "photos") / "p.json"
     source.write_text(json.dumps(dict(zip(NAMES, LABELS, strict=True))))
@@ -454,6 +488,7 @@ def test_compressed_tables_are_the_same_every_time(tmp_path, judge):
     first, second = apply(run).result, apply(run).result
     assert first != second
     assert first.read_bytes() == second.read_bytes()
+    assert first.read_bytes()[4:8] == bytes(4)
     assert gzip.decompress(first.read_bytes()).count(b"\r\n") == 9
 
 

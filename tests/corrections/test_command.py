@@ -142,6 +142,15 @@ def test_it_says_what_comes_from_a_person_and_what_from_the_run_before_it_writes
     assert "2 of 8 labels change" in capsys.readouterr().out
 
 
+def test_however_sure_no_suggestion_is_taken_beside_decisions_alone(folders):
+    _, run = folders
+    suggest(run, {"cat/0.png": ("dog", 1.0)})
+    with Decisions.open(run, create=True) as decisions:
+        decisions.record("cat/4.png", "choose", "dog")
+    assert changes(run, "--decisions") == {"cat/0.png": "dog", "cat/4.png": "dog"}
+    assert changes(run, "--decisions-only") == {"cat/4.png": "dog"}
+
+
 def test_decisions_that_nobody_asked_for_may_be_damaged(folders, capsys):
     _, run = folders
     (run / "decisions.sqlite").write_bytes(b"no database" * 100)

@@ -77,6 +77,13 @@ def test_two_images_of_one_name_for_one_place(tmp_path, judge):
     assert tree(photos) == before
 
 
+def test_names_that_some_systems_do_not_tell_apart(tmp_path, judge):
+    names = ["X.png", "x.png", "2.png", "5.png", "6.png", "7.png"]
+    photos = write_folders(tmp_path / "photos", ["a", "b", "c"] * 2, names)
+    run = judge(photos, {"a/X.png": ("c", 1.0), "b/x.png": ("c", 1.0)})
+    assert [target.name for _, target in move(run).moves] == ["X.png", "x-1.png"]
+
+
 def test_folders_below_a_class_are_made_and_removed_again(tmp_path, judge):
     photos = write_folders(tmp_path / "photos" / "train")
     picture(photos / "cat" / "deep" / "er" / "9.png", 9)

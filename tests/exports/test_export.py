@@ -2,15 +2,19 @@ import csv
 import json
 import shutil
 from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import unquote
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet
 import pytest
 import torch
 from PIL import Image
 
 import labelmend
-from corrections.sets import FAST, LABELS, NAMES, suggest, write_folders
+from corrections.sets import FAST, LABELS, NAMES, images, suggest, write_folders
 from labelmend.cli.main import main
 from labelmend.errors import DataError, LabelmendWarning, RunError, SettingsError
 from labelmend.exports.export import FORMATS, export
@@ -119,6 +123,53 @@ def test_names_and_classes_come_back_from_datasets_as_they_were(
     for row in found:
         with Image.open(photos / row["id"]) as picture:
             assert np.array_equal(np.asarray(row["image"]), np.asarray(picture))
+
+
+def test_types_are_guessed_for_each_part_of_a_file_and_one_table_is_left(tmp_path, judge, monkeypatch):
+    run = judge(write_folders(tmp_path / "photos", ["1", "x"] * 4), {"1/0.png": ("x", 1.0)})
+    assert [path.name for path in export(run, "huggingface")] == ["data.parquet", "metadata.csv"]
+    monkeypatch.setattr("labelmend.exports.huggingface.CHUNK", 4)
+    suggest(run, {})
+    assert [path.name for path in export(run, "huggingface")] == ["data.parquet", "metadata.jsonl"]
+    assert sorted(path.name for path in (run / "exports/huggingface").iterdir()) == [
+        "data.parquet",
+        "metadata.jsonl",
+    ]
+
+
+@pytest.mark.parametrize("prefix", ["../photos/", "{absolute}/"])
+def test_images_that_are_not_below_their_table_are_said(tmp_path, judge, prefix):
+    photos = images(tmp_path / "photos")
+    (tmp_path / "tables").mkdir()
+    names = [prefix.format(absolute=photos) + name for name in NAMES]
+    pd.DataFrame({"file_name": names, "label": LABELS}).to_csv(tmp_path / "tables" / "t.csv", index=False)
+    run = judge(tmp_path / "tables" / "t.csv", {})
+    with pytest.warns(LabelmendWarning, match=r"no metadata\.csv is written"):
+        assert [path.name for path in export(run, "huggingface")] == ["data.parquet"]
+
+
+def test_a_class_that_a_person_added_and_no_true_label(tmp_path, judge):
+    run = judge(write_folders(tmp_path / "photos"), {}, noise="symmetric:0.5:seed=1")
+    assert "true_label" in pd.read_csv(run / "verdicts.csv")
+    with Decisions.open(run, create=True) as decisions:
+        decisions.record("cat/0.png", "choose", "bird")
+    assert "true_label" not in pd.read_csv(export(run, "csv")[0])
+    features = json.loads(pyarrow.parquet.read_schema(export(run, "huggingface")[0]).metadata[b"huggingface"])
+    assert features["info"]["features"]["label"]["names"] == ["cat", "dog", "bird"]
+    assert pd.read_parquet(run / "exports/huggingface/data.parquet")["label"][0] == 2
+
+
+def test_names_that_are_markup_or_no_address_in_label_studio(tmp_path, judge):
+    labels = ['<b a="1">&', "it's"]
+    run = judge(write_folders(tmp_path / "photos", labels * 4, ["a#b?c%20.png", "é &.png", *NAMES[2:]]), {})
+    tasks, xml = export(run, "labelstudio")
+    assert [
+        choice.get("value") for choice in ElementTree.fromstring(xml.read_text()).iter("Choice")
+    ] == labels
+    addresses = [task["data"]["image"] for task in json.loads(tasks.read_text())]
+    assert all(address.isascii() and not set("#%& ") & set(address.replace("%", "")) for address in addresses)
+    files = [Path("/") / unquote(address.partition("?d=")[2]) for address in addresses]
+    assert all(file.is_file() for file in files)
 
 
 def test_names_that_no_imagefolder_finds_are_said(tmp_path, judge):

@@ -1,4 +1,5 @@
-from threading import Event
+from threading import Event, Thread
+from threading import enumerate as enumerate_threads
 
 import numpy as np
 import pytest
@@ -55,11 +56,34 @@ def test_nobody_waits_for_features(ids, neighbours, monkeypatch):
         return load_run(folder)
 
     monkeypatch.setattr(module, "load_run", slow)
+    before = set(enumerate_threads())
     assert neighbours.of(ids[0]) is None
+    # A review that is ended does not wait for it either.
+    assert [thread.daemon for thread in set(enumerate_threads()) - before] == [True]
     assert begun.wait(60)
     assert neighbours.of(ids[0], wait=0.01) is None
     go_on.set()
     assert len(neighbours.of(ids[0], wait=60)) == 3
+
+
+def test_features_of_one_image_are_computed_at_a_time(ids, neighbours, monkeypatch):
+    neighbours.of(ids[0], wait=60)
+    inside, most = [], []
+
+    def watched(*arguments):
+        inside.append(1)
+        most.append(len(inside))
+        found = features_of(*arguments)
+        inside.pop()
+        return found
+
+    monkeypatch.setattr(module, "features_of", watched)
+    asking = [Thread(target=neighbours.of, args=(identity,)) for identity in ids[:6]]
+    for thread in asking:
+        thread.start()
+    for thread in asking:
+        thread.join()
+    assert most == [1] * 6
 
 
 def test_a_run_without_its_network_has_none(ids, neighbours, monkeypatch):

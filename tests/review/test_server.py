@@ -195,10 +195,15 @@ def test_a_question_that_is_none_is_refused(browser, query):
 def test_every_answer_forbids_what_the_page_does_not_need(browser):
     for path in (*PATHS, "/api/item?view=.."):
         headers = browser.get(path).headers
-        policy = headers["content-security-policy"]
-        assert "default-src 'none'" in policy and "script-src 'self';" in policy and "unsafe" not in policy
+        assert dict(part.split(" ", 1) for part in headers["content-security-policy"].split("; ")) == {
+            **dict.fromkeys(("default-src", "base-uri", "form-action", "frame-ancestors"), "'none'"),
+            **dict.fromkeys(("script-src", "style-src", "img-src", "connect-src"), "'self'"),
+        }
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["referrer-policy"] == "no-referrer"
+        assert (
+            headers["cross-origin-resource-policy"] == headers["cross-origin-opener-policy"] == "same-origin"
+        )
         assert "access-control-allow-origin" not in headers
     assert browser.get("/api/overview").headers["cache-control"] == "no-store"
 
@@ -222,6 +227,7 @@ def test_pictures_are_sent_by_row(browser):
     answer = browser.get("/picture/large/4")
     assert answer.headers["content-type"] == "image/png"
     assert Image.open(io.BytesIO(answer.content)).size == (12, 12)
+    assert answer.headers["cache-control"].startswith("private, ")
     assert browser.get("/picture/small/4").headers["content-type"] == "image/png"
 
 

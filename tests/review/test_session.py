@@ -62,6 +62,9 @@ def test_next_is_the_next_that_nothing_is_decided_about(session):
     assert session.item("skipped", None, None, 2)["row"] == 2
     assert session.item("skipped", None, 2, 2) is None
     assert session.item("suggestions", None, 0, -1) is None
+    # Where one stood is no longer in the list: beside it is what stands where it would.
+    assert session.item("skipped", None, 1, 1)["row"] == 2
+    assert session.item("skipped", None, 3, -1)["row"] == 2
 
 
 def test_nothing_is_next_when_all_is_decided(session):
@@ -106,6 +109,12 @@ def test_undo_takes_back_what_the_tab_did_and_nothing_of_others(session):
     assert session.undo(ONE) is None
     assert session.status(None, None)["decided"] == 1
     assert session.undo(OTHER) == 1
+
+
+def test_undo_goes_back_from_the_last_decision(session):
+    for row in (4, 1, 7):
+        session.decide(row, "keep", None, None, ONE)
+    assert [session.undo(ONE) for _ in range(4)] == [7, 1, 4, None]
 
 
 def test_after_a_restart_undo_takes_back_what_was_decided_before(run):
