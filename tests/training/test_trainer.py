@@ -266,3 +266,18 @@ def test_nothing_to_resume(noisy_digits, tmp_path):
         train(settings(), noisy_digits, folder=tmp_path, resume=True)
     with pytest.raises(RunError, match="only be resumed from its folder"):
         train(settings(), noisy_digits, resume=True)
+
+
+@pytest.mark.parametrize("method", ["jocor", "co_teaching_plus", "co_teaching", "dividemix", "mend"])
+def test_the_neighbours_that_are_asked_are_those_of_the_finished_model(method, noisy_digits, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        "labelmend.training.trainer.confirm",
+        lambda record, features, given, trusted: asked.append(features) or record,
+    )
+    trainer = Trainer(settings(method, epochs=2), noisy_digits)
+    trainer.run()
+    (features,) = asked
+    assert torch.equal(features.cpu(), trainer.score(trainer.method.final_model()).features)
+    others = [trainer.score(average.average).features for average in trainer.averages[1:]]
+    assert not any(torch.equal(features.cpu(), other) for other in others)

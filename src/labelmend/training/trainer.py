@@ -116,7 +116,7 @@ class Trainer:
         self.validation = Validation(kept_back, self.setup.normalisation, self.setup.arithmetic)
         self.evaluators = evaluators(train_set, test_set, self.setup, training.test_every)
 
-        # Features of the last scoring, which are kept only while the finished model is judged.
+        # Features that the finished model gives, which are kept only while it is judged.
         self.judging = False
         self.judged_by: Tensor | None = None
         self.spent = Spent()
@@ -183,10 +183,17 @@ class Trainer:
             )
             for _ in range(max(views, 1))
         ]
-        self.judged_by = drawn[-1].features if self.judging else None
+        if self.judging and self._is_final(network):
+            self.judged_by = drawn[-1].features
         if len(drawn) == 1:
             return drawn[0]
         return Scores(torch.stack([each.probabilities for each in drawn]).mean(0), drawn[-1].features)
+
+    def _is_final(self, network: Classifier | Ensemble) -> bool:
+        """Whether a network is the model that would be final now; methods also score single members of it."""
+        members = list(network.networks) if isinstance(network, Ensemble) else [network]
+        final = self.method.final_networks()
+        return len(members) == len(final) and all(a is b for a, b in zip(members, final, strict=True))
 
     @property
     def share(self) -> float:
