@@ -101,6 +101,11 @@ def test_wrong_input_is_named():
         make(settings={"lr": 0.1}).fit(images, labels)
 
 
+def test_a_missing_label_is_named():
+    with pytest.raises(DataError, match="y has no label at position 1; leave such images out"):
+        NoisyLabelClassifier().fit(np.zeros((2, 8, 8), np.uint8), np.array(["a", None], dtype=object))
+
+
 def test_verbose_prints_a_line_an_epoch(capsys):
     make(epochs=2, method="ce", verbose=1).fit(*stripes())
     assert [line.split()[:2] for line in capsys.readouterr().out.splitlines()] == [

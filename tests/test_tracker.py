@@ -1,5 +1,7 @@
 """Verdicts from loops of one's own: plain PyTorch, Lightning, Hugging Face."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
 from labelmend import LabelTracker
-from labelmend.errors import DataError
+from labelmend.errors import DataError, LabelmendWarning
 
 CLASSES = list("0123456789")
 EPOCHS = 10
@@ -260,3 +262,20 @@ def test_few_samples_with_features_are_judged():
     tracker = small()
     tracker.update(SURE, [0, 1, 0], [0, 1, 2])
     assert len(tracker.verdicts(np.eye(3)).table) == 3
+
+
+@pytest.mark.parametrize("ids", [{0, 1, 2}, {0: 0, 1: 1, 2: 2}])
+def test_what_has_no_order_is_refused(ids):
+    with pytest.raises(DataError, match="has no order; give a list"):
+        small().update(SURE, [0, 1, 0], ids)
+    with pytest.raises(DataError, match="has no order; give a list"):
+        LabelTracker(ids, ["cat", "dog", "eel"])
+
+
+def test_probabilities_in_place_of_logits_are_warned_of():
+    shares = torch.as_tensor(SURE).float().softmax(1)
+    with pytest.warns(LabelmendWarning, match="sum to one, as if they were probabilities"):
+        small().update(shares, [0, 1, 0], [0, 1, 2])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        small().update(shares.log(), [0, 1, 0], [0, 1, 2])

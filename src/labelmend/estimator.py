@@ -14,7 +14,8 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from labelmend import api
 from labelmend.data import sources
-from labelmend.errors import SettingsError
+from labelmend.data.labels import is_empty
+from labelmend.errors import DataError, SettingsError
 from labelmend.runs.run import most_probable
 from labelmend.settings.loading import DEFAULT_RECIPE
 from labelmend.training.listener import Listener, Silent
@@ -95,6 +96,9 @@ class NoisyLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
             SettingsError: If a setting has a value it cannot have.
         """
         labels = column_or_1d(y)
+        empty = [row for row, label in enumerate(labels) if labels.dtype == object and is_empty(label)]
+        if empty:
+            raise DataError(f"y has no label at position {empty[0]}; leave such images out")
         check_classification_targets(labels)
         classes, encoded = np.unique(labels, return_inverse=True)
         names = _distinct_names(classes)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from labelmend.correction.correct import correct
 from labelmend.data.image_set import ImageSet, MemoryImages
-from labelmend.errors import DataError
+from labelmend.errors import DataError, LabelmendWarning
 from labelmend.hallucination.anchors import anchor_blocks
 from labelmend.hallucination.closed_form import closed_form_anchors
 from labelmend.hallucination.partners import sample_partners
@@ -27,6 +28,8 @@ from labelmend.verdicts.verdicts import Verdicts
 
 VOTING = MendSettings()
 """Anchors and votes are those of the default method."""
+_ROUNDING = 1e-5
+"""By which sums of probabilities are off one."""
 
 
 class LabelTracker:
@@ -107,6 +110,9 @@ class LabelTracker:
 
         Raises:
             DataError: If shapes do not agree, a number is not finite, an id is unknown or a label another.
+
+        Warns:
+            LabelmendWarning: If they look like probabilities.
         """
         outputs = torch.as_tensor(logits).detach().float().cpu()
         rows, given = self._rows(ids), torch.tensor(self._indices(labels), dtype=torch.int64)
@@ -128,6 +134,13 @@ class LabelTracker:
             raise DataError(
                 f"sample {self.ids[int(rows[place])]} has the label {now!r} in this batch, but {before!r} "
                 "in the tracker; do ids and labels belong together?"
+            )
+        if len(rows) > 1 and (outputs >= 0).all() and (outputs.sum(1) - 1).abs().max() < _ROUNDING:
+            warnings.warn(
+                "the rows of the logits sum to one, as if they were probabilities; update takes what goes "
+                "into the softmax",
+                LabelmendWarning,
+                stacklevel=3,
             )
         shares = outputs.softmax(1)
         self._seen.index_add_(0, rows, torch.ones_like(rows))
@@ -243,7 +256,13 @@ def _plain(value: Any) -> Any:
 
 
 def _values(values: Any) -> list[Any]:
-    """A list, array or tensor as plain values; 5.0 stays a float, which is no index."""
+    """A list, array or tensor as plain values; 5.0 stays a float, which is no index.
+
+    Raises:
+        DataError: If they have no order, as a dictionary or a set.
+    """
+    if isinstance(values, Mapping | Set):
+        raise DataError(f"a {type(values).__name__} has no order; give a list, an array or a tensor")
     if isinstance(values, np.ndarray | Tensor):
         return list(values.tolist())
     return [_plain(value) for value in values]

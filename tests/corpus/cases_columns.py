@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from corpus.build import write
+from corpus.build import put, write
 from corpus.cases_tables import PETS, ROWS, of_column, pets
 from corpus.registry import Source, case
 
@@ -125,3 +125,41 @@ def numpy_strings_as_paths(folder):
     pets(folder)
     files = np.array([str(folder / file) for file, _ in ROWS])
     return Source((files, [label for _, label in ROWS]))
+
+
+UNUSED = {
+    "label_column": "breed",
+    "image_column": "photo",
+    "group_column": "patient",
+    "skip_missing": True,
+    "image_root": ".",
+}
+for setting, value in UNUSED.items():
+    flag = setting.replace("_", "-")
+
+    def class_folders(folder, setting=setting, value=value):
+        return Source(put(folder, "a/1.png", "b/2.png"), {setting: value})
+
+    case(error=f"is not read from a table, so that --{flag} has no effect; leave it out")(
+        named(f"{setting}_of_class_folders", class_folders)
+    )
+
+
+@case(error="arrays is not read from a table, so that --group-column has no effect")
+def a_group_column_of_arrays(folder):
+    images = np.zeros((2, 8, 8), np.uint8)
+    return Source((images, ["a", "b"]), {"group_column": "patient"})
+
+
+@case(labels=["dog", "cat"])
+def a_label_column_of_the_file_of_labels(folder):
+    put(folder, "cat/1.png", "dog/2.png")
+    file = write(folder.parent / "l.csv", "id,label,breed\ncat/1.png,x,dog\ndog/2.png,y,cat\n")
+    return Source(folder, {"labels": str(file), "label_column": "breed"})
+
+
+@case(error="is the folder of a run, not of images; give the images it was trained on")
+def a_run_as_data(folder):
+    write(folder / "settings.yaml", "seed: 0")
+    write(folder / "data.json", "{}")
+    return Source(put(folder, "cat/1.png", "dog/2.png"))

@@ -165,3 +165,9 @@ def predictions_over_older_predictions(folder):
     put(folder, "1.png")
     write(folder / "p.csv", "image,class,probability\n1.png,cat,0.9\n")
     return Command(["predict", "run", "data/1.png", "--out", "data/p.csv"])
+
+
+@case(error="there is no run folder none")
+def decisions_of_a_run_that_is_not_there(folder):
+    put(folder, "cat/1.png", "dog/2.png")
+    return fit("run", "--decisions", "none")

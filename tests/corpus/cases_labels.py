@@ -144,3 +144,15 @@ def postscript_called_png(folder):
     put(folder, "a/1.png", "b/2.png")
     write(folder / "a/3.png", "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n")
     return Source(folder)
+
+
+@case(notes=["--pixel-range changes nothing, as all images have 8 bits"])
+def a_pixel_range_for_arrays_of_bytes(folder):
+    return Source((IMAGES, ["a", "b", "a"]), {"pixel_range": [0, 1]})
+
+
+@case(error="arrays.npz: there is no image to test on; --test none leaves it out")
+def a_test_set_without_images(folder):
+    file = folder.parent / "arrays.npz"
+    np.savez(file, images=IMAGES[:0], labels=np.zeros(0, np.int64))
+    return Source((IMAGES, ["0", "1", "0"]), {"test": str(file)})

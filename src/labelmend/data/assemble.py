@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 
-from labelmend.data.bit_depth import scale
+from labelmend.data.bit_depth import RANGE_UNUSED, scale
 from labelmend.data.decode import (
     DecodedOnDemand,
     Header,
@@ -112,9 +112,12 @@ def decode_listing(listing: Listing, form: Form) -> Decoded:
         DataError: If none can be read.
     """
     if listing.images is not None:
+        images = listing.images
+        if form.pixel_range is not None and form.for_training:
+            listing = replace(listing, notes=[*listing.notes, RANGE_UNUSED])
         if form.embed is not None:
             return Decoded(listing, *form.embed(listing), form.pixel_range)
-        images = in_form(listing.images, form)
+        images = in_form(images, form)
         return Decoded(listing, images, list(range(len(listing))), [], form.pixel_range)
     headers = read_headers(listing.items)
     reasons = {row: header for row, header in enumerate(headers) if isinstance(header, str)}

@@ -19,6 +19,7 @@ PixelRange = tuple[float, float]
 """Values that become 0 and 255; those outside are clipped."""
 
 _USUAL = ((0.0, 1.0), (0.0, 255.0), (0.0, 65535.0))
+RANGE_UNUSED = "--pixel-range changes nothing, as all images have 8 bits"
 _NO_VALUE = 1e30
 """Magnitude from which a float is no measurement: maps mark missing pixels with the largest floats."""
 
@@ -158,7 +159,7 @@ def scale(
         notes.append(f"{cut:,} images of 16-bit colours are read with the upper 8 bits only")
     if not deep:
         if pixel_range is not None and used:
-            notes.append("--pixel-range changes nothing, as all images have 8 bits")
+            notes.append(RANGE_UNUSED)
         return replace(listing, notes=notes), pixel_range
     if pixel_range is None:
         found = [s for s in in_threads(spread, [listing.items[row] for row in deep]) if isinstance(s, Spread)]

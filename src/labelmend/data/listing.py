@@ -64,6 +64,7 @@ class Listing:
         label_place: the table that labels are read from, where it is one file.
         class_folders: class of each class folder, where labels are the folders that images lie in.
         mirror_safe: whether a mirrored image keeps its class; None where that is not known.
+        from_table: whether rows of a table, or of columns in memory, name the images.
         skipped: files that were left out before, with the reason.
         notes: what was assumed about the source, one line each, with the flag that changes it.
     """
@@ -81,6 +82,7 @@ class Listing:
     label_place: LabelPlace | None = None
     class_folders: Mapping[Path, str] | None = None
     mirror_safe: bool | None = None
+    from_table: bool = False
     skipped: list[Skipped] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 

@@ -137,6 +137,7 @@ def list_tables(tables: Sequence[Table], name: str, split: str | None, columns: 
         trusted=found.trusted if _all_have(tables, "trusted", columns) else None,
         groups=found.groups if columns.labelled and columns.group is not None else None,
         label_place=_label_place(tables, found, columns),
+        from_table=True,
         skipped=skipped,
         notes=list(dict.fromkeys([*(note for table in tables for note in table.notes), *found.notes])),
     )

@@ -230,7 +230,10 @@ def load_test(
         progress=progress,
         embed=embed,
     )
-    return find_reader(source).load(source, _request(split, reading), form)
+    found = find_reader(source).load(source, _request(split, reading), form)
+    if not len(found):
+        raise DataError(f"{found.name}: there is no image to test on; --test none leaves it out")
+    return found
 
 
 def load_own_test(

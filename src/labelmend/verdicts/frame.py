@@ -121,6 +121,8 @@ def read_parquet(path: Path) -> pd.DataFrame:
     Raises:
         RunError: If the file is missing, or is no such table.
     """
+    if not path.parent.is_dir():
+        raise RunError(f"there is no run folder {path.parent}")
     if not path.is_file():
         raise RunError(f"{path} is missing; is the run finished? (labelmend resume {path.parent} goes on)")
     try:

@@ -13,6 +13,7 @@ from labelmend.data.image_set import ImageSet
 from labelmend.data.label_file import LabelFile, replace_labels
 from labelmend.data.listing import Listing
 from labelmend.data.manifest import Columns
+from labelmend.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,25 @@ class Request:
     columns: Columns = field(default_factory=Columns)
     root: str | Path | None = None
     labels: LabelFile | None = None
+
+    def refuse_unused(self, listing: Listing) -> None:
+        """Refuse to read a source otherwise than is asked for.
+
+        Raises:
+            DataError: If a column or folder was named, but no table is read.
+        """
+        asked = {
+            "--label-column": self.columns.label != "label" and self.labels is None,
+            "--image-column": self.columns.image is not None and self.labels is None,
+            "--group-column": self.columns.group is not None,
+            "--image-root": self.columns.root is not None,
+            "--skip-missing": self.columns.skip_missing,
+        }
+        if not listing.from_table and (unused := [flag for flag, given in asked.items() if given]):
+            raise DataError(
+                f"{listing.name} is not read from a table, so that {unused[0]} has no effect; leave it out, "
+                "or give the table as the source"
+            )
 
     @property
     def labelled(self) -> bool:
@@ -72,7 +92,10 @@ class Reader(ABC):
         Raises:
             DataError: If the source or the file of labels is faulty, or does not suit the form.
         """
-        return assemble(self.read_labelled(source, request, form.class_names), form)
+        listing = self.read_labelled(source, request, form.class_names)
+        if form.for_training:
+            request.refuse_unused(listing)
+        return assemble(listing, form)
 
     def read_labelled(
         self, source: Any, request: Request, class_names: Sequence[str] | None = None

@@ -12,7 +12,7 @@ from typing import Any
 
 from labelmend.data.class_folders import list_class_folders, subfolders
 from labelmend.data.labels import list_classes
-from labelmend.data.layout import Layout, Part, find_layout, holds_images
+from labelmend.data.layout import Layout, Part, find_layout, holds_images, is_run
 from labelmend.data.listing import Listing
 from labelmend.data.manifest import list_tables, manifest_splits
 from labelmend.data.readers.base import Reader, Request
@@ -56,6 +56,10 @@ class FolderReader(Reader):
         Raises:
             DataError: If the folder holds no images with labels, or lacks the split.
         """
+        if is_run(Path(source)):
+            raise DataError(
+                f"{source} is the folder of a run, not of images; give the images it was trained on"
+            )
         return _list_folder(Path(source), request)
 
 
