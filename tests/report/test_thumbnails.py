@@ -28,6 +28,7 @@ def test_photographs_are_as_large_as_there_is_room_for(photos):
     assert fitting_side(photos, ids, fitting[2]) == SIDES[2]
     assert fitting_side(photos, ids, fitting[2] - 1) == SIDES[3]
     assert fitting_side(photos, ids, 0) == SIDES[-1]
+    assert fitting_side(photos, ids, 10**8, most=48) == 48
 
 
 def test_no_side_is_longer_and_nothing_is_enlarged(photos):

@@ -11,7 +11,7 @@ from labelmend.errors import LabelmendError
 from labelmend.report import charts, gallery
 from labelmend.report.findings import Findings
 from labelmend.report.gallery import Known
-from labelmend.report.thumbnails import fitting_side, thumbnails
+from labelmend.report.thumbnails import SIDES, fitting_side, thumbnails
 from labelmend.runs.features import features_of
 from labelmend.verdicts.flow import Flow
 from labelmend.verdicts.judge import EASY, VERDICTS
@@ -132,12 +132,11 @@ def _pictures(
         return {}
     found: dict[int, str] = {}
     for rows, room, most in (
-        (large, (1 - MAP_SHARE) * PICTURE_BYTES, None),
+        (large, (1 - MAP_SHARE) * PICTURE_BYTES, SIDES[0]),
         (small, MAP_SHARE * PICTURE_BYTES, MAP_SIDE),
     ):
         ids = findings.table["id"].iloc[rows].tolist()
-        side = fitting_side(pictures, ids, int(room))
-        texts = thumbnails(pictures, ids, min(side, most or side))
+        texts = thumbnails(pictures, ids, fitting_side(pictures, ids, int(room), most))
         found |= {number[row]: text for row, text in zip(rows, texts, strict=True) if text}
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from bisect import bisect_left
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -15,14 +16,23 @@ PROBED = 24
 """Pictures whose sizes say how large all will be."""
 
 
-def fitting_side(pictures: RunPictures, ids: Sequence[str], room: int) -> int:
-    """The largest of ``SIDES`` at which the pictures fit into ``room`` bytes, by what some of them take."""
+def fitting_side(pictures: RunPictures, ids: Sequence[str], room: int, most: int = SIDES[0]) -> int:
+    """The largest of ``SIDES`` at which pictures fit into some room, by what a few of them take.
+
+    Args:
+        pictures: of the run.
+        ids: of those that are to fit.
+        room: bytes in all.
+        most: no larger side than that.
+    """
     probed = ids[:: max(len(ids) // PROBED, 1)]
-    for side in SIDES[:-1]:
+
+    def fits(side: int) -> bool:
         sizes = [len(text) for text in thumbnails(pictures, probed, side) if text]
-        if not sizes or sum(sizes) / len(sizes) * len(ids) <= room:
-            return side
-    return SIDES[-1]
+        return not sizes or sum(sizes) / len(sizes) * len(ids) <= room
+
+    sides = [side for side in SIDES if side <= most]
+    return sides[bisect_left(sides[:-1], True, key=fits)]
 
 
 def thumbnails(pictures: RunPictures, ids: Sequence[str], side: int) -> list[str]:
