@@ -163,3 +163,32 @@ def a_run_as_data(folder):
     write(folder / "settings.yaml", "seed: 0")
     write(folder / "data.json", "{}")
     return Source(put(folder, "cat/1.png", "dog/2.png"))
+
+
+case(labels=["a", "b"], notes=["labels are in column 'class'"])(
+    named("flags_beside_a_column_of_labels", text("file_name,class,left,right\n1.png,a,1,0\n2.png,b,0,1\n"))
+)
+
+
+def labels_for_two(name: str, array: np.ndarray):
+    def make(folder):
+        put(folder, "cat/1.png", "dog/2.png")
+        np.savez(folder.parent / "l.npz", labels=array, images=np.zeros((2, 8, 8), np.uint8))
+        return Source(folder, {"labels": str(folder.parent / "l.npz")})
+
+    return named(f"an_array_of_labels_{name}", make)
+
+
+case(labels=["dog", "cat"])(labels_for_two("one_hot", np.array([[0, 1], [1, 0]])))
+case(labels=["dog", "cat"])(labels_for_two("in_a_column", np.array([[1], [0]])))
+case(error="l.npz, labels of shape .1, 2., row 1: 2 of 2 columns are marked")(
+    labels_for_two("in_a_row", np.array([[1, 1]]))
+)
+
+
+@case(labels=["cat", "dog", "label", "dog", "cat"])
+def a_file_of_one_hot_labels_with_a_class_called_label(folder):
+    put(folder, "label/1.png", "label/2.png", "label/3.png", "cat/4.png", "dog/5.png")
+    lines = "id,label,dog,cat\nlabel/1.png,1,0,0\nlabel/2.png,0,1,0\nlabel/3.png,0,0,1\n"
+    file = write(folder.parent / "l.csv", lines + "cat/4.png,0,0,1\ndog/5.png,0,1,0\n")
+    return Source(folder, {"labels": str(file)})

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 
+import numpy as np
+
+import labelmend
 from corpus.build import put, write
 from corpus.registry import Command, Source, case
 from labelmend.runs import folder as run_folder
@@ -171,3 +174,36 @@ def predictions_over_older_predictions(folder):
 def decisions_of_a_run_that_is_not_there(folder):
     put(folder, "cat/1.png", "dog/2.png")
     return fit("run", "--decisions", "none")
+
+
+def damaged(name: str, *command: str) -> None:
+    """Register a command on a run of which one bit of the verdicts has flipped."""
+
+    def make(folder):
+        run = folder.parent / "run"
+        pixels = np.random.default_rng(0).integers(0, 255, (8, 8, 8), dtype=np.uint8)
+        settings = {"epochs": 1, "batch_size": 4, "widths": [4], "depth": 1, "precision": "float32"}
+        labelmend.fit((pixels, ["cat", "dog"] * 4), out=run, **settings)
+        content = bytearray((run / "verdicts.parquet").read_bytes())
+        content[len(content) // 2] ^= 16
+        (run / "verdicts.parquet").write_bytes(content)
+        write(folder.parent / "l.json", "[]")
+        put(folder, "cat/1.png", "dog/2.png")
+        return Command(list(command))
+
+    make.__name__ = name
+    case(error="verdicts.parquet is not what the run wrote: it is damaged or was edited")(make)
+
+
+damaged("labels_of_a_damaged_run", "fit", "data", "--out", "out", "--labels", "run")
+damaged("decisions_of_a_damaged_run", "fit", "data", "--out", "out", "--decisions", "run")
+damaged("annotations_for_a_damaged_run", "decide", "run", "l.json")
+
+
+@case(error="metrics.jsonl is missing; take it from a copy of the run")
+def a_report_without_its_metrics(folder):
+    run = folder.parent / "run"
+    pixels = np.random.default_rng(0).integers(0, 255, (8, 8, 8), dtype=np.uint8)
+    labelmend.fit((pixels, ["cat", "dog"] * 4), out=run, epochs=1, batch_size=4, widths=[4], depth=1)
+    (run / "metrics.jsonl").unlink()
+    return Command(["report", "run"])

@@ -149,12 +149,17 @@ def _binary(table: Table, other: Collection[str]) -> tuple[list[str], bool]:
     return found, len(found) == len(left)
 
 
-def is_one_hot(table: Table, other: Collection[str]) -> bool:
+def is_one_hot(table: Table, other: Collection[str], column: str | None = None) -> bool:
     """Whether there are columns of zeros and ones of which just one is marked in each row.
 
-    A column of a usual name for labels may be one of them: a class can be called ``target``.
+    Args:
+        table: that holds them.
+        other: columns that hold something else.
+        column: that must be one of them: a class can be called ``target``.
     """
     names, _ = _binary(table, other)
+    if column is not None and column not in names:
+        return False
     if table.path.name == _ROBOFLOW:
         return True
     if len(names) < (3 if "label" in names else 2) or not table.num_rows:

@@ -7,7 +7,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from labelmend.data.columns import label_column, missing_labels, one_hot_labels
+import numpy as np
+
+from labelmend.data.arrays import class_indices
+from labelmend.data.columns import is_one_hot, label_column, missing_labels, one_hot_labels
 from labelmend.data.label_keys import PATH_COLUMNS, find_rows
 from labelmend.data.labels import encode_labels, is_empty, name_indices, read_label, sort_class_names
 from labelmend.data.listing import Label, LabelPlace, Listing
@@ -50,7 +53,12 @@ def _read(path: Path) -> Table:
     suffix = path.suffix.lower()
     if suffix in (".npy", ".npz"):
         arrays = {"label": read_npy(path)} if suffix == ".npy" else read_npz(path)
-        columns: dict[str, list[Any]] = {name: array.ravel().tolist() for name, array in arrays.items()}
+        # Images in the same file are of more dimensions.
+        columns: dict[str, list[Any]] = {
+            name: class_indices(np.atleast_1d(array), str(path)).tolist()
+            for name, array in arrays.items()
+            if array.ndim < 3
+        }
         return Table(path, columns, len(next(iter(columns.values()), [])))
     if table_kind(path) is not None:
         return read_table(path)
@@ -67,7 +75,7 @@ def _column(table: Table, columns: Columns) -> str | None:
     if columns.label != "label" and (asked := table.find(columns.label)) is not None:
         return asked
     if (usual := table.first_column(_LABEL_COLUMNS)) is not None:
-        return usual
+        return None if is_one_hot(table, PATH_COLUMNS, usual) else usual
     if all(table.find(name) for name in _PATCH_COLUMNS):
         return table.find("to")
     found = label_column(table, "label")

@@ -204,7 +204,7 @@ def _labels(
     other = (image_name,) if columns.group is None else (image_name, columns.group)
     is_asked = columns.label != "label"
     column = label_column(table, columns.label)
-    if column is not None and not is_asked and is_one_hot(table, other):
+    if column is not None and not is_asked and is_one_hot(table, other, column):
         column = None
     found.class_names = table.class_names.get(column or "")
     found.label_column = column

@@ -12,6 +12,7 @@ from labelmend.data.label_studio import Task, chosen_classes
 from labelmend.errors import DataError
 from labelmend.exports.labelled import LabelledRun
 from labelmend.files import write_json, write_text
+from labelmend.runs.checksums import check_unchanged
 from labelmend.schema import check_schema
 from labelmend.text import as_text
 from labelmend.verdicts.decisions import ACCEPT, CHOOSE, KEEP, Decisions
@@ -71,7 +72,9 @@ def import_annotations(run: Path, file: Path) -> tuple[int, int]:
 
     Raises:
         DataError: If the file is no export, a task is not of the run, or an annotation is no single class.
+        RunError: If the verdicts of the run are damaged.
     """
+    check_unchanged(run, (PARQUET,))
     try:
         content = json.loads(file.read_bytes())
     except (OSError, ValueError, RecursionError) as error:

@@ -293,6 +293,9 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
     """
     path = folder / METRICS
     if not path.is_file():
-        raise RunError(f"{path} is missing; labelmend resume {folder} writes it")
+        rest = (
+            "take it from a copy of the run" if is_finished(folder) else f"labelmend resume {folder} goes on"
+        )
+        raise RunError(f"{path} is missing; {rest}")
     lines = path.read_bytes().splitlines()
     return [parse_object(line, f"{path}, line {number}") for number, line in enumerate(lines, start=1)]

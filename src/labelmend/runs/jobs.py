@@ -138,6 +138,8 @@ def prepare(
         image_root=absolute(settings.data.image_root),
     )
     network = obtain_network(replace(settings.network, weights=absolute(settings.network.weights)))
+    if wanted.labels is not None and Path(wanted.labels).is_dir():
+        check_unchanged(Path(wanted.labels), (run_folder.VERDICTS_PARQUET,))
     if isinstance(data, str | Path):
         data = absolute(str(data))
     reading = reading_of(wanted)

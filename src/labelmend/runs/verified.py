@@ -11,6 +11,8 @@ import numpy as np
 from labelmend.data.image_set import ImageSet
 from labelmend.data.labels import list_classes
 from labelmend.errors import DataError
+from labelmend.runs import folder as run_folder
+from labelmend.runs.checksums import check_unchanged
 from labelmend.verdicts.decisions import Decisions
 
 
@@ -23,9 +25,10 @@ def verified_labels(folder: Path, known: Container[str], name: str) -> tuple[dic
         name: of these images.
 
     Raises:
-        RunError: If nothing was decided about that run.
+        RunError: If nothing was decided about that run, or its verdicts are damaged.
         DataError: If no image that was decided on is among those at hand.
     """
+    check_unchanged(folder, (run_folder.VERDICTS_PARQUET,))
     with Decisions.open(folder) as decisions:
         found = {identity: entry.label for identity, entry in decisions.current().items()}
     labels = {identity: label for identity, label in found.items() if label is not None and identity in known}
