@@ -32,6 +32,8 @@ def untimed():
     """Without half a second in which each network is timed."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("labelmend.training.probe.SECONDS", 0.0)
+        # Large enough for a few steps to show.
+        patch.setattr("labelmend.training.finetune.LR", 0.01)
         yield
 
 

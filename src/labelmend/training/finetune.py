@@ -16,8 +16,9 @@ from labelmend.training.memory import kept_memory
 from labelmend.training.metrics import test_accuracies
 from labelmend.training.trainer import Trainer
 
-LR = 0.01
-"""Peak learning rate: a twentieth of that of a network from scratch, so that it keeps what it knows."""
+LR = 1e-4
+"""Peak learning rate. Batch norms keep their statistics, so nothing holds back too large a step: at 0.01 the
+loss of EfficientNet-Lite0 on photographs explodes in two steps, at 0.001 it forgets what it knows."""
 
 
 @dataclass(frozen=True)
