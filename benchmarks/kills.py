@@ -34,7 +34,20 @@ CASES = {
         20,
         ["digits", "--noise", "symmetric:0.4:seed=0", "--limit", "400", "--epochs", "8", "--widths", "16,32"],
     ),
-    "cifar10": (5, ["cifar10", "--noise", "symmetric:0.4:seed=0", "--limit", "2000", "--epochs", "4"]),
+    "cifar10": (
+        5,
+        [
+            "cifar10",
+            "--noise",
+            "symmetric:0.4:seed=0",
+            "--limit",
+            "2000",
+            "--epochs",
+            "4",
+            "--widths",
+            "32,64,128",
+        ],
+    ),
 }
 
 
