@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO := runs/demo
 
-.PHONY: help demo browser test lint types format clean
+.PHONY: help demo browser test lint types mutants format clean
 
 help:
 	@echo "make demo    repair 1,297 digits of which 40 % are wrongly labelled, and show the result"
@@ -14,6 +14,7 @@ help:
 	@echo "make browser get the Chromium that some of the tests drive; they are skipped without it"
 	@echo "make lint    check the style and the layers;  make format  repairs what it can"
 	@echo "make types   check the types"
+	@echo "make mutants change the algorithms line by line and see whether a test notices (hours; it goes on where it stopped)"
 	@echo "make clean   remove the virtual environment $(VENV)"
 
 demo: $(STAMP)
@@ -37,6 +38,11 @@ lint: $(STAMP)
 
 types: $(STAMP)
 	$(BIN)/mypy
+
+mutants: $(STAMP)
+	$(BIN)/python -m pip install --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[mutants]'
+	OMP_NUM_THREADS=1 $(BIN)/mutmut run --max-children $(TEST_WORKERS)
+	$(BIN)/mutmut results
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix src tests benchmarks docs

@@ -5,7 +5,11 @@ import torch
 
 from labelmend.errors import RunError
 from labelmend.selection import easiness as module
-from labelmend.selection.easiness import easiness, loss_mixture, min_max
+from labelmend.selection.easiness import loss_mixture, min_max
+
+
+def easiness(losses: torch.Tensor, **settings: float) -> torch.Tensor:
+    return loss_mixture(losses, **settings).easiness
 
 
 def two_groups(n: int = 400, seed: int = 0) -> torch.Tensor:
@@ -40,9 +44,9 @@ def test_scale_and_shift_change_nothing() -> None:
     assert torch.allclose(easiness(losses), easiness(losses * 7 + 3), atol=1e-5)
 
 
-def test_same_seed_same_bytes() -> None:
+def test_same_losses_same_bytes() -> None:
     losses = two_groups(5000)
-    assert torch.equal(easiness(losses, seed=3), easiness(losses, seed=3))
+    assert torch.equal(easiness(losses), easiness(losses))
 
 
 def test_equal_losses_are_all_easy() -> None:
@@ -78,6 +82,20 @@ def test_large_inputs_are_fitted_on_a_subsample(monkeypatch: pytest.MonkeyPatch)
     assert sizes == [300]
     assert omega.shape == (600,)
     assert bool(((omega > 0.5) == (losses < 1.5)).all())
+
+
+def test_the_mixture_is_that_of_dividemix(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, object] = {}
+    whole = module.GaussianMixture.fit
+
+    def fit(self: module.GaussianMixture, values: object) -> module.GaussianMixture:
+        seen.update(self.get_params())
+        return whole(self, values)
+
+    monkeypatch.setattr(module.GaussianMixture, "fit", fit)
+    loss_mixture(two_groups())
+    wanted = {"n_components": 2, "max_iter": 10, "tol": 1e-2, "reg_covar": 5e-4, "random_state": 0}
+    assert {name: seen[name] for name in wanted} == wanted
 
 
 def test_infinite_loss_says_how_many() -> None:

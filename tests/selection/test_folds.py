@@ -39,3 +39,14 @@ def test_equal_images_are_in_one_fold():
     fold = stratified_folds(torch.zeros(10, dtype=torch.int64), 5, torch.Generator().manual_seed(0), groups)
     assert len(set(fold[groups == 7].tolist())) == len(set(fold[groups == 3].tolist())) == 1
     assert len(set(fold.tolist())) == 5
+
+
+def test_no_samples_have_no_folds():
+    assert stratified_folds(torch.empty(0, dtype=torch.int64), 5, torch.Generator()).shape == (0,)
+
+
+def test_within_a_class_the_shuffled_order_decides():
+    """Thousands of one class: sorting by class must not shuffle them another way."""
+    folds = stratified_folds(torch.zeros(5000, dtype=torch.int64), 5, torch.Generator().manual_seed(3))
+    order = torch.randperm(5000, generator=torch.Generator().manual_seed(3))
+    assert torch.equal(folds[order], torch.arange(5000) % 5)

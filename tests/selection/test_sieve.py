@@ -19,3 +19,7 @@ def test_the_threshold_is_the_difference_itself():
     difference = -math.log(0.8) + (math.log(0.8) + 2 * math.log(0.1)) / 3
     assert difference == pytest.approx(-1.386, abs=1e-3)
     assert [bool(sieve(P, GIVEN, difference + shift)[0]) for shift in (1e-4, -1e-4)] == [True, False]
+
+
+def test_a_label_as_likely_as_the_average_class_is_not_kept():
+    assert not sieve(torch.full((1, 4), 0.25), torch.tensor([2]), 0.0).any()

@@ -15,7 +15,7 @@ from labelmend.config import MethodSettings
 from labelmend.methods.plan import OptimizerPlan, Progress, Stage, Step, Update
 from labelmend.models.classifier import Classifier
 from labelmend.models.ensemble import Ensemble
-from labelmend.selection.easiness import easiness, given_label_losses
+from labelmend.selection.easiness import given_label_losses, loss_mixture
 from labelmend.verdicts.record import SampleRecord
 
 
@@ -264,7 +264,7 @@ def record_by_loss(probabilities: Tensor, given_labels: Tensor, trusted: Tensor)
         trusted: bool (N,); the label quality of these is 1.
     """
     own = probabilities.gather(1, given_labels[:, None])[:, 0]
-    scored = easiness(given_label_losses(probabilities, given_labels))
+    scored = loss_mixture(given_label_losses(probabilities, given_labels)).easiness
     return SampleRecord.without_votes(
         probabilities=probabilities,
         easiness=scored,

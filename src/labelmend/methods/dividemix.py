@@ -22,7 +22,7 @@ from labelmend.methods.base import Batch, Method, Task, record_by_belief
 from labelmend.methods.plan import Progress, Step
 from labelmend.models.classifier import Classifier
 from labelmend.models.modes import evaluating
-from labelmend.selection.easiness import easiness, given_label_losses
+from labelmend.selection.easiness import given_label_losses, loss_mixture
 from labelmend.semi.guess import average_guess
 from labelmend.semi.losses import negative_entropy, prior_penalty, ramp_up, semi_loss
 from labelmend.semi.mixmatch import equal_parts, mixmatch_batch
@@ -79,7 +79,7 @@ def clean_probability(probabilities: Tensor, given_labels: Tensor, trusted: Tens
     Returns:
         float32 (N,), high = clean.
     """
-    clean = easiness(given_label_losses(probabilities, given_labels))
+    clean = loss_mixture(given_label_losses(probabilities, given_labels)).easiness
     return torch.where(trusted, torch.ones_like(clean), clean)
 
 

@@ -18,6 +18,12 @@ from labelmend.errors import DivergedError
 FIT_ALL_UP_TO = 200_000
 FIT_SUBSAMPLE = 100_000
 
+REG_COVAR = 5e-4
+"""Added to the variance of each component; that of DivideMix, as the defaults of ``loss_mixture`` are."""
+
+SEED = 0
+"""Of the initialisation of a mixture, and of the subsample that it is fitted to: a mixture repeats."""
+
 
 @dataclass(frozen=True)
 class LossMixture:
@@ -56,21 +62,20 @@ def min_max(losses: Tensor) -> Tensor:
     return (losses - low) / (high - low) if high > low else torch.zeros_like(losses)
 
 
-def loss_mixture(
-    losses: Tensor, max_iter: int = 10, tol: float = 1e-2, reg_covar: float = 5e-4, seed: int = 0
-) -> LossMixture:
-    """Fit the mixture of section 3.1 to min-max scaled losses.
+def loss_mixture(losses: Tensor, max_iter: int = 10, tol: float = 1e-2) -> LossMixture:
+    """Fit the mixture of section 3.1 to min-max scaled losses; its easiness is the paper's omega.
+
+    With unequal variances the posterior need not fall with the loss everywhere: far left of both means the
+    wider component can win again.
 
     The mixture has collapsed when its means are closer than half the smallest standard deviation it
-    can have, ``sqrt(reg_covar)``: the losses then form one group, and its components differ in width
+    can have, the root of ``REG_COVAR``: the losses then form one group, and its components differ in width
     alone. Easiness is then one minus the scaled loss: all 1 for equal losses, low for stray ones.
 
     Args:
         losses: (N,) cross-entropy against the given labels, in evaluation mode.
         max_iter: most steps of expectation maximisation.
         tol: gain in mean log-likelihood below which it stops.
-        reg_covar: added to the variance of each component.
-        seed: of the initialisation, and of the subsample fitted when N is above 200,000.
 
     Raises:
         DivergedError: If a loss is not finite.
@@ -86,48 +91,23 @@ def loss_mixture(
     if scaled.numel() < 2 or not bool(scaled.any()):
         return LossMixture(fallback, 0.0, True)
     values = scaled.numpy()[:, None]
-    mixture = GaussianMixture(2, max_iter=max_iter, tol=tol, reg_covar=reg_covar, random_state=seed)
+    mixture = GaussianMixture(2, max_iter=max_iter, tol=tol, reg_covar=REG_COVAR, random_state=SEED)
     # k-means, which initialises the mixture, sums in the order its threads finish: one thread repeats.
     with warnings.catch_warnings(), threadpool_limits(limits=1):
         warnings.simplefilter("ignore", ConvergenceWarning)
         # Sorted, so that the result does not depend on the order of the samples.
-        mixture.fit(_subsample(np.sort(values, axis=0), seed))
+        mixture.fit(_subsample(np.sort(values, axis=0)))
         posterior = mixture.predict_proba(values)
     means = mixture.means_[:, 0]
     gap = float(abs(means[0] - means[1]))
-    if gap < 0.5 * math.sqrt(reg_covar):
+    if gap < 0.5 * math.sqrt(REG_COVAR):
         return LossMixture(fallback, gap, True)
     easiness = torch.from_numpy(posterior[:, int(means.argmin())].astype(np.float32))
     return LossMixture(easiness.clamp(0, 1).to(losses.device), gap, False)
 
 
-def easiness(
-    losses: Tensor, max_iter: int = 10, tol: float = 1e-2, reg_covar: float = 5e-4, seed: int = 0
-) -> Tensor:
-    """Easiness of section 3.1, the paper's omega: posterior of the component with the smaller mean loss.
-
-    Defaults are those of DivideMix. With unequal variances the posterior need not fall with the loss
-    everywhere: far left of both means the wider component can win again.
-
-    Args:
-        losses: (N,) cross-entropy against the given labels, in evaluation mode.
-        max_iter: most steps of expectation maximisation.
-        tol: gain in mean log-likelihood below which it stops.
-        reg_covar: added to the variance of each component.
-        seed: of the fit.
-
-    Returns:
-        float32 (N,) in [0, 1], high = easy; one minus the scaled loss where the mixture collapsed,
-        see ``loss_mixture``, hence all 1 when all losses are equal.
-
-    Raises:
-        DivergedError: If a loss is not finite.
-    """
-    return loss_mixture(losses, max_iter, tol, reg_covar, seed).easiness
-
-
-def _subsample(values: np.ndarray, seed: int) -> np.ndarray:
+def _subsample(values: np.ndarray) -> np.ndarray:
     """Rows to fit: all of them up to 200,000, above that 100,000 drawn at random."""
     if len(values) <= FIT_ALL_UP_TO:
         return values
-    return values[np.random.default_rng(seed).choice(len(values), FIT_SUBSAMPLE, replace=False)]
+    return values[np.random.default_rng(SEED).choice(len(values), FIT_SUBSAMPLE, replace=False)]
