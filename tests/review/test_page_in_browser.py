@@ -101,6 +101,11 @@ def test_a_person_decides_by_keyboard_and_finds_it_again(chromium, served, run):
         press(tab, "a")
         press(tab, "k")
         tab.keyboard.press("c")
+        assert tab.locator("#matches li").all_inner_texts() == [
+            f"{HOSTILE[0]}\nsuggested",
+            f"{HOSTILE[2]}\ngiven",
+            HOSTILE[1],
+        ]
         tab.locator("#search").fill("CMD")
         assert tab.locator("#matches li").all_inner_texts() == [f"{HOSTILE[2]}\ngiven"]
         tab.locator("#search").fill("script")

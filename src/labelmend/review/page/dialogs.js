@@ -20,13 +20,16 @@ export function makeChooser(run, chosen) {
     input.setAttribute("aria-activedescendant", current ? current.id : "");
   }
 
-  // Exact names first, then beginnings, then anywhere; of equals what the run itself names.
+  // What the run names stands first; the given label behind it, which has a key of its own.
+  const rank = (number) => (hints.has(number) ? (hints.get(number) === "given" ? 1 : 0) : 2);
+
+  // Exact names first, then beginnings, then anywhere.
   function search() {
     const wanted = input.value.trim().toLocaleLowerCase();
     const grade = (number) =>
       folded[number] === wanted ? 0 : folded[number].startsWith(wanted) ? 1 : folded[number].includes(wanted) ? 2 : 3;
     found = folded
-      .map((_, number) => [grade(number), hints.has(number) ? 0 : 1, number])
+      .map((_, number) => [grade(number), rank(number), number])
       .filter(([g]) => g < 3)
       .sort((a, b) => a[0] - b[0] || a[1] - b[1] || a[2] - b[2])
       .map((entry) => entry[2]);
