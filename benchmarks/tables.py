@@ -276,6 +276,8 @@ def imbalance() -> str:
         "right labels flagged there": "false_smallest",
         "recall of the class, test": "recall_smallest",
         "detection AP, all": "ap",
+        "wrong labels flagged, all": "flagged_recall",
+        "flagged that are wrong, all": "flagged_precision",
         "accuracy, test": "accuracy",
     }
     rows = []
