@@ -109,7 +109,7 @@ def test_an_option_that_the_network_lacks_is_refused():
 
 
 def test_options_are_settings():
-    names = {f.name for f in fields(NetworkSettings)} - {"network", "frozen"}
+    names = {f.name for f in fields(NetworkSettings)} - {"network", "frozen", "finetune"}
     for name, network in NETWORKS.items():
         assert set(network.options) <= names
         assert set(missing_options(name)) == names - set(network.options)
