@@ -132,7 +132,6 @@ def main() -> None:
         "median_milliseconds": {k: round(1000 * statistics.median(v), 2) for k, v in times.items()},
         "slowest_milliseconds": {k: round(1000 * max(v), 2) for k, v in times.items()},
         "machine": machine(),
-        "shared_machine": True,
     }
     arguments.out.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result, indent=1))
