@@ -86,7 +86,6 @@ def main() -> None:
             "megabytes": round(page.stat().st_size / 1e6, 2),
             "seconds_to_open_median": round(statistics.median(opened), 2),
             "seconds_to_open": [round(each, 2) for each in opened],
-            "note": "two cores, shared with other work meanwhile: five runnable threads a core",
             **machine(),
         }
     arguments.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
