@@ -18,6 +18,7 @@ from labelmend.training.arithmetic import choose_arithmetic, find_device
 from labelmend.training.embedder import FrozenBackbone
 from labelmend.training.finetune import Finetuned
 from labelmend.training.probe import images_per_second
+from labelmend.verdicts import issues
 
 FROM_FROZEN = ("test_accuracy_last", "epochs", "flops", "seconds")
 """Numbers of the run on frozen features that the summary repeats, under ``frozen``."""
@@ -58,15 +59,14 @@ def believed(run: Run, photographs: ImageSet) -> ImageSet:
     suggested = table.suggested_label.map(number).to_numpy(dtype=np.int64)
     given = photographs.given_labels
     trusted = np.zeros(len(given), dtype=bool) if photographs.trusted is None else photographs.trusted
-    doubtful = table.is_label_issue.to_numpy() & (suggested == given) & ~trusted
-    labels = np.where(trusted, given, suggested)
-    kept = np.flatnonzero(~doubtful)
+    labels = issues.believed(table.is_label_issue.to_numpy(), suggested, given, trusted)
+    kept = np.flatnonzero(labels >= 0)
     if len(np.unique(labels[kept])) < 2:
         raise RunError(
             f"the run on frozen features believes {len(kept)} labels, of fewer than two classes, so that its "
             "network cannot be trained further; leave --finetune out"
         )
-    return photographs.with_labels(labels).subset(kept)
+    return photographs.subset(kept).with_labels(labels[kept])
 
 
 def start_of(run: Run, frozen: FrozenBackbone) -> WarmStart:

@@ -55,5 +55,23 @@ def believed_labels(record: SampleRecord, given_labels: Tensor, trusted: Tensor)
         contradicted.numpy(),
         record.probabilities.shape[1],
     )
-    unknown = torch.from_numpy(issue) & (judged.suggested == given_labels)
-    return torch.where(trusted, given_labels, torch.where(unknown, -1, judged.suggested))
+    found = believed(issue, judged.suggested.numpy(), given_labels.numpy(), trusted.numpy())
+    return torch.from_numpy(found)
+
+
+def believed(
+    issue: np.ndarray, suggested: np.ndarray, given_labels: np.ndarray, trusted: np.ndarray
+) -> np.ndarray:
+    """The label of each sample that a classifier should learn, from its verdict.
+
+    Args:
+        issue: bool array of shape (N,), label issues.
+        suggested: int64 array of shape (N,), the given label where no other is suggested.
+        given_labels: int64 array of shape (N,).
+        trusted: bool array of shape (N,), labels a person has confirmed; these are kept.
+
+    Returns:
+        int64 array of shape (N,); -1 for label issues without a suggestion.
+    """
+    unknown = issue & (suggested == given_labels)
+    return np.where(trusted, given_labels, np.where(unknown, -1, suggested))
