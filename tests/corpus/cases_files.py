@@ -54,6 +54,16 @@ def other_files_are_counted(folder):
     return Source(folder)
 
 
+@case(
+    values=[10, 20],
+    skipped=[".birds: a hidden folder with 2 images", "cat/.old: a hidden folder with 1 image"],
+)
+def hidden_folders_are_counted_but_for_those_of_systems(folder):
+    hidden = (".birds/4.png", ".birds/more/5.png", "cat/.old/3.png", ".git/6.png", "__MACOSX/7.png")
+    put(folder, *TWO, *hidden, "cat/.empty/notes.txt")
+    return Source(folder)
+
+
 @case(labels=["cat", "dog"], skipped=["cat/loop: a link to what the data set holds already"])
 def a_loop_in_a_class_folder(folder):
     put(folder, *TWO)

@@ -93,6 +93,27 @@ def floats_with_nan(folder):
     return Source(folder)
 
 
+def check_missing(job):
+    pixels = np.asarray(job.train_set.images.gather(torch.tensor([0])))[0, ..., 0]
+    assert pixels[:2].tolist() == [[0] * 16] * 2
+    assert pixels[2:].ravel().tolist() == list(range(32, 256))
+
+
+@case(check=check_missing, notes=["pixels of '?-9999'? count as missing and are black"])
+def a_number_that_stands_for_no_value(folder):
+    values = (LADDER / 255).astype(np.float32)
+    values[:2] = -9999
+    deep(folder / "a/1.tif", values)
+    deep(folder / "a/3.tif", np.full((16, 16), -9999, np.float32))
+    deep(folder / "b/2.tif", (LADDER / 255).astype(np.float32))
+    return Source(folder)
+
+
+@case(check=exactly(range(256)), notes=["-9999 becomes black and 201 white"])
+def depths_below_the_sea_are_values(folder):
+    return pair(folder, (LADDER * 40 - 9999).astype(np.float32), "tif")
+
+
 @case(labels=["a", "b"], skipped=["a/0.tif: no pixel has a finite value"])
 def an_image_of_nan_only(folder):
     deep(folder / "a/0.tif", np.full((16, 16), np.nan, np.float32))

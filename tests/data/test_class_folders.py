@@ -19,6 +19,11 @@ def test_sorted_classes_nested_files_and_relative_ids(tmp_path, save_image, red)
     assert images.given_labels.tolist() == [0, 0, 1]
     assert red(images.images) == [3, 2, 1]
     assert images.images.shape == (3, 8, 8, 3)
+    assert [(entry.path, entry.reason) for entry in images.skipped] == [
+        ("cat/.hidden.png", "hidden"),
+        ("cat/notes.txt", "not an image by its suffix"),
+        (".cache", "a hidden folder with 1 image"),
+    ]
 
 
 def test_number_folders_sort_by_number(tmp_path, save_image):

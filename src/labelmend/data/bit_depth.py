@@ -12,6 +12,7 @@ from PIL import Image
 
 from labelmend.data.decode import Header, in_threads
 from labelmend.data.image_file import DEEP_MODES, Encoded, fetch, is_cut
+from labelmend.data.labels import list_classes
 from labelmend.data.listing import Listing
 from labelmend.errors import DataError
 
@@ -22,17 +23,29 @@ _USUAL = ((0.0, 1.0), (0.0, 255.0), (0.0, 65535.0))
 RANGE_UNUSED = "--pixel-range changes nothing, as all images have 8 bits"
 _NO_VALUE = 1e30
 """Magnitude from which a float is no measurement: maps mark missing pixels with the largest floats."""
+_MISSING = (-999.0, -9999.0, -99999.0, -32767.0, -32768.0, -2147483648.0)
+"""What maps write where nothing was measured, if all other values are far from it."""
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Finite values of one image: the extremes, and what all but a thousandth at either end lie between."""
+    """Values of one image: the extremes, and what all but a thousandth at either end lie between.
+
+    Attributes:
+        low: the smallest.
+        high: the largest.
+        inner_low: the quantile of a thousandth.
+        inner_high: the quantile of 999 thousandths.
+        whole: whether they are stored as whole numbers.
+        missing: a value that stands for no value, and does not count; None if there is none.
+    """
 
     low: float
     high: float
     inner_low: float
     inner_high: float
     whole: bool
+    missing: float | None = None
 
 
 @dataclass(frozen=True)
@@ -104,10 +117,14 @@ def spread(item: Encoded) -> Spread:
     whole = not np.issubdtype(colours.dtype, np.floating)
     finite = colours.astype(np.float64).ravel()
     finite = finite[np.abs(finite) < _NO_VALUE]  # False for NaN too
+    lowest = finite.min(initial=0)
+    others, missing = finite[finite > lowest], None
+    if lowest in _MISSING and (others >= lowest / 2).all():
+        finite, missing = others, float(lowest)
     if not len(finite):
         raise ValueError("no pixel has a finite value")
     low, inner_low, inner_high, high = np.quantile(finite, (0, 0.001, 0.999, 1)).tolist()
-    return Spread(low, high, inner_low, inner_high, whole)
+    return Spread(low, high, inner_low, inner_high, whole, missing)
 
 
 def choose_range(spreads: Sequence[Spread], used: float = 0.5) -> PixelRange:
@@ -166,6 +183,10 @@ def scale(
         if not found:
             raise DataError(f"{listing.name}: no pixel of the {len(deep)} images has a finite value")
         chosen = choose_range(found, used)
+        missing = sorted({s.missing for s in found if s.missing is not None})
+        if missing:
+            values = list_classes([f"{value:.10g}" for value in missing])
+            notes.append(f"pixels of {values} count as missing and are black (--pixel-range includes them)")
         if chosen not in _USUAL[:2]:
             pixel_range = chosen
             low, high = (f"{end:.10g}" for end in chosen)

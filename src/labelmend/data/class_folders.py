@@ -22,9 +22,13 @@ def subfolders(folder: Path) -> list[Path]:
     Raises:
         DataError: If the folder cannot be read.
     """
+    return [sub for sub in _all_subfolders(folder) if not is_hidden(sub.name)]
+
+
+def _all_subfolders(folder: Path) -> list[Path]:
     try:
         with os.scandir(folder) as scan:
-            found = [Path(e.path) for e in scan if not is_hidden(e.name) and is_folder(e)]
+            found = [Path(entry.path) for entry in scan if is_folder(entry)]
     except OSError as error:
         raise DataError(f"{folder}: the folder cannot be read: {error.strerror}") from error
     return sorted(found, key=lambda p: p.name)
@@ -78,6 +82,10 @@ def list_class_folders(
         files += images
         labels += [clean_name(name)] * len(images)
         folders[class_folder] = as_text(clean_name(name))
+    if classes is None:
+        for sub in _all_subfolders(folder):
+            if is_hidden(sub.name):
+                walk.note_hidden(sub)
     loose = direct_images(folder)
     if not files:
         where = " (the images lie directly in it)" if loose else ""

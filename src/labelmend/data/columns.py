@@ -74,8 +74,7 @@ def image_column(table: Table, wanted: str | None, locator: Locator) -> str:
     if wanted is not None:
         table.require_column(wanted, "--image-column")
         return table.find(wanted) or wanted
-    usual = (table.first_column([name]) for name in (*IMAGE_COLUMNS, *_MORE_IMAGE_COLUMNS))
-    names = [*table.image_columns, *dict.fromkeys(name for name in usual if name is not None)]
+    names = [*table.image_columns, *_usual(table, (*IMAGE_COLUMNS, *_MORE_IMAGE_COLUMNS))]
     if not names:
         if any(PurePath(column).suffix.lower() in IMAGE_SUFFIXES for column in table.columns):
             raise DataError(
@@ -87,6 +86,19 @@ def image_column(table: Table, wanted: str | None, locator: Locator) -> str:
             f"it has {', '.join(table.columns) or 'none'}; choose with --image-column"
         )
     return next((name for name in names if _leads_to_images(table.columns[name], locator)), names[0])
+
+
+def describes_images(table: Table, locator: Locator) -> bool:
+    """Whether a table has a column of images: by its schema, by its name, or as its values lead to files."""
+    if table.image_columns or _usual(table, IMAGE_COLUMNS):
+        return True
+    return any(_leads_to_images(table.columns[name], locator) for name in _usual(table, _MORE_IMAGE_COLUMNS))
+
+
+def _usual(table: Table, names: Sequence[str]) -> list[str]:
+    """Columns of usual names, in the order of these."""
+    found = (table.first_column([name]) for name in names)
+    return list(dict.fromkeys(name for name in found if name is not None))
 
 
 def _leads_to_images(values: Sequence[Any], locator: Locator) -> bool:

@@ -14,6 +14,7 @@ from labelmend.data.image_set import Skipped
 SYSTEM_FOLDERS = frozenset(
     {"__macosx", "__pycache__", "@eadir", "$recycle.bin", "lost+found", "system volume information"}
 )
+_VERSION_STORES = frozenset({".git", ".dvc", ".hg", ".svn"})
 _SYSTEM_FILES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini"})
 NOT_AN_IMAGE = "not an image by its suffix"
 
@@ -72,6 +73,18 @@ class ImageWalk:
             return False
         return next(self._walk(str(folder), str(folder)), None) is not None
 
+    def note_hidden(self, folder: Path | str) -> None:
+        """Note that a hidden folder is passed over, where it holds images that the user may have meant."""
+        if os.path.basename(folder).lower() in SYSTEM_FOLDERS | _VERSION_STORES:
+            return
+        images = sum(
+            not name.startswith("._") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
+            for _, _, files in os.walk(folder)
+            for name in files
+        )
+        if images:
+            self._leave_out(str(folder), f"a hidden folder with {images:,} image{'s' * (images != 1)}")
+
     def _walk(self, top: str, scope: str) -> Iterator[Path]:
         pending = [top]
         while pending:
@@ -84,9 +97,9 @@ class ImageWalk:
                 continue
             for entry in entries:
                 if is_folder(entry):
-                    if not is_hidden(entry.name) and (
-                        not entry.is_symlink() or self._follows(entry.path, scope)
-                    ):
+                    if is_hidden(entry.name):
+                        self.note_hidden(entry.path)
+                    elif not entry.is_symlink() or self._follows(entry.path, scope):
                         pending.append(entry.path)
                 elif self._is_wanted(entry, scope):
                     yield Path(entry.path)

@@ -26,6 +26,39 @@ def test_metadata_goes_before_class_folders(tmp_path, save_image):
     assert splits_of(tmp_path) == ["train"]
 
 
+@pytest.mark.parametrize(
+    "table", ["name,text\na,animals\nb,birds\n", "author,year\nme,2024\n", "id,licence\nCC,free\n"]
+)
+def test_metadata_of_something_else_is_passed_over(tmp_path, save_image, table):
+    for part in ("train/", "test/", ""):
+        folder = tmp_path / ("flat" if part == "" else "divided")
+        save_image(folder / part / "a/1.png", 1)
+        save_image(folder / part / "b/1.png", 2)
+        (folder / part / "metadata.csv").write_text(table)
+    (tmp_path / "divided/metadata.csv").write_text(table)
+    for folder in ("flat", "divided"):
+        images = load(tmp_path / folder)
+        assert (images.class_names, len(images)) == (["a", "b"], 2)
+        assert any("metadata.csv" in note and "is not read" in note for note in images.notes), folder
+    assert splits_of(tmp_path / "flat") == []
+    assert set(splits_of(tmp_path / "divided")) == {"train", "test"}
+
+
+def test_metadata_that_leads_to_images_by_another_name_is_read(tmp_path, save_image):
+    save_image(tmp_path / "a/1.png")
+    save_image(tmp_path / "b/2.png")
+    (tmp_path / "metadata.csv").write_text("id,label\n1,x\n2,y\n")
+    assert load(tmp_path).class_names == ["x", "y"]
+
+
+def test_metadata_whose_files_are_missing_is_refused(tmp_path, save_image):
+    save_image(tmp_path / "a/1.png")
+    save_image(tmp_path / "b/1.png")
+    (tmp_path / "metadata.csv").write_text("file_name,label\na/9.png,x\n")
+    with pytest.raises(DataError, match=r"there is no file 'a/9\.png'"):
+        load(tmp_path)
+
+
 def test_two_folders_for_one_split(tmp_path, save_image):
     for folder in ("train", "training"):
         save_image(tmp_path / folder / "a/1.png")

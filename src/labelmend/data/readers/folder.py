@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from labelmend.data.class_folders import list_class_folders, subfolders
+from labelmend.data.columns import describes_images
 from labelmend.data.labels import list_classes
 from labelmend.data.layout import Layout, Part, find_layout, holds_images, is_run
 from labelmend.data.listing import Listing
+from labelmend.data.locate import Locator
 from labelmend.data.manifest import list_tables, manifest_splits
 from labelmend.data.readers.base import Reader, Request
 from labelmend.data.splits import NO_SPLITS, choose_split, refuse_split, split_of, standard_split
-from labelmend.data.tables import read_table
+from labelmend.data.tables import Table, read_table
 from labelmend.data.tables_beside import metadata_of, table_beside, tables_in, tables_of_splits
 from labelmend.errors import DataError, LabelmendWarning, UnlabelledError
 
@@ -39,9 +41,9 @@ class FolderReader(Reader):
     def splits(self, source: Any, root: str | Path | None = None) -> list[str]:
         """Splits of its table, of its folders, or of its shards, whichever it has."""
         folder = Path(source)
-        metadata = metadata_of(folder)
+        metadata, _ = _metadata(folder)
         if metadata is not None:
-            return manifest_splits([read_table(metadata, only="split")])
+            return manifest_splits([metadata])
         layout = find_layout(folder)
         if layout.splits:
             return list(dict.fromkeys([*layout.splits, *tables_of_splits(layout.folder)]))
@@ -110,19 +112,30 @@ def _warn_of_missing(files: Sequence[Path], folder: Path) -> None:
 
 def _list_folder(folder: Path, request: Request) -> Listing:
     name = str(folder)
-    metadata = metadata_of(folder)
+    metadata, notes = _metadata(folder)
     if metadata is not None:
-        return list_tables([read_table(metadata)], name, request.split, request.columns)
+        return list_tables([metadata], name, request.split, request.columns)
     shards = _shards(folder)
     layout = find_layout(folder, request.split)
     if layout.splits:
-        return _list_split(layout, folder, request)
+        return _with_notes(_list_split(layout, folder, request), notes)
     if set(shards) == {""}:
         return list_tables([read_table(file) for file in shards[""]], name, request.split, request.columns)
     if shards:
         files = shards[choose_split(shards, request.split, name)]
         return list_tables([read_table(file) for file in files], name, NO_SPLITS, request.columns)
     return _with_notes(_list_classes(layout.folder, folder, request), layout.notes)
+
+
+def _metadata(folder: Path) -> tuple[Table | None, list[str]]:
+    """The table that describes the images of a folder, and a note where one beside folders does not."""
+    path = metadata_of(folder)
+    if path is None:
+        return None, []
+    table = read_table(path)
+    if describes_images(table, Locator(folder)) or not any(holds_images(sub) for sub in subfolders(folder)):
+        return table, []
+    return None, [f"{path.name} names no images and is not read"]
 
 
 def _list_split(layout: Layout, folder: Path, request: Request) -> Listing:
@@ -199,9 +212,9 @@ def _list_part(part: Part, folder: Path, root: Path, request: Request) -> Listin
     """One split: class folders, a table beside its images, or shards."""
     if not isinstance(part, Path):
         return list_class_folders(folder, root, part)
-    metadata = metadata_of(part)
+    metadata, notes = _metadata(part)
     if metadata is not None:
-        listing = list_tables([read_table(metadata)], str(root), NO_SPLITS, request.columns)
+        listing = list_tables([metadata], str(root), NO_SPLITS, request.columns)
         above = part.relative_to(root).as_posix()
         return replace(listing, paths=[f"{above}/{path}" if path else "" for path in listing.paths])
     shards = _shards(part)
@@ -209,6 +222,6 @@ def _list_part(part: Part, folder: Path, root: Path, request: Request) -> Listin
         tables = [read_table(file) for files in shards.values() for file in files]
         return list_tables(tables, str(root), NO_SPLITS, request.columns)
     try:
-        return list_class_folders(part, root)
+        return _with_notes(list_class_folders(part, root), notes)
     except UnlabelledError as error:
         return _list_table_beside(part, None, request, error)
