@@ -314,8 +314,8 @@ PHOTO_METHODS = {"labelmend": "labelmend", "cleanlab": "cleanlab", "neighbours":
 PHOTO_NUMBERS = ("average_precision", "precision", "recall", "right_suggestions", "test_accuracy")
 
 
-def photos() -> str:
-    found = json.loads((RESULTS / "photos.json").read_text())
+def photos(record: str) -> str:
+    found = json.loads((RESULTS / f"{record}.json").read_text())
     rows = []
     for noise in dict.fromkeys(row["noise"] for row in found["rows"]):
         cells = [row for row in found["rows"] if row["noise"] == noise]
@@ -339,7 +339,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "scale": scale,
     "imbalance": imbalance,
     "mirroring": mirroring,
-    "photos": photos,
+    "photos": lambda: photos("photos"),
+    "photos_cifar10": lambda: photos("photos_cifar10"),
     "votes_worse_10k": lambda: votes("votes_worse_10k"),
 }
 
