@@ -36,7 +36,7 @@ from labelmend.settings.loading import resolve
 from labelmend.training.machine import machine
 
 NOISES = ("symmetric:0.2", "symmetric:0.4", "instance-per-class:0.2")
-STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1)
+STRENGTHS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
 NEIGHBOURS = 20
 
 

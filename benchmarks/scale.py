@@ -104,7 +104,7 @@ def measure(count: int, options: argparse.Namespace) -> dict[str, Any]:
                 yield made - origin, of_anchors, source
 
         found = correct(
-            anchors,
+            anchors(),
             partners.numel(),
             features - origin,
             easy,

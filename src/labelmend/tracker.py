@@ -215,7 +215,7 @@ class LabelTracker:
             return closed_form_anchors(s_u, s_v, VOTING.lambda_p) - origin
 
         found = correct(
-            lambda: anchor_blocks(features[easy], labels, partners, make),
+            anchor_blocks(features[easy], labels, partners, make),
             partners.numel(),
             features - origin,
             easy,

@@ -26,10 +26,7 @@ def at(angles: list[float]) -> torch.Tensor:
 def run(block: int = 2, **changes: object) -> Corrections:
     arguments = {"lambda_conf": 0.0, "surrounding": "strict", "max_votes": 9, **changes}
     anchors = at(ANGLES)
-
-    def blocks() -> list[tuple[torch.Tensor, ...]]:
-        return list(zip(anchors.split(block), LABELS.split(block), SOURCES.split(block), strict=True))
-
+    blocks = zip(anchors.split(block), LABELS.split(block), SOURCES.split(block), strict=True)
     return correct(blocks, len(anchors), FEATURES, EASY, GIVEN, 3, **arguments)  # type: ignore[arg-type]
 
 
@@ -116,7 +113,7 @@ def test_without_anchors_or_hard_samples_there_are_no_votes(surrounding: str) ->
     settings = {"lambda_conf": 0.5, "surrounding": surrounding, "max_votes": 3}
     anchors = [(at(ANGLES), LABELS, SOURCES)]
     for blocks, easy in (([], EASY), (anchors, torch.ones_like(EASY))):
-        found = correct(lambda blocks=blocks: blocks, 6, FEATURES, easy, GIVEN, 3, **settings)  # type: ignore[arg-type]
+        found = correct(blocks, 6, FEATURES, easy, GIVEN, 3, **settings)  # type: ignore[arg-type]
         assert (found.corrected == -1).all()
         assert (found.votes == 0).all()
         assert (found.vote_share == 0).all()
@@ -142,9 +139,9 @@ def test_commutes_with_a_permutation_of_the_samples(seed: int, surrounding: str,
     options = {"lambda_conf": 0.3, "surrounding": surrounding, "max_votes": 4}
     options |= {"min_votes": 2, "min_agreement": 0.6} if picky else {}
 
-    plain = correct(lambda: [(anchors, labels, behind)], 30, features, easy, labels_given, 4, **options)  # type: ignore[arg-type]
+    plain = correct([(anchors, labels, behind)], 30, features, easy, labels_given, 4, **options)  # type: ignore[arg-type]
     moved = correct(
-        lambda: [(anchors, labels, renumbered)],
+        [(anchors, labels, renumbered)],
         30,
         features[order],
         easy[order],

@@ -6,10 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import cosine_similarity
 
-from labelmend.correction import loose as module
-from labelmend.correction.loose import loose_votes
+from labelmend.correction import search
+from labelmend.correction.loose import Around, loose_votes
 from labelmend.correction.nearest import match_anchors
 from labelmend.correction.voting import valid_anchors, validity_threshold, vote
+
+
+def votes_around(blocks, hard, threshold, num_classes, max_votes, number):
+    around = Around(hard, max_votes, number)
+    matches = match_anchors(blocks, hard, number, around)
+    return loose_votes(around, matches.labels, threshold, num_classes)
 
 
 @settings(deadline=None)
@@ -31,9 +37,9 @@ def test_equals_sorting_all_similarities(
         (s_a[i : i + block], labels[i : i + block], labels[i : i + block]) for i in range(0, anchors, block)
     ]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "TILE_ROWS", 4)
-        patch.setattr(module, "TILE_COLUMNS", 5)
-        votes = loose_votes(blocks, s_h, threshold, 3, max_votes, anchors)
+        patch.setattr(search, "TILE_ROWS", 4)
+        patch.setattr(search, "TILE_COLUMNS", 5)
+        votes = votes_around(blocks, s_h, threshold, 3, max_votes, anchors)
     for h in range(hard):
         cosines = cosine_similarity(s_a, s_h[h][None], dim=1)
         near = [a for a in cosines.argsort(descending=True).tolist() if cosines[a] > threshold][:max_votes]
@@ -54,7 +60,7 @@ def test_loose_corrects_what_strict_does_not() -> None:
     valid = valid_anchors(matches.similarity, 0.9)
     strict = vote(matches.nearest, matches.similarity, matches.labels, valid, 3, 2, 5)
     assert strict.label.tolist() == [1, -1, -1]
-    assert loose_votes(blocks, hard, 0.9, 2, 5, 2).label.tolist() == [1, 1, -1]
+    assert votes_around(blocks, hard, 0.9, 2, 5, 2).label.tolist() == [1, 1, -1]
 
 
 def test_only_valid_anchors_vote() -> None:
@@ -65,7 +71,7 @@ def test_only_valid_anchors_vote() -> None:
     blocks = [(anchors, labels, labels)]
     similarity = match_anchors(blocks, hard, 60).similarity
     valid = valid_anchors(similarity, 0.5, "quantile")
-    votes = loose_votes(blocks, hard, validity_threshold(similarity, 0.5, "quantile"), 4, 3, 60)
+    votes = votes_around(blocks, hard, validity_threshold(similarity, 0.5, "quantile"), 4, 3, 60)
     voters = votes.top[votes.top >= 0]
     assert len(voters) > 0
     assert bool(valid[voters].all())

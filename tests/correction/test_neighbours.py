@@ -8,7 +8,7 @@ from torch.nn.functional import cosine_similarity
 
 from labelmend.correction import neighbours as module
 from labelmend.correction import search
-from labelmend.correction.neighbours import neighbour_shares
+from labelmend.correction.neighbours import neighbour_lists, neighbour_shares
 
 
 @settings(deadline=None)
@@ -22,6 +22,9 @@ def test_equals_sorting_all_similarities(count: int, neighbours: int, block: int
         patch.setattr(module, "ROWS", block)
         patch.setattr(search, "BLOCK", block)
         shares = neighbour_shares(features, easy, labels, 3, neighbours)
+        lists = neighbour_lists(features, neighbours)
+        by_lists = neighbour_shares(features, easy, labels, 3, neighbours, lists)
+    assert torch.allclose(by_lists, shares)
     centred = features - features.mean(0)
     for i in range(count):
         cosines = cosine_similarity(centred, centred[i][None], dim=1)
@@ -30,6 +33,42 @@ def test_equals_sorting_all_similarities(count: int, neighbours: int, block: int
             sum(int(labels[j]) == c for j in others) / len(others) if others else 1 / 3 for c in range(3)
         ]
         assert shares[i].tolist() == pytest.approx(wanted)
+
+
+def test_lists_name_the_nearest_others_in_order() -> None:
+    features = torch.randn(40, 4, generator=torch.Generator().manual_seed(0))
+    centred = features - features.mean(0)
+    lists = neighbour_lists(features, 2)
+    assert lists.dtype == torch.int32
+    for i in range(40):
+        cosines = cosine_similarity(centred, centred[i][None], dim=1)
+        others = [j for j in cosines.argsort(descending=True).tolist() if j != i]
+        assert lists[i].tolist() == others[: 2 * module.LISTED]
+    assert neighbour_lists(features[:5], 2).shape == (5, 4)
+    assert neighbour_lists(features[:1], 2).shape == (1, 0)
+
+
+def test_only_samples_with_too_few_easy_ones_listed_are_searched(monkeypatch) -> None:
+    features = torch.randn(60, 4, generator=torch.Generator().manual_seed(0))
+    labels, easy = torch.arange(60) % 3, torch.arange(60) % 2 == 0
+    lists = neighbour_lists(features, 5)
+    lists[7] = -1  # as of an index that found none
+    lists[8, :5] = torch.tensor([0, 6, 12, 18, 24])  # easy ones, all of class 0
+    asked = []
+
+    def make_search(references, queries):
+        asked.append(queries)
+        return search.make_search(references, queries)
+
+    wanted = neighbour_shares(features, easy, labels, 3, 5)
+    monkeypatch.setattr(module, "make_search", make_search)
+    few = [i for i in range(60) if (easy[lists[i].long()] & (lists[i] >= 0)).sum() < 5]
+    found = neighbour_shares(features, easy, labels, 3, 5, lists)
+    assert 7 in few
+    assert asked == [len(few)]
+    others = [i for i in range(60) if i != 8]
+    assert torch.allclose(found[others], wanted[others])
+    assert found[8].tolist() == [1, 0, 0]
 
 
 def test_own_label_is_no_evidence() -> None:

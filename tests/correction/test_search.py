@@ -5,7 +5,6 @@ import torch
 from torch.nn.functional import normalize
 
 from labelmend.correction import loose, search
-from labelmend.correction.loose import loose_votes
 from labelmend.correction.nearest import match_anchors
 from labelmend.correction.neighbours import neighbour_shares
 from labelmend.correction.search import exact_search, index_search, make_search, takes_index
@@ -120,11 +119,15 @@ def test_votes_by_an_index(everything_is_large, monkeypatch, held):
     anchors, labels = clusters(3000)
     hard, _ = clusters(200, seed=1)
     blocks = [(anchors[i : i + 128], labels[i : i + 128], labels[i : i + 128]) for i in range(0, 3000, 128)]
-    nearest = match_anchors(blocks, hard, 3000)
-    votes = loose_votes(blocks, hard, 0.3, 8, 9, 3000)
+
+    def found():
+        around = loose.Around(hard, 9, 3000)
+        matches = match_anchors(blocks, hard, 3000, around)
+        return matches, loose.loose_votes(around, matches.labels, 0.3, 8)
+
+    nearest, votes = found()
     monkeypatch.setattr(search, "LARGE", 10**11)
-    exact = match_anchors(blocks, hard, 3000)
-    wanted = loose_votes(blocks, hard, 0.3, 8, 9, 3000)
+    exact, wanted = found()
     assert float((nearest.nearest == exact.nearest).float().mean()) > 0.9
     assert torch.equal(nearest.labels, exact.labels)
     assert float((votes.top == wanted.top).float().mean()) > 0.9

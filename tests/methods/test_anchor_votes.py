@@ -255,7 +255,7 @@ def test_a_trusted_sample_stands_behind_three_times_the_anchors(make):
     seen = []
 
     def vote(anchors, count, *_):
-        seen.extend(anchors())
+        seen.extend(anchors)
         seen.append(count)
 
     votes.vote = vote

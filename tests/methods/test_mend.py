@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from labelmend.config import BudgetSettings, NetworkSettings, Settings, TrainingSettings
+from labelmend.correction.neighbours import neighbour_lists
 from labelmend.data.sources import load
 from labelmend.errors import SettingsError
 from labelmend.methods import mend
@@ -17,6 +18,7 @@ from labelmend.methods.plan import Progress
 from labelmend.selection import select
 from labelmend.selection.balance import balanced
 from labelmend.selection.easiness import LossMixture
+from labelmend.training.flops import FlopMeter
 from labelmend.training.trainer import train
 from labelmend.transition.posterior import estimate_transition
 from labelmend.verdicts.judge import EASY, HARD_CLEAN, HARD_CORRECTED, UNCERTAIN, VERDICTS, judge
@@ -179,6 +181,41 @@ def test_labels_of_easy_neighbours_are_half_of_a_guess(method, clusters, scores_
     assert torch.equal(alone.probabilities, scores.probabilities)
     assert torch.allclose(helped.probabilities[0], torch.tensor([0.625, 0.25, 0.125]))
     assert helped.label_quality[0] < alone.label_quality[0]
+
+
+def test_neighbours_on_frozen_features_are_listed_once_and_paid_for_once(
+    method, make_task, network, clusters, scores_of, monkeypatch
+):
+    features, true = clusters()
+    scores = scores_of(features, true)
+    listed = []
+    monkeypatch.setattr(
+        mend, "neighbour_lists", lambda *given: listed.append(given) or neighbour_lists(*given)
+    )
+
+    def make(frozen):
+        task = replace(make_task(true, network), meter=FlopMeter())
+        if frozen:
+            task = replace(task, fold_of=torch.arange(60) % 5)
+        return method(true, task, neighbours=5)
+
+    frozen, trained = make(True), make(False)
+    spent = []
+    for _ in range(2):
+        record, report = frozen.divide(scores)
+        wanted, _ = trained.divide(scores)
+        assert torch.allclose(record.probabilities, wanted.probabilities)
+        spent.append(frozen.task.meter.total)
+        for each in (frozen, trained):
+            each.selections.write(record, report, 1)
+    assert len(listed) == 1
+    assert spent[0] - (spent[1] - spent[0]) == 2 * 60 * 60 * features.shape[1]
+    # A resumed run has paid for its lists, and makes them again.
+    resumed = make(True)
+    resumed.selections.write(record, report, 1)
+    resumed.divide(scores)
+    assert len(listed) == 2
+    assert resumed.task.meter.total == spent[1] - spent[0]
 
 
 def test_guesses_are_a_running_mean(method, clusters, scores_of):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from labelmend.correction.loose import loose_votes
+from labelmend.correction.loose import Around, loose_votes
 from labelmend.correction.nearest import match_anchors
 from labelmend.correction.voting import accept, validity_threshold, vote
 from labelmend.hallucination.anchors import AnchorBlock
@@ -37,7 +37,7 @@ class Corrections:
 
 
 def correct(
-    anchors: Callable[[], Iterable[AnchorBlock]],
+    anchors: Iterable[AnchorBlock],
     num_anchors: int,
     features: Tensor,
     easy: Tensor,
@@ -54,7 +54,7 @@ def correct(
     """Correct the labels of hard samples by the votes of valid anchors (section 3.3).
 
     Args:
-        anchors: makes the anchors, the same at each call, some at a time; their sources count easy samples.
+        anchors: some at a time; their sources count easy samples.
         num_anchors: of them in all.
         features: (N, d), of all samples, measured from where the anchors are.
         easy: bool (N,), the easy set.
@@ -69,10 +69,13 @@ def correct(
     """
     hard, members = (~easy).nonzero()[:, 0], easy.nonzero()[:, 0]
     hard_features = features[hard].to(device)
-    matches = match_anchors(anchors(), hard_features, num_anchors)
+    around = Around(hard_features, max_votes, num_anchors) if surrounding == "loose" else None
+    matches = match_anchors(anchors, hard_features, num_anchors, around)
     threshold = validity_threshold(matches.similarity, lambda_conf, "quantile")
     valid = matches.similarity > threshold
-    if surrounding == "strict":
+    if around is not None:
+        votes = loose_votes(around, matches.labels, threshold, num_classes)
+    else:
         votes = vote(
             matches.nearest,
             matches.similarity,
@@ -82,8 +85,6 @@ def correct(
             num_classes,
             max_votes,
         )
-    else:
-        votes = loose_votes(anchors(), hard_features, threshold, num_classes, max_votes, num_anchors)
 
     def over_all(of_hard: Tensor, elsewhere: float = 0) -> Tensor:
         found = torch.full((len(easy), *of_hard.shape[1:]), elsewhere, dtype=of_hard.dtype)

@@ -6,9 +6,15 @@ from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from labelmend.correction.search import TILE_COLUMNS, TILE_ROWS, index_search, takes_index
+from labelmend.correction.search import (
+    Search,
+    index_search,
+    nearest_by_tiles,
+    takes_index,
+    tile_buffer,
+    unit,
+)
 from labelmend.correction.voting import Votes, tally
 from labelmend.hallucination.anchors import AnchorBlock
 
@@ -16,96 +22,112 @@ from labelmend.hallucination.anchors import AnchorBlock
 INDEXED = 2**27
 
 
+class Around:
+    """The anchors most similar to each of H hard samples, of all anchors that have been met.
+
+    Where anchors and hard samples are very many, each hard sample looks for anchors in an index of them,
+    which misses some (``make_search``).
+
+    Args:
+        hard: (H, d), features of the hard samples.
+        max_votes: K.
+        number: of all anchors that there will be.
+
+    Attributes:
+        hard: float32 (H, d), the features, of length 1 or 0.
+        similarity: float32 (H, K), cosines, best first; -inf where fewer have been met.
+        anchors: int64 (H, K), indices of the anchors in the order in which they were met; -1 where fewer.
+    """
+
+    def __init__(self, hard: Tensor, max_votes: int, number: int) -> None:
+        self.hard = unit(hard)
+        self._indexed = takes_index(number, len(hard), hard.device)
+        self._buffer = tile_buffer(hard.device)
+        shape = len(hard), min(max_votes, number)
+        self.similarity = torch.full(shape, -torch.inf, device=hard.device)
+        self.anchors = torch.full(shape, -1, dtype=torch.int64, device=hard.device)
+        self._seen = 0
+
+    def joined(self, blocks: Iterable[AnchorBlock]) -> Iterator[AnchorBlock]:
+        """The blocks as ``meet`` wants them: an index is made of many anchors at a time."""
+        least = INDEXED // self.hard.shape[1] if self._indexed else 0
+        held: list[AnchorBlock] = []
+        count = 0
+        for block in blocks:
+            held.append(block)
+            count += len(block[1])
+            if count >= least:
+                yield _take(held)
+                count = 0
+        if held:
+            yield _take(held)
+
+    def meet(self, anchors: Tensor, search: Search) -> tuple[Tensor, Tensor]:
+        """Note the hard samples that some anchors are near to, and find the nearest of each anchor.
+
+        Args:
+            anchors: float32 (A, d), of length 1 or 0.
+            search: finds hard samples by an index, where there are very many.
+
+        Returns:
+            Similarity (A, 1) and index (A, 1) of the nearest hard sample of each anchor.
+        """
+        if self._indexed:
+            self._merge(*index_search(anchors)(self.hard, self.anchors.shape[1]), slice(None), self._seen)
+            found = search(anchors, 1)
+        else:
+            found = nearest_by_tiles(anchors, self.hard, self._buffer, self._visit)
+        self._seen += len(anchors)
+        return found
+
+    def _visit(self, tile: Tensor, top: int, left: int) -> None:
+        """Take the similarities of some anchors (rows) to some hard samples (columns)."""
+        # Few hard samples meet a better anchor once some tiles have passed: only those are sorted.
+        worst = self.similarity[left : left + tile.shape[1], -1]
+        hit = (tile.amax(0) > worst).nonzero()[:, 0]
+        values, index = tile[:, hit].T.topk(min(self.anchors.shape[1], len(tile)), dim=1)
+        self._merge(values, index, left + hit, self._seen + top)
+
+    def _merge(self, values: Tensor, index: Tensor, hard: Tensor | slice, offset: int) -> None:
+        """Take similarities (h, k) of some hard samples into the best ones; those found before stay in front.
+
+        Equal ones are of the anchor that was met first.
+        """
+        kept = self.anchors.shape[1]
+        joined = torch.cat((self.similarity[hard], values), 1)
+        best, order = joined.sort(dim=1, descending=True, stable=True)
+        numbers = torch.cat((self.anchors[hard], index + offset), 1).gather(1, order)
+        self.similarity[hard], self.anchors[hard] = best[:, :kept], numbers[:, :kept]
+
+
+def _take(held: list[AnchorBlock]) -> AnchorBlock:
+    """What is held, joined, and no longer held."""
+    features, labels, source = (torch.cat(parts) for parts in zip(*held, strict=True))
+    held.clear()
+    return features, labels, source
+
+
 @torch.no_grad()
-def loose_votes(
-    blocks: Iterable[AnchorBlock],
-    hard: Tensor,
-    threshold: float,
-    num_classes: int,
-    max_votes: int,
-    number: int,
-) -> Votes:
+def loose_votes(around: Around, labels: Tensor, threshold: float, num_classes: int) -> Votes:
     """Majority vote of section 3.3 in the loose reading of "surrounding".
 
     On hard sample h vote the K anchors most similar to h, whatever their nearest hard sample, whose
     similarity to h is above the threshold; such anchors are always valid. The vote is as in ``vote``.
 
     Args:
-        blocks: anchors, some at a time; only the labels and features are used.
-        hard: (H, d), features of the hard samples.
+        around: that has met all A anchors.
+        labels: int64 (A,), of the anchors, in [0, C).
         threshold: cosine strictly above which an anchor votes, from ``validity_threshold``.
         num_classes: C.
-        max_votes: K.
-        number: of all anchors. Where they and the hard samples are very many, each hard sample looks for
-            anchors in an index of them, which misses some (``make_search``).
-
-    Returns:
-        The outcome; anchors are counted in the order of the blocks.
     """
-    unit = functional.normalize(hard.float(), dim=1)
-    best = torch.full((len(hard), max_votes), threshold, device=hard.device)
-    voters = torch.full((len(hard), max_votes), -1, dtype=torch.int64, device=hard.device)
-    labels, seen = [torch.empty(0, dtype=torch.int64, device=hard.device)], 0
-    indexed = takes_index(number, len(hard), hard.device)
-    for features, block_labels in _joined(blocks, INDEXED // hard.shape[1] if indexed else 0):
-        labels.append(block_labels.to(hard.device))
-        if indexed:
-            found = index_search(functional.normalize(features.float(), dim=1))(unit, max_votes)
-            _merge(*found, seen, best, voters)
-        else:
-            _merge_tiles(features, unit, seen, best, voters)
-        seen += len(features)
-    filled = voters >= 0
-    ballots = filled.nonzero()[:, 0]
-    anchors = voters[filled]
+    votes = around.similarity > threshold
+    anchors = around.anchors[votes]
     return tally(
-        ballots, best[filled], torch.cat(labels)[anchors], anchors, len(hard), num_classes, max_votes
+        votes.nonzero()[:, 0],
+        around.similarity[votes],
+        labels[anchors],
+        anchors,
+        len(votes),
+        num_classes,
+        max(votes.shape[1], 1),
     )
-
-
-def _joined(blocks: Iterable[AnchorBlock], least: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Features and labels of blocks that are joined until they have ``least`` anchors."""
-    held: list[tuple[Tensor, Tensor]] = []
-    count = 0
-    for features, labels, _ in blocks:
-        held.append((features, labels))
-        count += len(labels)
-        if count >= least:
-            yield _take(held)
-            count = 0
-    if held:
-        yield _take(held)
-
-
-def _take(held: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-    """What is held, joined, and no longer held."""
-    features, labels = zip(*held, strict=True)
-    held.clear()
-    return torch.cat(features), torch.cat(labels)
-
-
-def _merge_tiles(features: Tensor, unit: Tensor, seen: int, best: Tensor, voters: Tensor) -> None:
-    """Merge the similarities of some anchors, of which ``seen`` came before, to all hard samples."""
-    for start in range(0, len(features), TILE_ROWS):
-        rows = features[start : start + TILE_ROWS].to(unit.device).float()
-        anchors = functional.normalize(rows, dim=1)
-        for top in range(0, len(unit), TILE_COLUMNS):
-            part = slice(top, top + TILE_COLUMNS)
-            similarity = unit[part] @ anchors.T
-            # Few hard samples meet a better anchor once some blocks have passed: only those are sorted.
-            hit = (similarity.amax(dim=1) > best[part, -1]).nonzero()[:, 0]
-            values, index = similarity[hit].topk(min(best.shape[1], len(anchors)), dim=1)
-            merged = best[part][hit], voters[part][hit]
-            _merge(values, index, seen + start, *merged)
-            best[part][hit], voters[part][hit] = merged
-
-
-def _merge(values: Tensor, index: Tensor, offset: int, best: Tensor, voters: Tensor) -> None:
-    """Take new similarities (h, k) into the running best ones (h, K) and their anchors, in place.
-
-    Of equal ones those found before stay in front.
-    """
-    joined, order = torch.cat((best, values), dim=1).sort(dim=1, descending=True, stable=True)
-    kept = order[:, : best.shape[1]]
-    voters.copy_(torch.cat((voters, index + offset), dim=1).gather(1, kept))
-    best.copy_(joined[:, : best.shape[1]])

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from labelmend.correction.search import Search, make_search
+from labelmend.correction.loose import Around
+from labelmend.correction.search import make_search, unit
 from labelmend.hallucination.anchors import AnchorBlock
 
 
@@ -42,10 +42,13 @@ def nearest_hard(anchors: Tensor, hard: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         Indices int64 (A,) and cosine similarities float32 (A,); -1 and -1 when H is 0.
     """
-    return _nearest(anchors, make_search(_unit(hard), len(anchors)), hard)
+    search = make_search(unit(hard), len(anchors))
+    return _nearest(anchors, lambda unit_anchors: search(unit_anchors, 1), hard)
 
 
-def match_anchors(blocks: Iterable[AnchorBlock], hard: Tensor, number: int) -> Matches:
+def match_anchors(
+    blocks: Iterable[AnchorBlock], hard: Tensor, number: int, around: Around | None = None
+) -> Matches:
     """Nearest hard sample of each anchor (section 3.3), for anchors that come in blocks.
 
     Beside a block and a normalised copy of ``hard`` it holds one tile of the similarity matrix
@@ -55,28 +58,31 @@ def match_anchors(blocks: Iterable[AnchorBlock], hard: Tensor, number: int) -> M
         blocks: anchors, some at a time; they can be made as they are asked for.
         hard: (H, d), features of the hard samples.
         number: of all anchors.
+        around: of the same hard samples, to meet the anchors on the way.
 
     Returns:
         The matches, anchors in the order of the blocks, on the device of ``hard``.
     """
-    search = make_search(_unit(hard), number)
+    search = make_search(unit(hard) if around is None else around.hard, number)
+
+    def look(anchors: Tensor) -> tuple[Tensor, Tensor]:
+        return search(anchors, 1) if around is None else around.meet(anchors, search)
+
     none = torch.empty(0, dtype=torch.int64, device=hard.device)
     found = [(none, none.float(), none, none)]
-    for features, labels, source in blocks:
-        nearest, similarity = _nearest(features, search, hard)
+    for features, labels, source in blocks if around is None else around.joined(blocks):
+        nearest, similarity = _nearest(features, look, hard)
         found.append((nearest, similarity, labels.to(hard.device), source.to(hard.device)))
     return Matches(*(torch.cat(parts) for parts in zip(*found, strict=True)))
 
 
-def _unit(features: Tensor) -> Tensor:
-    return functional.normalize(features.float(), dim=1)
-
-
 @torch.no_grad()
-def _nearest(anchors: Tensor, search: Search, hard: Tensor) -> tuple[Tensor, Tensor]:
-    """Index and similarity of the nearest hard sample of each anchor."""
+def _nearest(
+    anchors: Tensor, look: Callable[[Tensor], tuple[Tensor, Tensor]], hard: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Index and similarity of the nearest hard sample of each anchor, which ``look`` finds."""
     if not len(hard):
         none = torch.full((len(anchors),), -1, device=hard.device)
         return none, none.float()
-    similarity, nearest = search(_unit(anchors.to(hard.device)), 1)
+    similarity, nearest = look(unit(anchors.to(hard.device)))
     return nearest[:, 0], similarity[:, 0].clamp(-1, 1)

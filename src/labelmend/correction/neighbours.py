@@ -12,9 +12,40 @@ from labelmend.correction.search import make_search
 ROWS = 2**14
 
 
+# Listed neighbours of a sample for each one that is asked: some of them will not be easy.
+LISTED = 4
+
+
+@torch.no_grad()
+def neighbour_lists(features: Tensor, neighbours: int) -> Tensor:
+    """The samples most similar to each sample, for features that stay as they are while the easy set changes.
+
+    Args:
+        features: (N, d), of all samples.
+        neighbours: K of ``neighbour_shares``, at least 1.
+
+    Returns:
+        int32 (N, L), other samples, nearest first; L is ``LISTED`` K, or N - 1 where that is less. Where an
+        index of very many samples found fewer, -1 stands for the rest.
+    """
+    unit = _unit(features)
+    listed = min(LISTED * neighbours, len(unit) - 1)
+    lists = torch.empty(len(unit), listed, dtype=torch.int32, device=unit.device)
+    search = make_search(unit, len(unit))
+    for rows in torch.arange(len(unit), device=unit.device).split(ROWS):
+        similarity, index = _without_own(*search(unit[rows], listed + 1), rows[:, None])
+        lists[rows] = index[:, :listed].masked_fill(similarity[:, :listed].isinf(), -1).int()
+    return lists
+
+
 @torch.no_grad()
 def neighbour_shares(
-    features: Tensor, easy: Tensor, given_labels: Tensor, num_classes: int, neighbours: int
+    features: Tensor,
+    easy: Tensor,
+    given_labels: Tensor,
+    num_classes: int,
+    neighbours: int,
+    lists: Tensor | None = None,
 ) -> Tensor:
     """Shares of the classes among the given labels of the K easy samples most similar to each sample.
 
@@ -28,25 +59,58 @@ def neighbour_shares(
         given_labels: int64 (N,), in [0, C).
         num_classes: C.
         neighbours: K, at least 1; all other easy samples where there are fewer.
+        lists: of ``neighbour_lists`` for the same features: only samples with fewer than K easy ones in
+            their list are searched for.
 
     Returns:
         float32 (N, C), rows sum to 1; uniform where there is no other easy sample.
     """
-    unit = functional.normalize(features.float() - features.float().mean(0), dim=1)
     labels, among_easy = given_labels[easy], easy.cumsum(0) - 1
     kept = min(neighbours, len(labels))
-    shares = torch.full((len(unit), num_classes), 1 / num_classes, device=unit.device)
+    shares = torch.full((len(features), num_classes), 1 / num_classes, device=features.device)
     if not kept:
         return shares
-    search = make_search(unit[easy], len(unit))
-    for rows in torch.arange(len(unit), device=unit.device).split(ROWS):
+    left = torch.arange(len(features), device=features.device)
+    if lists is not None:
+        left = _shares_by_lists(lists, easy, given_labels, kept, shares)
+        if not len(left):
+            return shares
+    unit = _unit(features)
+    search = make_search(unit[easy], len(left))
+    for rows in left.split(ROWS):
         # One more than is needed: an easy sample finds itself, and is struck off.
-        similarity, index = search(unit[rows], min(kept + 1, len(labels)))
-        own = easy[rows, None] & (index == among_easy[rows, None])
-        similarity, order = similarity.masked_fill(own, -torch.inf).sort(dim=1, descending=True, stable=True)
+        own = torch.where(easy[rows], among_easy[rows], -1)[:, None]
+        similarity, index = _without_own(*search(unit[rows], min(kept + 1, len(labels))), own)
         found = similarity[:, :kept].isfinite().float()
         number = found.sum(1, keepdim=True)
-        voted = labels[index.gather(1, order[:, :kept])]
-        votes = torch.zeros(len(rows), num_classes, device=unit.device).scatter_add_(1, voted, found)
+        votes = torch.zeros(len(rows), num_classes, device=unit.device)
+        votes.scatter_add_(1, labels[index[:, :kept]], found)
         shares[rows] = torch.where(number > 0, votes / number.clamp(min=1), 1 / num_classes)
     return shares
+
+
+def _unit(features: Tensor) -> Tensor:
+    """Features measured from their mean, of length 1."""
+    return functional.normalize(features.float() - features.float().mean(0), dim=1)
+
+
+def _without_own(similarity: Tensor, index: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
+    """What a search found, each row's own index ``own`` (R, 1) behind all others at similarity -inf."""
+    similarity, order = similarity.masked_fill(index == own, -torch.inf).sort(
+        dim=1, descending=True, stable=True
+    )
+    return similarity, index.gather(1, order)
+
+
+def _shares_by_lists(lists: Tensor, easy: Tensor, given_labels: Tensor, kept: int, shares: Tensor) -> Tensor:
+    """Fill in the shares of samples with enough easy ones in their lists; returns the other samples."""
+    left = []
+    for rows in torch.arange(len(lists), device=lists.device).split(ROWS):
+        listed = lists[rows].long()
+        usable = (listed >= 0) & easy[listed]
+        enough = usable.sum(1) >= kept
+        taken = (usable & (usable.cumsum(1) <= kept))[enough].float()
+        votes = torch.zeros(len(taken), shares.shape[1], device=shares.device)
+        shares[rows[enough]] = votes.scatter_add_(1, given_labels[listed[enough]], taken) / kept
+        left.append(rows[~enough])
+    return torch.cat(left)

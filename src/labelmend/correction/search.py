@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from labelmend.errors import LabelmendWarning
 
@@ -33,6 +34,8 @@ Search = Callable[[Tensor, int], tuple[Tensor, Tensor]]
 
 Where an index found fewer than k rows, similarity -inf and index 0 stand for the rest.
 """
+
+Visit = Callable[[Tensor, int, int], None]
 
 
 def make_search(references: Tensor, queries: int) -> Search:
@@ -73,12 +76,12 @@ def _has_faiss() -> bool:
 
 def exact_search(references: Tensor) -> Search:
     """Search by all similarities, a block at a time; ties for the single best go to the smaller index."""
-    buffer = torch.empty(TILE_ROWS * TILE_COLUMNS, device=references.device)
+    buffer = tile_buffer(references.device)
 
     @torch.no_grad()
     def search(queries: Tensor, k: int) -> tuple[Tensor, Tensor]:
         if k == 1:
-            return _best(queries, references, buffer)
+            return nearest_by_tiles(queries, references, buffer)
         rows = max(BLOCK // (len(references) + k), 1)
         found = [(block @ references.T).topk(k, dim=1) for block in queries.split(rows)]
         return torch.cat([values for values, _ in found]), torch.cat([index for _, index in found])
@@ -86,8 +89,32 @@ def exact_search(references: Tensor) -> Search:
     return search
 
 
-def _best(queries: Tensor, references: Tensor, buffer: Tensor) -> tuple[Tensor, Tensor]:
-    """Running maximum over tiles of the product."""
+def unit(features: Tensor) -> Tensor:
+    """Features (N, d) as float32 of length 1; zero vectors stay."""
+    return functional.normalize(features.float(), dim=1)
+
+
+def tile_buffer(device: torch.device) -> Tensor:
+    """Room for one tile."""
+    return torch.empty(TILE_ROWS * TILE_COLUMNS, device=device)
+
+
+@torch.no_grad()
+def nearest_by_tiles(
+    queries: Tensor, references: Tensor, buffer: Tensor, visit: Visit | None = None
+) -> tuple[Tensor, Tensor]:
+    """The most similar row of ``references`` (M, d) for each query (Q, d): a running maximum over tiles.
+
+    Args:
+        queries: float32.
+        references: float32.
+        buffer: room for ``TILE_ROWS * TILE_COLUMNS`` numbers.
+        visit: given each tile before the next takes its place: similarities of some queries, those from the
+            first number on, to some references, those from the second on.
+
+    Returns:
+        Similarities float32 (Q, 1), -inf where M is 0, and indices int64 (Q, 1); ties go to the smaller.
+    """
     best = torch.full((len(queries), 1), -torch.inf, device=references.device)
     nearest = torch.zeros((len(queries), 1), dtype=torch.int64, device=references.device)
     for top in range(0, len(queries), TILE_ROWS):
@@ -96,7 +123,10 @@ def _best(queries: Tensor, references: Tensor, buffer: Tensor) -> tuple[Tensor, 
         for left in range(0, len(references), TILE_COLUMNS):
             columns = references[left : left + TILE_COLUMNS]
             tile = buffer[: len(rows) * len(columns)].view(len(rows), len(columns))
-            value, index = torch.matmul(rows, columns.T, out=tile).max(dim=1, keepdim=True)
+            torch.matmul(rows, columns.T, out=tile)
+            if visit is not None:
+                visit(tile, top, left)
+            value, index = tile.max(dim=1, keepdim=True)
             better = value > row_best
             row_best.copy_(torch.where(better, value, row_best))
             row_nearest.copy_(torch.where(better, index + left, row_nearest))

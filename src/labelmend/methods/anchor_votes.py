@@ -147,7 +147,7 @@ class AnchorVotes(nn.Module):
                 yield made - offset, of_anchors, behind[source]
 
         with task.meter.counting():
-            return self.vote(anchors, partners.numel(), features - origin, easy, task.given_labels)
+            return self.vote(anchors(), partners.numel(), features - origin, easy, task.given_labels)
 
     def anchor_maker(self) -> AnchorMaker:
         """What makes an anchor from a pair of features."""

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from labelmend.config import MethodSettings, Range, require
-from labelmend.correction.neighbours import neighbour_shares
+from labelmend.correction.neighbours import neighbour_lists, neighbour_shares
 from labelmend.methods.anchor_votes import AnchorVotes, choose, voted_record
 from labelmend.methods.base import Batch, Method, Scores, Task
 from labelmend.methods.memory import Selections
@@ -137,6 +137,7 @@ class Mend(Method):
             len(task.given_labels), task.num_classes, (*self.anchors.reported, "bayes")
         )
         self.register_buffer("transition", torch.eye(task.num_classes))
+        self.lists: Tensor | None = None
 
     def optimizers(self, stage: int) -> dict[str, OptimizerPlan]:
         """One for the network, and one that the hallucinator training phase steps, if there is one."""
@@ -189,14 +190,17 @@ class Mend(Method):
         """Labels of the nearest other easy samples of each sample, shares (N, C); None without them."""
         if not self.settings.neighbours:
             return None
-        task, device = self.task, self.task.device
+        task, device, number = self.task, self.task.device, self.settings.neighbours
+        given, features_there = task.given_labels.to(device), features.to(device)
+        if task.fold_of is not None:
+            # Frozen features, the same at every selection. A resumed run lists again what it has paid for.
+            if self.lists is None:
+                self.lists = neighbour_lists(features_there, number)
+            if self.selections.last is None:
+                task.meter.add(2.0 * len(features) ** 2 * features.shape[1])
         with task.meter.counting():
             shares = neighbour_shares(
-                features.to(device),
-                easy.to(device),
-                task.given_labels.to(device),
-                task.num_classes,
-                self.settings.neighbours,
+                features_there, easy.to(device), given, task.num_classes, number, self.lists
             )
         return shares.to(features.device)
 
