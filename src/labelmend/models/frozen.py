@@ -118,17 +118,17 @@ def refit(heads: FoldedHeads, features: Tensor, labels: Tensor, fold_of: Tensor)
         return model
 
     judged = (known >= 0) & (fold == 0)
-    best: tuple[float, float] | None = None
+    best: tuple[float, float, LogisticRegression] | None = None
     for strength in STRENGTHS:
         model = fitted(0, strength)
         if model is None or not judged.any():
             return operations
         likelihood = _log_likelihood(model, rows[judged], known[judged])
         if best is None or likelihood > best[0]:
-            best = (likelihood, strength)
+            best = (likelihood, strength, model)
     assert best is not None
     for number, head in enumerate(heads.heads):
-        model = fitted(number, best[1])
+        model = fitted(number, best[1]) if number else best[2]
         if model is not None:
             _take(head, model)
     return operations
