@@ -60,12 +60,17 @@ class ImageWalk:
         self.left_out: list[Skipped] = []
         self._real_root = os.path.realpath(root)
         self._linked: dict[str, str] = {}
+        self._hidden: list[str] = []
 
     def files(self, folder: Path) -> list[Path]:
         """Image files at any depth, sorted by path; hidden files and folders are passed over."""
         if folder != self.root and folder.is_symlink() and not self._follows(str(folder), str(folder)):
             return []
-        return sorted(self._walk(str(folder), str(folder)))
+        self._hidden.clear()
+        found = sorted(self._walk(str(folder), str(folder)))
+        for passed_over in self._hidden:
+            self.note_hidden(passed_over)
+        return found
 
     def holds_image(self, folder: Path) -> bool:
         """Whether there is an image at any depth; stops at the first."""
@@ -98,7 +103,7 @@ class ImageWalk:
             for entry in entries:
                 if is_folder(entry):
                     if is_hidden(entry.name):
-                        self.note_hidden(entry.path)
+                        self._hidden.append(entry.path)
                     elif not entry.is_symlink() or self._follows(entry.path, scope):
                         pending.append(entry.path)
                 elif self._is_wanted(entry, scope):

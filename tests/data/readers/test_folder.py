@@ -51,6 +51,25 @@ def test_metadata_that_leads_to_images_by_another_name_is_read(tmp_path, save_im
     assert load(tmp_path).class_names == ["x", "y"]
 
 
+@pytest.mark.parametrize("asked", [{"image_column": "picture"}, {"label_column": "kind"}])
+def test_metadata_of_which_a_column_is_asked_for_is_read(tmp_path, save_image, asked):
+    save_image(tmp_path / "a/1.png", 1)
+    save_image(tmp_path / "b/2.png", 2)
+    (tmp_path / "metadata.csv").write_text("picture,kind,label\na/1.png,u,x\nb/2.png,v,y\n")
+    if "image_column" in asked:
+        assert load(tmp_path, **asked).class_names == ["x", "y"]
+    else:
+        with pytest.raises(DataError, match="there is no image column"):
+            load(tmp_path, **asked)
+
+
+def test_splits_of_a_parquet_table_with_the_images_in_it(tmp_path, save_image):
+    save_image(tmp_path / "a/1.png", 1)
+    frame = pd.DataFrame({"image": [png(1), png(2)], "label": ["x", "y"], "split": ["train", "val"]})
+    frame.to_parquet(tmp_path / "metadata.parquet")
+    assert splits_of(tmp_path) == ["train", "val"]
+
+
 def test_metadata_whose_files_are_missing_is_refused(tmp_path, save_image):
     save_image(tmp_path / "a/1.png")
     save_image(tmp_path / "b/1.png")

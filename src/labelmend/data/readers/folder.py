@@ -16,7 +16,7 @@ from labelmend.data.labels import list_classes
 from labelmend.data.layout import Layout, Part, find_layout, holds_images, is_run
 from labelmend.data.listing import Listing
 from labelmend.data.locate import Locator
-from labelmend.data.manifest import list_tables, manifest_splits
+from labelmend.data.manifest import Columns, list_tables, manifest_splits
 from labelmend.data.readers.base import Reader, Request
 from labelmend.data.splits import NO_SPLITS, choose_split, refuse_split, split_of, standard_split
 from labelmend.data.tables import Table, read_table
@@ -41,7 +41,7 @@ class FolderReader(Reader):
     def splits(self, source: Any, root: str | Path | None = None) -> list[str]:
         """Splits of its table, of its folders, or of its shards, whichever it has."""
         folder = Path(source)
-        metadata, _ = _metadata(folder)
+        metadata, _ = _metadata(folder, only="split")
         if metadata is not None:
             return manifest_splits([metadata])
         layout = find_layout(folder)
@@ -112,7 +112,7 @@ def _warn_of_missing(files: Sequence[Path], folder: Path) -> None:
 
 def _list_folder(folder: Path, request: Request) -> Listing:
     name = str(folder)
-    metadata, notes = _metadata(folder)
+    metadata, notes = _metadata(folder, request.columns)
     if metadata is not None:
         return list_tables([metadata], name, request.split, request.columns)
     shards = _shards(folder)
@@ -127,13 +127,20 @@ def _list_folder(folder: Path, request: Request) -> Listing:
     return _with_notes(_list_classes(layout.folder, folder, request), layout.notes)
 
 
-def _metadata(folder: Path) -> tuple[Table | None, list[str]]:
-    """The table that describes the images of a folder, and a note where one beside folders does not."""
+def _metadata(
+    folder: Path, columns: Columns | None = None, only: str | None = None
+) -> tuple[Table | None, list[str]]:
+    """The table that describes the images of a folder, and a note where one beside folders does not.
+
+    Where a column of it is asked for by name, it is meant.
+    """
     path = metadata_of(folder)
     if path is None:
         return None, []
-    table = read_table(path)
-    if describes_images(table, Locator(folder)) or not any(holds_images(sub) for sub in subfolders(folder)):
+    table, columns = read_table(path, only=only), columns or Columns()
+    meant = columns.image is not None or columns.group is not None or columns.label != Columns.label
+    locator = Locator(columns.root or folder)
+    if meant or describes_images(table, locator) or not any(holds_images(s) for s in subfolders(folder)):
         return table, []
     return None, [f"{path.name} names no images and is not read"]
 
@@ -212,7 +219,7 @@ def _list_part(part: Part, folder: Path, root: Path, request: Request) -> Listin
     """One split: class folders, a table beside its images, or shards."""
     if not isinstance(part, Path):
         return list_class_folders(folder, root, part)
-    metadata, notes = _metadata(part)
+    metadata, notes = _metadata(part, request.columns)
     if metadata is not None:
         listing = list_tables([metadata], str(root), NO_SPLITS, request.columns)
         above = part.relative_to(root).as_posix()
