@@ -50,10 +50,11 @@ def test_lists_name_the_nearest_others_in_order() -> None:
 
 def test_only_samples_with_too_few_easy_ones_listed_are_searched(monkeypatch) -> None:
     features = torch.randn(60, 4, generator=torch.Generator().manual_seed(0))
-    labels, easy = torch.arange(60) % 3, torch.arange(60) % 2 == 0
+    # The last sample is easy: -1 must not be taken for it.
+    labels, easy = torch.arange(60) % 3, torch.arange(60) % 2 == 1
     lists = neighbour_lists(features, 5)
     lists[7] = -1  # as of an index that found none
-    lists[8, :5] = torch.tensor([0, 6, 12, 18, 24])  # easy ones, all of class 0
+    lists[8, :5] = torch.tensor([3, 9, 15, 21, 27])  # easy ones, all of class 0
     asked = []
 
     def make_search(references, queries):
