@@ -18,18 +18,28 @@ export const tab = (!copied && sessionStorage.getItem("tab")) || makeTab();
 sessionStorage.setItem("tab", tab);
 
 async function request(path, options) {
-  let answer;
+  let answer, text;
   try {
     answer = await fetch(path, { ...options, headers: { "X-Labelmend-Token": token } });
+    text = await answer.text();
   } catch {
     throw new Refused("labelmend does not answer, and nothing more was saved. Is it still running?", 0);
   }
   if (answer.status === 403) {
     throw new Refused("labelmend was started again: open the address that it printed. Nothing more was saved.", 403);
   }
-  const body = await answer.json().catch(() => ({ error: `unexpected answer ${answer.status}` }));
+  const body = parsed(text);
+  if (body === undefined) throw new Refused(`unexpected answer ${answer.status}`, answer.status);
   if (!answer.ok) throw new Refused(body.error, answer.status);
   return body;
+}
+
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 export function ask(name, values = {}) {
