@@ -9,7 +9,7 @@ from torch.nn.functional import cosine_similarity
 from labelmend.correction import search
 from labelmend.correction.loose import Around, loose_votes
 from labelmend.correction.nearest import match_anchors
-from labelmend.correction.voting import valid_anchors, validity_threshold, vote
+from labelmend.correction.voting import validity_threshold, vote
 
 
 def votes_around(blocks, hard, threshold, num_classes, max_votes, number):
@@ -57,7 +57,7 @@ def test_loose_corrects_what_strict_does_not() -> None:
     anchors = torch.tensor([[1.0, -0.1], [1.0, -0.05]])
     blocks = [(anchors, torch.tensor([1, 1]), torch.tensor([0, 1]))]
     matches = match_anchors(blocks, hard, 2)
-    valid = valid_anchors(matches.similarity, 0.9)
+    valid = matches.similarity > 0.9
     strict = vote(matches.nearest, matches.similarity, matches.labels, valid, 3, 2, 5)
     assert strict.label.tolist() == [1, -1, -1]
     assert votes_around(blocks, hard, 0.9, 2, 5, 2).label.tolist() == [1, 1, -1]
@@ -70,8 +70,8 @@ def test_only_valid_anchors_vote() -> None:
     labels = torch.randint(4, (60,), generator=generator)
     blocks = [(anchors, labels, labels)]
     similarity = match_anchors(blocks, hard, 60).similarity
-    valid = valid_anchors(similarity, 0.5, "quantile")
-    votes = votes_around(blocks, hard, validity_threshold(similarity, 0.5, "quantile"), 4, 3, 60)
+    threshold = validity_threshold(similarity, 0.5, "quantile")
+    votes = votes_around(blocks, hard, threshold, 4, 3, 60)
     voters = votes.top[votes.top >= 0]
     assert len(voters) > 0
-    assert bool(valid[voters].all())
+    assert bool((similarity[voters] > threshold).all())

@@ -7,20 +7,22 @@ import pytest
 import torch
 
 from labelmend.config import BudgetSettings, NetworkSettings, Settings, TrainingSettings
-from labelmend.correction.neighbours import neighbour_lists
+from labelmend.correction.neighbours import neighbour_lists, neighbour_shares
 from labelmend.data.sources import load
 from labelmend.errors import SettingsError
 from labelmend.methods import mend
-from labelmend.methods.anchor_votes import REPORTED
+from labelmend.methods.anchor_votes import REPORTED, choose
 from labelmend.methods.base import Scores
 from labelmend.methods.mend import Mend, MendSettings
 from labelmend.methods.plan import Progress
+from labelmend.models.registry import build_network, describe_heads
 from labelmend.selection import select
 from labelmend.selection.balance import balanced
 from labelmend.selection.easiness import LossMixture
 from labelmend.training.flops import FlopMeter
 from labelmend.training.trainer import train
 from labelmend.transition.posterior import estimate_transition
+from labelmend.verdicts.issues import believed_labels
 from labelmend.verdicts.judge import EASY, HARD_CLEAN, HARD_CORRECTED, UNCERTAIN, VERDICTS, judge
 from labelmend.verdicts.record import SampleRecord
 
@@ -200,7 +202,13 @@ def test_neighbours_on_frozen_features_are_listed_once_and_paid_for_once(
         return method(true, task, neighbours=5)
 
     frozen, trained = make(True), make(False)
-    spent = []
+    spent, used = [], []
+
+    def shares(*given):
+        used.append(given[5])
+        return neighbour_shares(*given)
+
+    monkeypatch.setattr(mend, "neighbour_shares", shares)
     for _ in range(2):
         record, report = frozen.divide(scores)
         wanted, _ = trained.divide(scores)
@@ -209,6 +217,7 @@ def test_neighbours_on_frozen_features_are_listed_once_and_paid_for_once(
         for each in (frozen, trained):
             each.selections.write(record, report, 1)
     assert len(listed) == 1
+    assert [lists is None for lists in used] == [False, True, False, True]
     assert spent[0] - (spent[1] - spent[0]) == 2 * 60 * 60 * features.shape[1]
     # A resumed run has paid for its lists, and makes them again.
     resumed = make(True)
@@ -216,6 +225,14 @@ def test_neighbours_on_frozen_features_are_listed_once_and_paid_for_once(
     resumed.divide(scores)
     assert len(listed) == 2
     assert resumed.task.meter.total == spent[1] - spent[0]
+
+
+def test_a_selection_says_how_long_it_took(method, clusters, scores_of, monkeypatch):
+    features, true = clusters()
+    times = iter([5.0, 7.0])
+    monkeypatch.setattr(mend.time, "perf_counter", lambda: next(times))
+    _, report = method(true, correction=False, selection="gmm").divide(scores_of(features, true))
+    assert report["selection_seconds"] == 2.0
 
 
 def test_guesses_are_a_running_mean(method, clusters, scores_of):
@@ -359,6 +376,14 @@ def test_loss_by_hand(second_part, views, strong, share, ramp, bayes, temperatur
     loss.backward()
 
 
+def test_a_label_corrected_to_the_first_class_is_learned_as_that(second_part):
+    m = second_part()
+    record = replace(m.selections.last, corrected=torch.tensor([-1, 0, -1, -1]))
+    found = m.targets(torch.tensor([1]), record)
+    expected = 0.75 * torch.tensor([1.0, 0.0, 0.0]) + 0.25 * torch.tensor(GUESS[1])
+    assert torch.allclose(found, expected[None])
+
+
 def test_mixing_half_and_half_by_hand(second_part, views):
     m = second_part(mixup_alpha=1e9, seed=1)
     hard = logits_of(1)
@@ -395,6 +420,67 @@ def test_the_warm_up_is_mixup_of_weak_views_and_given_labels(make_task, logits_n
         halves.append(float(-(q * x.log_softmax(1)).sum(1).mean()))
     assert min(abs(float(loss(1e9)) - half) for half in halves[1:]) < 1e-4
     assert not torch.allclose(loss(1e9), plain, atol=1e-3)
+
+
+def test_heads_on_frozen_features_learn_in_the_end_what_is_believed_by_the_average(
+    make_task, clusters, scores_of, monkeypatch
+):
+    features, true = clusters()
+    given = true.clone()
+    given[:6] = (true[:6] + 1) % CLASSES
+    trusted = torch.arange(len(true)) == 0
+    fold_of = torch.arange(len(true)) % 5
+    description = describe_heads(features.shape[1], CLASSES, CLASSES)
+    trained, average = (build_network(description, torch.Generator().manual_seed(seed)) for seed in (0, 1))
+    scored, fitted, added = [], [], []
+
+    def score(network):
+        scored.append(network)
+        return scores_of(features, true)
+
+    def fit(*asked):
+        fitted.append(asked)
+        return 12.0
+
+    task = make_task(given, trained, averages=[average], score=score, trusted=trusted)
+    task = replace(task, fold_of=fold_of, meter=FlopMeter())
+    m = Mend(MendSettings(neighbours=5, posterior="none"), task)
+    monkeypatch.setattr(mend, "refit", fit)
+    monkeypatch.setattr(task.meter, "add", added.append)
+    m.end_stage(Progress(9, 1.0))
+    (heads, seen, labels, folds) = fitted[0]
+    assert scored == [average]
+    assert heads is average.classifier
+    assert torch.equal(seen, features)
+    assert torch.equal(folds, fold_of)
+    assert torch.equal(labels, believed_labels(m.judged(scores_of(features, true)), given, trusted))
+    # A label of a person stays, though votes and network are against it; most others are mended or left out.
+    assert labels[0] == given[0] != true[0]
+    assert (labels[1:6] != given[1:6]).sum() >= 4
+    assert 12.0 in added
+
+
+def test_networks_of_pixels_are_not_fitted_anew(make_task, network, monkeypatch):
+    monkeypatch.setattr(mend, "refit", None)
+    Mend(MendSettings(), make_task([0, 1, 2], network)).end_stage(Progress(9, 1.0))
+
+
+def test_only_the_last_judgement_puts_doubted_easy_samples_to_the_vote(
+    make_task, network, clusters, scores_of, monkeypatch
+):
+    features, true = clusters()
+    asked = []
+
+    def noted(*given, **options):
+        asked.append(options["final"])
+        return choose(*given, **options)
+
+    task = make_task(true, network, score=lambda scored: scores_of(features, true))
+    m = Mend(MendSettings(), task)
+    monkeypatch.setattr(mend, "choose", noted)
+    m.start_epoch(Progress(1, 0.9))
+    m.record()
+    assert asked == [False, True]
 
 
 def test_the_record_has_the_probabilities_of_the_final_model(make_task, network, clusters, scores_of):

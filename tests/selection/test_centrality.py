@@ -16,6 +16,13 @@ def test_centres_are_directions_of_means_of_directions_by_hand():
     assert torch.allclose(found, torch.stack([torch.tensor([1.0, 0]), mean / mean.norm(), torch.zeros(2)]))
 
 
+def test_centres_are_of_the_type_and_on_the_device_of_the_features():
+    for device in ("cpu", "meta"):
+        features = torch.ones(2, 3, dtype=torch.float64, device=device)
+        found = class_centres(features, torch.zeros(2, dtype=torch.int64, device=device), 2)
+        assert (found.dtype, found.device.type) == (torch.float64, device)
+
+
 def test_cosine_to_the_centre_of_the_given_class_by_hand():
     found = centrality(FEATURES, torch.tensor([0, 1, 1, 0]), torch.tensor([0, 1, 0, 2]), 3)
     half = math.pi / 8  # half-way between 0 and 45 degrees

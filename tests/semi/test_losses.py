@@ -105,6 +105,7 @@ def test_weighted_cross_entropy_by_hand():
     assert float(weighted_cross_entropy(logits, targets, 3, 9.0)) == pytest.approx(
         (2 * 0.6931472 + last) / 3, rel=1e-5
     )
+    assert float(weighted_cross_entropy(logits[2:], targets[2:], 1, 9.0)) == pytest.approx(last, rel=1e-5)
 
 
 def test_negative_entropy_by_hand():

@@ -113,6 +113,20 @@ def test_parts_have_the_sizes_of_the_sets_with_at_most_half_unlabelled(labelled,
     assert counts.max() - counts.min() <= 1
 
 
+def test_fewer_samples_than_a_step_takes_are_one_step():
+    assert len(parts_by_size(torch.arange(10) < 5, 20, generator())) == 1
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_parts_by_size_are_the_generators(place):
+    first, again, other = (
+        torch.cat([part[place] for part in parts_by_size(torch.arange(100) < 50, 20, generator(seed))])
+        for seed in (1, 1, 2)
+    )
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
 @pytest.mark.parametrize("labelled", [0, 100])
 def test_one_kind_may_be_missing(labelled):
     parts = parts_by_size(torch.arange(100) < labelled, 20, torch.Generator().manual_seed(0))

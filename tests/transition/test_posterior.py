@@ -26,11 +26,11 @@ def test_labels_that_say_nothing_change_nothing():
 
 
 def test_sure_guesses_give_the_confusion_matrix():
-    true = torch.tensor([0] * 70 + [0] * 30 + [1] * 100)
-    given = torch.tensor([0] * 70 + [1] * 30 + [1] * 100)
+    true = torch.tensor([0] * 70 + [0] * 30 + [1] * 60)
+    given = torch.tensor([0] * 70 + [1] * 30 + [1] * 60)
     guess = torch.nn.functional.one_hot(true, 2).double()
     found = estimate_transition(guess, given)
-    expected = torch.tensor([[70.5, 30.5], [0.5, 100.5]], dtype=torch.float64) / 101
+    expected = torch.tensor([[70.5 / 101, 30.5 / 101], [0.5 / 61, 60.5 / 61]], dtype=torch.float64)
     assert torch.allclose(found, expected)
 
 
@@ -55,6 +55,12 @@ def test_rows_are_counted_in_blocks(monkeypatch):
     assert labels_follow_classes(shares, given, 9) == whole[1]
 
 
+def test_without_samples_nothing_is_known():
+    found = estimate_transition(torch.zeros(0, 4, dtype=torch.float64), torch.zeros(0, dtype=torch.int64))
+    assert found.dtype == torch.float64
+    assert found.tolist() == [[0.25] * 4] * 4
+
+
 def test_likelihoods_by_hand():
     guess = torch.tensor([[0.5, 0.3, 0.2]])
     transition = torch.tensor([[0.6, 0.3, 0.1], [0.2, 0.7, 0.1], [0.1, 0.1, 0.8]])
@@ -77,6 +83,30 @@ def test_noise_that_suits_the_image_is_told_from_noise_by_class(suits_image):
     wrong = others.argmax(1) if suits_image else (true + draw.integers(1, classes, len(true))) % classes
     given = torch.from_numpy(np.where(draw.random(len(true)) < 0.4, wrong, true))
     assert labels_follow_classes(torch.from_numpy(shares).float(), given, count) is not suits_image
+
+
+def test_one_more_neighbour_of_all_classes_is_counted(monkeypatch):
+    asked = []
+
+    def likelihoods(guess, given, transition):
+        asked.append((guess, transition))
+        return label_log_likelihoods(guess, given, transition)
+
+    monkeypatch.setattr(posterior, "label_log_likelihoods", likelihoods)
+    shares, given = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.5, 0.5]]), torch.tensor([0, 2])
+    labels_follow_classes(shares, given, 2)
+    expected = torch.tensor([[7.0, 1.0, 1.0], [1.0, 4.0, 4.0]]) / 9
+    assert torch.allclose(asked[0][0], expected)
+    assert torch.allclose(asked[0][1], estimate_transition(expected, given))
+
+
+@pytest.mark.parametrize(("gain", "follow"), [([0.5, 0.5], False), ([0.0, 0.0], True), ([0.5], True)])
+def test_gains_that_do_not_vary_decide_from_two_samples_on(monkeypatch, gain, follow):
+    monkeypatch.setattr(
+        posterior, "label_log_likelihoods", lambda guess, *_: (torch.zeros(len(guess)), torch.tensor(gain))
+    )
+    shares = torch.full((len(gain), 3), 1 / 3)
+    assert labels_follow_classes(shares, torch.zeros(len(gain), dtype=torch.int64), 5) is follow
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -20,6 +20,12 @@ def test_by_hand() -> None:
     assert torch.allclose(volume_transition(weights), expected)
 
 
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_type_and_device_are_those_of_the_weights(device: str) -> None:
+    found = volume_transition(torch.zeros(2, 2, dtype=torch.bfloat16, device=device))
+    assert (found.dtype, found.device.type) == (torch.bfloat16, device)
+
+
 @pytest.mark.parametrize(("classes", "diagonal"), [(10, 0.482), (100, 0.479)])
 def test_start_is_as_published(classes: int, diagonal: float) -> None:
     transition = at_start(classes)
@@ -31,6 +37,9 @@ def test_first_weights_are_as_published() -> None:
     assert first_weight(10) == pytest.approx(-2)
     assert first_weight(100) == pytest.approx(-4.5, abs=0.1)
     assert first_weight(3) == first_weight(2) == pytest.approx(-2)
+    # Off-diagonal entries of twenty classes sum to as much as those of ten.
+    entry = 9 / 19 / (1 + math.exp(2))
+    assert first_weight(20) == pytest.approx(math.log(entry / (1 - entry)))
 
 
 @pytest.mark.parametrize("classes", [2, 3, 10, 100, 1000])

@@ -52,9 +52,9 @@ class Votes:
 
 
 def validity_threshold(
-    similarity: Tensor, lambda_conf: float, mode: Literal["absolute", "quantile"] = "absolute"
+    similarity: Tensor, lambda_conf: float, mode: Literal["absolute", "quantile"]
 ) -> float:
-    """Similarity strictly above which an anchor is valid (section 3.3).
+    """Similarity strictly above which an anchor is valid, ``<s_a, s_r> > lambda_conf`` (section 3.3).
 
     ``absolute`` is lambda_conf itself. ``quantile`` makes the ``floor(lambda_conf A)`` anchors of
     lowest similarity invalid; anchors that tie with the lowest valid one are all valid.
@@ -75,23 +75,6 @@ def validity_threshold(
         return 1.0
     lowest_valid = similarity.float().sort().values[math.floor(lambda_conf * similarity.numel())]
     return float(torch.nextafter(lowest_valid, torch.full_like(lowest_valid, -math.inf)))
-
-
-def valid_anchors(
-    similarity: Tensor, lambda_conf: float, mode: Literal["absolute", "quantile"] = "absolute"
-) -> Tensor:
-    """Anchors near enough to their nearest hard sample, ``<s_a, s_r> > lambda_conf`` (section 3.3).
-
-    Args:
-        similarity: float32 (A,), of each anchor to its nearest hard sample.
-        lambda_conf: a cosine in [-1, 1], or with ``mode="quantile"`` the share of anchors in [0, 1)
-            that are invalid, those of lowest similarity; ties with the lowest valid one are valid.
-        mode: what lambda_conf is.
-
-    Returns:
-        bool (A,), True = valid.
-    """
-    return similarity > validity_threshold(similarity, lambda_conf, mode)
 
 
 def vote(
