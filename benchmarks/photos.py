@@ -2,7 +2,8 @@ r"""Photographs with known wrong labels: labelmend, cleanlab and nearest neighbo
 
 The features are those of a frozen network, computed once; what each does with them is timed here.
 cleanlab gets probabilities of a logistic regression, out of sample (5 folds; C by their likelihood of the
-given labels), finds issues as ``find_label_issues`` does, and the regression is fitted again without them.
+given labels), finds issues as ``find_label_issues`` does, and the regression is fitted again without them;
+once more with the roots of the features, which labelmend's heads see where no feature is negative.
 Nearest neighbours score each label by its share among the 20 most similar other images.
 
     python benchmarks/photos.py FOLDER --test FOLDER --cache CACHE --out benchmarks/results/photos.json
@@ -31,6 +32,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from labelmend.correction.neighbours import neighbour_shares
+from labelmend.models.frozen import root
 from labelmend.runs import jobs
 from labelmend.settings.loading import resolve
 from labelmend.training.machine import machine
@@ -94,6 +96,11 @@ def by_cleanlab(job: jobs.Job, features: np.ndarray, tested: np.ndarray, seed: i
     }
 
 
+def rooted(features: np.ndarray) -> np.ndarray:
+    assert features.min() >= 0, "features of this backbone may be negative, and labelmend takes no roots"
+    return root(torch.from_numpy(features)).numpy()
+
+
 def by_neighbours(job: jobs.Job, features: np.ndarray, tested: np.ndarray) -> dict[str, float]:
     start = time.perf_counter()
     given, true = torch.from_numpy(job.train_set.given_labels), job.train_set.true_labels
@@ -151,6 +158,7 @@ def main() -> None:
                 "seconds_to_prepare": prepared,
                 "labelmend": ours(job),
                 "cleanlab": by_cleanlab(job, features, tested, seed),
+                "cleanlab_rooted": by_cleanlab(job, rooted(features), rooted(tested), seed),
                 "neighbours": by_neighbours(job, features, tested),
             }
             rows.append(row)

@@ -310,7 +310,12 @@ def mirroring() -> str:
     return markdown([*head, "label issues, on", "label issues, off"], rows)
 
 
-PHOTO_METHODS = {"labelmend": "labelmend", "cleanlab": "cleanlab", "neighbours": "nearest neighbours"}
+PHOTO_METHODS = {
+    "labelmend": "labelmend",
+    "cleanlab": "cleanlab",
+    "cleanlab_rooted": "cleanlab, roots of features",
+    "neighbours": "nearest neighbours",
+}
 PHOTO_NUMBERS = ("average_precision", "precision", "recall", "right_suggestions", "test_accuracy")
 
 
@@ -320,6 +325,8 @@ def photos(record: str) -> str:
     for noise in dict.fromkeys(row["noise"] for row in found["rows"]):
         cells = [row for row in found["rows"] if row["noise"] == noise]
         for name, title in PHOTO_METHODS.items():
+            if name not in cells[0]:
+                continue
             numbers = [mean_and_spread([cell[name][number] for cell in cells]) for number in PHOTO_NUMBERS]
             seconds = statistics.median(cell[name]["seconds"] for cell in cells)
             rows.append([noise, title, str(len(cells)), *numbers, f"{seconds:.0f}"])

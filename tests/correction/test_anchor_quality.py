@@ -44,6 +44,13 @@ def test_closed_form_anchors_are_their_own_measure():
     assert not found.degenerate
 
 
+def test_the_share_of_the_partner_is_at_most_all():
+    """The spread among few anchors of a sample, estimated without bias, may exceed that among all."""
+    both = torch.eye(2)
+    assert partner_share(torch.cat([both, both]), 2) == 1
+    assert partner_share(torch.ones(4, 2), 2) == 0
+
+
 def test_anchors_without_a_partner_are_degenerate():
     alone = judge(lambda s_u, s_v: s_u)
     assert alone.partner == 0

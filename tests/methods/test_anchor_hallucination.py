@@ -124,6 +124,18 @@ def test_targets_by_hand(method):
     assert torch.allclose(found, expected, atol=1e-5)
 
 
+def test_a_label_corrected_to_the_first_class_is_learned_as_that(method):
+    m = method([1, 1], temperature=1.0)
+    record = replace(
+        SampleRecord.empty(2, CLASSES),
+        corrected=torch.tensor([0, -1]),
+        vote_share=torch.tensor([1.0, 0.0]),
+        easiness=torch.zeros(2),
+    )
+    found = m.targets(torch.tensor([0]), torch.tensor([[0.2, 0.4, 0.4]]), record)
+    assert torch.allclose(found, torch.tensor([[1.0, 0.0, 0.0]]))
+
+
 def softmax(row):
     powers = [math.exp(value) for value in row]
     return [power / sum(powers) for power in powers]

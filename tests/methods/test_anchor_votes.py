@@ -1,3 +1,4 @@
+import warnings
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -5,10 +6,13 @@ import pytest
 import torch
 from torch.nn import functional
 
+from labelmend.correction.anchor_quality import AnchorQuality
 from labelmend.correction.correct import Corrections
+from labelmend.errors import LabelmendWarning
 from labelmend.hallucination.closed_form import closed_form_anchors
 from labelmend.hallucination.partners import sample_partners
 from labelmend.hallucination.train import training_operations
+from labelmend.methods import anchor_votes
 from labelmend.methods.anchor_votes import AnchorVotes, voted_record
 from labelmend.methods.base import Uncounted
 from labelmend.selection.select import EasySet
@@ -126,6 +130,32 @@ def test_training_the_hallucinator_is_counted(make_task, network, with_optimizer
     hidden = votes.hallucinator.hidden.out_features
     expected = training_operations(features.shape[1], hidden, CLASSES, int(easy.sum()), 3)
     assert votes.task.meter.operations == [expected]
+
+
+@pytest.mark.parametrize("degenerate", [True, False])
+def test_a_degenerate_hallucinator_is_warned_of_once(
+    make_task, network, with_optimizers, monkeypatch, degenerate
+):
+    features, given, easy = world()
+    votes = learned(make_task, network, given, with_optimizers)
+    found = AnchorQuality(
+        partner=0.125, partner_closed_form=0.26 if degenerate else 0.2, gap=0.5, own_class=0.9, spread=0.75
+    )
+    monkeypatch.setattr(anchor_votes, "anchor_quality", SimpleNamespace(anchor_quality=lambda *_: found))
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        for _ in range(3):
+            votes.correct(features, easy, 1)
+    assert votes.quality == found.report()
+    assert votes.quality["anchor_degenerate"] == degenerate
+    assert [(warning.category, str(warning.message)) for warning in heard] == degenerate * [
+        (
+            LabelmendWarning,
+            "the hallucinator has degenerated: 12% of the variance of its anchors comes from the partner, "
+            "and they reach 75% of the hard samples that anchors in closed form reach; "
+            "--hallucinator closed_form does without it",
+        )
+    ]
 
 
 def test_a_selection_without_hard_samples_reports_no_earlier_anchors(make_task, network, with_optimizers):

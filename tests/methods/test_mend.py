@@ -167,8 +167,13 @@ def test_the_first_selection_decides_on_bayes_rule(method, clusters, scores_of, 
 
 
 def test_auto_needs_neighbours():
-    with pytest.raises(SettingsError, match="neighbours"):
+    message = (
+        "^--neighbours is 0, but must be 1 or more with --posterior auto; "
+        "--posterior all or none does without neighbours$"
+    )
+    with pytest.raises(SettingsError, match=message):
         MendSettings(posterior="auto", neighbours=0)
+    assert MendSettings(posterior="auto", neighbours=1).neighbours == 1
 
 
 def test_labels_of_easy_neighbours_are_half_of_a_guess(method, clusters, scores_of):

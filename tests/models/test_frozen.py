@@ -3,7 +3,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 
-from labelmend.models.frozen import FOLDS, STRENGTHS, FoldedHeads, StandardFeatures, refit, use_heads
+from labelmend.models.frozen import FOLDS, STRENGTHS, FoldedHeads, StandardFeatures, refit, root, use_heads
 from labelmend.models.registry import build_network, describe_heads
 
 
@@ -50,6 +50,41 @@ def test_features_are_standardised_and_about_one_long():
     expected = torch.full((8,), 8**-0.5)
     expected[2] = 0.0  # says nothing, so it must not blow up either
     assert torch.allclose(made.std(0, correction=0), expected, atol=1e-5)
+
+
+def test_roots_take_the_place_of_features_of_which_none_is_negative():
+    raw = torch.rand(500, 4, generator=torch.Generator().manual_seed(1)) ** 4
+    raw[0, 0] = 0.0
+    extractor = StandardFeatures(4)
+    extractor.prepare(raw)
+    roots = (raw + 0.001).sqrt().double()
+    expected = (roots - roots.mean(0)) / roots.std(0, correction=0) / 2
+    assert torch.allclose(extractor(raw).double(), expected, atol=1e-5)
+    # An image unlike those it was prepared for: as if that were 0.
+    assert torch.allclose(extractor(torch.full((1, 4), -2.0)), extractor(torch.zeros(1, 4)))
+    # One below 0 among all, and they stay what they are.
+    raw[3, 2] = -1e-6
+    extractor.prepare(raw)
+    expected = (raw - raw.mean(0)) / raw.std(0, correction=0) / 2
+    assert torch.allclose(extractor(raw), expected, atol=1e-5)
+
+
+def test_the_slope_of_a_root_has_a_bound():
+    features = torch.zeros(3, requires_grad=True)
+    root(features).sum().backward()
+    assert features.grad is not None
+    assert bool((features.grad <= 0.5 / 0.001**0.5 + 1e-3).all())
+
+
+def test_weights_from_before_there_were_roots_are_read_without():
+    network = build_network(describe_heads(5, 3, 3), torch.Generator().manual_seed(0))
+    network.prepare(torch.rand(9, 5))
+    older = {key: value for key, value in network.state_dict().items() if "rooted" not in key}
+    again = build_network(describe_heads(5, 3, 3))
+    again.load_state_dict(older)
+    assert not again.extractor.rooted
+    again.load_state_dict(network.state_dict())
+    assert again.extractor.rooted
 
 
 def blobs(classes=3, count=120, dim=4):

@@ -8,31 +8,36 @@ from labelmend.config import NetworkSettings
 from labelmend.models.ensemble import Ensemble
 from labelmend.models.frozen import use_heads
 from labelmend.models.registry import build_network, describe_heads, describe_network
-from labelmend.models.unfrozen import WarmStart, heads_of, mean_head
+from labelmend.models.unfrozen import RootedLinear, WarmStart, heads_of, mean_head
 
 pytest.importorskip("timm")
 
 
-def heads(seed: int, outputs: int = 3):
+FEATURES = torch.rand(7, 6, generator=torch.Generator().manual_seed(9))
+OFFSETS = pytest.mark.parametrize("offset", [-1.0, 1.0], ids=["as they are", "by their roots"])
+
+
+def heads(seed: int, outputs: int = 3, offset: float = -1.0):
+    """Heads prepared on features from ``offset`` to ``offset + 3``."""
     generator = torch.Generator().manual_seed(seed)
     network = build_network(describe_heads(6, 3, outputs), generator)
-    network.prepare(3 + 2 * torch.randn(50, 6, generator=generator))
+    network.prepare(offset + 3 * torch.rand(50, 6, generator=generator))
+    assert bool(network.extractor.rooted) == (offset > 0)
     return network.eval()
 
 
-FEATURES = torch.randn(7, 6, generator=torch.Generator().manual_seed(9))
-
-
-def test_one_layer_gives_the_logits_of_all_heads():
-    network = heads(0)
+@OFFSETS
+def test_one_layer_gives_the_logits_of_all_heads(offset):
+    network = heads(0, offset=offset)
     use_heads(network, 2)  # whichever was in use
     found = mean_head(network, 3)(FEATURES)
     use_heads(network, None)
     assert torch.allclose(found, network(FEATURES), atol=1e-5)
 
 
-def test_one_layer_gives_the_logits_of_an_ensemble():
-    both = Ensemble([heads(0), heads(1)])
+@OFFSETS
+def test_one_layer_gives_the_logits_of_an_ensemble(offset):
+    both = Ensemble([heads(0, offset=offset), heads(1, offset=offset)])
     assert torch.allclose(mean_head(both, 3)(FEATURES), both(torch.cat([FEATURES])), atol=1e-5)
 
 
@@ -41,14 +46,18 @@ def test_outputs_beyond_the_classes_are_left_out():
     assert torch.allclose(mean_head(network, 3)(FEATURES), network(FEATURES)[:, :3], atol=1e-5)
 
 
-def backbone_and_head():
+def backbone_and_head(kind=nn.Linear):
     network = describe_network(NetworkSettings("timm:test_resnet", pretrained=False), 32, 3, 3)
     start = build_network(network, torch.Generator().manual_seed(0)).eval()
-    return network, WarmStart(start.extractor, start.classifier), start
+    head = kind(start.feature_dim, 3)
+    head.load_state_dict(start.classifier.state_dict())
+    start.classifier = head
+    return network, WarmStart(start.extractor, head), start
 
 
-def test_a_warm_start_gives_the_logits_it_comes_from_and_shares_no_weights():
-    description, start, expected = backbone_and_head()
+@pytest.mark.parametrize("kind", [nn.Linear, RootedLinear])
+def test_a_warm_start_gives_the_logits_it_comes_from_and_shares_no_weights(kind):
+    description, start, expected = backbone_and_head(kind)
     network = start.network(description).eval()
     images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     assert torch.equal(network(images), expected(images))
@@ -73,9 +82,10 @@ def test_batch_norms_keep_the_statistics_that_the_head_was_fitted_to():
     assert not torch.equal(start.backbone.train()(images), network.features(images))
 
 
-def test_the_head_of_a_network_as_heads_on_features():
-    _, start, network = backbone_and_head()
-    features = torch.randn(4, network.feature_dim, generator=torch.Generator().manual_seed(1))
+@pytest.mark.parametrize("kind", [nn.Linear, RootedLinear])
+def test_the_head_of_a_network_as_heads_on_features(kind):
+    _, start, network = backbone_and_head(kind)
+    features = torch.rand(4, network.feature_dim, generator=torch.Generator().manual_seed(1))
     found = heads_of(network, describe_heads(network.feature_dim, 3, 4))
     assert torch.allclose(found(features)[:, :3], start.head(features), atol=1e-6)
     assert found(features)[:, 3].tolist() == [0.0] * 4

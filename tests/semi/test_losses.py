@@ -50,6 +50,17 @@ def test_semi_loss_is_the_weighted_sum_of_its_parts() -> None:
     assert torch.allclose(semi_loss(logits, targets, 4, 5.0), expected)
 
 
+@pytest.mark.parametrize("num_labelled", [1, 5])
+def test_a_part_of_one_sample_counts(num_labelled: int) -> None:
+    logits, targets = random_case()
+    first, rest = (
+        (logits[:num_labelled], targets[:num_labelled]),
+        (logits[num_labelled:], targets[num_labelled:]),
+    )
+    expected = soft_cross_entropy(*first) + 5 * mse_loss(*rest)
+    assert torch.allclose(semi_loss(logits, targets, num_labelled, 5.0), expected)
+
+
 def test_semi_loss_of_empty_parts() -> None:
     logits, targets = random_case()
     assert torch.allclose(semi_loss(logits, targets, 6, 5.0), soft_cross_entropy(logits, targets))

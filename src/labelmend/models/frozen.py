@@ -13,7 +13,7 @@ from labelmend.models.classifier import FeatureExtractor
 
 FOLDS = 5
 
-STRENGTHS = (3.0, 10.0, 30.0, 100.0)
+STRENGTHS = (1.0, 3.0, 10.0, 30.0)
 """Inverse strengths of the penalty (scikit-learn's C) that ``refit`` tries, for features about 1 long."""
 
 ITERATIONS = 200
@@ -21,32 +21,57 @@ ABSENT = -20.0
 """Logit of a class that no sample of a fit has, before the others."""
 
 
+NEAR_ZERO = 1e-3
+"""Added to features before their root is taken: the slope of a root has no bound near 0."""
+
+
+def root(features: Tensor) -> Tensor:
+    """``sqrt(x + NEAR_ZERO)`` of features that are 0 or more; any below, of an unlike image, count as 0."""
+    return (features.clamp(min=0) + NEAR_ZERO).sqrt()
+
+
 class StandardFeatures(FeatureExtractor):
     """Features in units of their own spread over the training images, about 1 long.
+
+    Where none is negative, as behind a ReLU, their roots take their place: a few large values would decide
+    otherwise ("power normalisation", Perronnin et al., ECCV 2010). docs/LOG.md has what that gives.
 
     Args:
         dim: d, of the cached features.
     """
 
+    rooted: Tensor
     mean: Tensor
     scale: Tensor
 
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.feature_dim = dim
+        self.register_buffer("rooted", torch.tensor(False))
         self.register_buffer("mean", torch.zeros(dim))
         self.register_buffer("scale", torch.ones(dim))
+        self.register_load_state_dict_pre_hook(_of_older_versions)
 
     def prepare(self, images: Tensor) -> None:
         """Take mean and spread from the features (M, d) of training images; constant ones become 0."""
-        std, mean = torch.std_mean(images.double(), 0, correction=0)
+        self.rooted.copy_(images.min() >= 0)
+        std, mean = torch.std_mean(self._maybe_rooted(images.double()), 0, correction=0)
         varies = std > 1e-6 * std.max().clamp(min=1e-12)
         self.mean.copy_(mean)
         self.scale.copy_(torch.where(varies, 1 / (std * math.sqrt(self.feature_dim)), 0))
 
+    def _maybe_rooted(self, images: Tensor) -> Tensor:
+        return torch.where(self.rooted, root(images), images)
+
     def forward(self, images: Tensor) -> Tensor:
         """Cached features (B, d) to features (B, d)."""
-        return (images - self.mean) * self.scale
+        return (self._maybe_rooted(images) - self.mean) * self.scale
+
+
+def _of_older_versions(module: nn.Module, state: dict[str, Tensor], prefix: str, *_: object) -> None:
+    """Weights written before there were roots have none."""
+    if prefix + "mean" in state:
+        state.setdefault(prefix + "rooted", torch.tensor(False))
 
 
 class FoldedHeads(nn.Module):

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from labelmend.models.classifier import Classifier
 from labelmend.models.ensemble import Ensemble
-from labelmend.models.frozen import FoldedHeads, StandardFeatures
+from labelmend.models.frozen import FoldedHeads, StandardFeatures, root
 from labelmend.models.pretrained import Backbone
 from labelmend.models.registry import NetworkDescription, build_network
+
+
+class RootedLinear(nn.Linear):
+    """A linear layer on the roots of features, which ``StandardFeatures`` takes where none is negative."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features (B, d), 0 or more, to logits (B, K)."""
+        return super().forward(root(features))
 
 
 @dataclass(frozen=True)
@@ -37,20 +46,23 @@ class WarmStart:
         assert isinstance(network.extractor, Backbone)
         network.extractor.load_state_dict(self.backbone.state_dict())
         network.extractor.keep_statistics()
-        network.classifier.load_state_dict(self.head.state_dict())
+        network.classifier = copy.deepcopy(self.head)
         return network
 
 
 @torch.no_grad()
 def mean_head(heads: Classifier | Ensemble, num_classes: int) -> nn.Linear:
-    """The logits of C classes that heads on standard features give new images, as one linear layer.
+    """The logits of C classes that heads on standard features give new images, as one layer.
 
     Args:
         heads: of a run on frozen features, one network or several.
         num_classes: C; further outputs are left out.
     """
     members = cast(list[Classifier], list(heads.networks)) if isinstance(heads, Ensemble) else [heads]
-    found = nn.Linear(members[0].feature_dim, num_classes, device="meta").to_empty(device="cpu")
+    extractor = members[0].extractor
+    assert isinstance(extractor, StandardFeatures)
+    kind = RootedLinear if bool(extractor.rooted) else nn.Linear
+    found = kind(members[0].feature_dim, num_classes, device="meta").to_empty(device="cpu")
     weights, biases = [], []
     for member in members:
         standard, folded = member.extractor, member.classifier
@@ -74,8 +86,10 @@ def heads_of(network: Classifier, description: NetworkDescription) -> Classifier
         description: of heads, see ``registry.describe_heads``; outputs beyond C give 0.
     """
     heads, head = build_network(description), network.classifier
+    assert isinstance(heads.extractor, StandardFeatures)
     assert isinstance(heads.classifier, FoldedHeads)
     assert isinstance(head, nn.Linear)
+    heads.extractor.rooted.fill_(isinstance(head, RootedLinear))
     for each in cast(list[nn.Linear], list(heads.classifier.heads)):
         each.weight.zero_()
         each.bias.zero_()
