@@ -70,7 +70,7 @@ def test_only_valid_anchors_vote() -> None:
     labels = torch.randint(4, (60,), generator=generator)
     blocks = [(anchors, labels, labels)]
     similarity = match_anchors(blocks, hard, 60).similarity
-    threshold = validity_threshold(similarity, 0.5, "quantile")
+    threshold = validity_threshold(similarity, 0.5)
     votes = votes_around(blocks, hard, threshold, 4, 3, 60)
     voters = votes.top[votes.top >= 0]
     assert len(voters) > 0

@@ -10,8 +10,8 @@ from labelmend.correction.voting import Votes, accept, validity_threshold, vote
 from labelmend.errors import SettingsError
 
 
-def valid_anchors(similarity, lambda_conf, mode="absolute"):
-    return similarity > validity_threshold(similarity, lambda_conf, mode)
+def valid_anchors(similarity, lambda_conf):
+    return similarity > validity_threshold(similarity, lambda_conf)
 
 
 def majority(ballots: list[tuple[float, int, int]], max_votes: int) -> tuple[int, int, float, list[int]]:
@@ -119,20 +119,15 @@ def test_no_hard_samples_and_no_anchors() -> None:
     assert lost.label.shape == (0,)
 
 
-def test_absolute_threshold_is_strict() -> None:
-    similarity = torch.tensor([0.5, 0.75, 0.875])
-    assert valid_anchors(similarity, 0.75).tolist() == [False, False, True]
-
-
-def test_quantile_keeps_the_nearest_anchors() -> None:
+def test_the_nearest_anchors_are_valid() -> None:
     similarity = torch.tensor([0.4, 0.1, 0.3, 0.2])
-    assert valid_anchors(similarity, 0.5, "quantile").tolist() == [True, False, True, False]
-    assert valid_anchors(similarity, 0.0, "quantile").all()
-    assert valid_anchors(similarity, 0.99, "quantile").tolist() == [True, False, False, False]
+    assert valid_anchors(similarity, 0.5).tolist() == [True, False, True, False]
+    assert valid_anchors(similarity, 0.0).all()
+    assert valid_anchors(similarity, 0.99).tolist() == [True, False, False, False]
     ties = torch.tensor([0.1, 0.3, 0.3, 0.3])
-    assert valid_anchors(ties, 0.5, "quantile").tolist() == [False, True, True, True]
-    assert valid_anchors(torch.full((5,), 0.3), 0.9, "quantile").all()
-    assert valid_anchors(torch.empty(0), 0.5, "quantile").shape == (0,)
+    assert valid_anchors(ties, 0.5).tolist() == [False, True, True, True]
+    assert valid_anchors(torch.full((5,), 0.3), 0.9).all()
+    assert valid_anchors(torch.empty(0), 0.5).shape == (0,)
 
 
 @settings(deadline=None)
@@ -140,17 +135,19 @@ def test_quantile_keeps_the_nearest_anchors() -> None:
     st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=50, unique=True),
     st.floats(0, 1, exclude_max=True),
 )
-def test_quantile_drops_that_share(values: list[float], share: float) -> None:
+def test_that_share_of_anchors_is_dropped(values: list[float], share: float) -> None:
     similarity = torch.tensor(values)
-    assert int((~valid_anchors(similarity, share, "quantile")).sum()) == int(share * len(values))
+    assert int((~valid_anchors(similarity, share)).sum()) == int(share * len(values))
 
 
-@pytest.mark.parametrize(
-    ("value", "mode"), [(1.1, "absolute"), (-1.1, "absolute"), (1, "quantile"), (-0.1, "quantile")]
-)
-def test_bad_lambda_conf_names_the_flag(value: float, mode: str) -> None:
-    with pytest.raises(SettingsError, match="--lambda-conf"):
-        valid_anchors(torch.rand(3), value, mode)
+@pytest.mark.parametrize("value", [1.0, -0.1])
+def test_bad_lambda_conf_names_the_flag(value: float) -> None:
+    with pytest.raises(SettingsError, match=f"^--lambda-conf is {value}, but must be from 0 to below 1$"):
+        validity_threshold(torch.rand(3), value)
+
+
+def test_without_anchors_none_is_near_enough() -> None:
+    assert validity_threshold(torch.empty(0), 0.5) == 1
 
 
 def test_accept() -> None:

@@ -8,6 +8,7 @@ import torch
 
 from labelmend.config import BudgetSettings, NetworkSettings, Settings, TrainingSettings
 from labelmend.errors import SettingsError
+from labelmend.methods import anchor_hallucination, anchor_votes
 from labelmend.methods.anchor_hallucination import AnchorHallucination, AnchorHallucinationSettings
 from labelmend.methods.anchor_votes import REPORTED
 from labelmend.methods.base import Scores
@@ -134,6 +135,28 @@ def test_a_label_corrected_to_the_first_class_is_learned_as_that(method):
     )
     found = m.targets(torch.tensor([0]), torch.tensor([[0.2, 0.4, 0.4]]), record)
     assert torch.allclose(found, torch.tensor([[1.0, 0.0, 0.0]]))
+
+
+def test_a_selection_says_how_long_it_took_and_the_record_is_a_final_one(
+    make_task, network, clusters, scores_of, monkeypatch
+):
+    features, true = clusters()
+    asked = []
+
+    def noted(*given, **options):
+        asked.append(options["final"])
+        return anchor_votes.choose(*given, **options)
+
+    monkeypatch.setattr(anchor_hallucination, "choose", noted)
+    settings = AnchorHallucinationSettings(hallucinator="closed_form", correction=False)
+    task = make_task(true, network, score=lambda scored: scores_of(features, true))
+    m = AnchorHallucination(settings, task)
+    times = iter([5.0, 7.0])
+    with monkeypatch.context() as patch:
+        patch.setattr(anchor_hallucination.time, "perf_counter", lambda: next(times))
+        assert m.divide(scores_of(features, true))[1]["selection_seconds"] == 2.0
+    m.record()
+    assert asked == [False, True]
 
 
 def softmax(row):

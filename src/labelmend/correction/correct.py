@@ -71,7 +71,7 @@ def correct(
     hard_features = features[hard].to(device)
     around = Around(hard_features, max_votes, num_anchors) if surrounding == "loose" else None
     matches = match_anchors(anchors, hard_features, num_anchors, around)
-    threshold = validity_threshold(matches.similarity, lambda_conf, "quantile")
+    threshold = validity_threshold(matches.similarity, lambda_conf)
     valid = matches.similarity > threshold
     if around is not None:
         votes = loose_votes(around, matches.labels, threshold, num_classes)

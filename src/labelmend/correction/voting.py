@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -51,26 +50,20 @@ class Votes:
         return count.float() / self.votes.clamp(min=1)
 
 
-def validity_threshold(
-    similarity: Tensor, lambda_conf: float, mode: Literal["absolute", "quantile"]
-) -> float:
-    """Similarity strictly above which an anchor is valid, ``<s_a, s_r> > lambda_conf`` (section 3.3).
+def validity_threshold(similarity: Tensor, lambda_conf: float) -> float:
+    """Similarity strictly above which an anchor is valid (section 3.3).
 
-    ``absolute`` is lambda_conf itself. ``quantile`` makes the ``floor(lambda_conf A)`` anchors of
-    lowest similarity invalid; anchors that tie with the lowest valid one are all valid.
+    The ``floor(lambda_conf A)`` anchors of lowest similarity are not. Those that tie with the lowest valid
+    one all are.
 
     Args:
         similarity: float32 (A,), of each anchor to its nearest hard sample.
-        lambda_conf: a cosine in [-1, 1], or a share in [0, 1).
-        mode: what lambda_conf is.
+        lambda_conf: in [0, 1).
 
     Raises:
         SettingsError: If lambda_conf is out of range.
     """
-    if mode == "absolute":
-        require(-1 <= lambda_conf <= 1, "lambda_conf", lambda_conf, "from -1 to 1")
-        return lambda_conf
-    require(0 <= lambda_conf < 1, "lambda_conf", lambda_conf, "from 0 to below 1 as a quantile")
+    require(0 <= lambda_conf < 1, "lambda_conf", lambda_conf, "from 0 to below 1")
     if similarity.numel() == 0:
         return 1.0
     lowest_valid = similarity.float().sort().values[math.floor(lambda_conf * similarity.numel())]

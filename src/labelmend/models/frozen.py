@@ -50,7 +50,7 @@ class StandardFeatures(FeatureExtractor):
         self.register_buffer("rooted", torch.tensor(False))
         self.register_buffer("mean", torch.zeros(dim))
         self.register_buffer("scale", torch.ones(dim))
-        self.register_load_state_dict_pre_hook(_of_older_versions)
+        self.register_load_state_dict_pre_hook(_of_older_versions)  # type: ignore[no-untyped-call]
 
     def prepare(self, images: Tensor) -> None:
         """Take mean and spread from the features (M, d) of training images; constant ones become 0."""
