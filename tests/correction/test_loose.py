@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import cosine_similarity
 
-from labelmend.correction import search
+from labelmend.correction import loose, search
 from labelmend.correction.loose import Around, loose_votes
 from labelmend.correction.nearest import match_anchors
 from labelmend.correction.voting import validity_threshold, vote
@@ -75,3 +75,36 @@ def test_only_valid_anchors_vote() -> None:
     voters = votes.top[votes.top >= 0]
     assert len(voters) > 0
     assert bool((similarity[voters] > threshold).all())
+
+
+@pytest.mark.parametrize(
+    ("indexed", "sizes", "joined"),
+    [
+        (False, [2, 5, 1], [2, 5, 1]),
+        (True, [3, 3, 3, 3], [6, 6]),
+        (True, [2, 2, 2, 2, 2], [6, 4]),
+        (True, [7, 1], [7, 1]),
+        (True, [6, 5, 1], [6, 6]),
+        (True, [], []),
+    ],
+)
+def test_an_index_is_made_of_many_anchors_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, indexed: bool, sizes: list[int], joined: list[int]
+) -> None:
+    """Of 6 here: 13 numbers, of which an anchor has 2."""
+    monkeypatch.setattr(loose, "INDEXED", 13)
+    asked: list[tuple[int, int]] = []
+    monkeypatch.setattr(
+        loose, "takes_index", lambda anchors, hard, _: (asked.append((anchors, hard)), indexed)[1]
+    )
+    around = Around(torch.rand(4, 2), 3, 50)
+    assert asked == [(50, 4)]
+    number = torch.arange(sum(sizes))
+    blocks = [(part[:, None].expand(-1, 2).float(), part, -part) for part in number.split(sizes)]
+    found = list(around.joined(iter(blocks if sizes else [])))
+    assert [len(labels) for _, labels, _ in found] == joined
+    if sizes:
+        features, labels, source = (torch.cat(parts) for parts in zip(*found, strict=True))
+        assert torch.equal(labels, number)
+        assert torch.equal(source, -number)
+        assert torch.equal(features, number[:, None].expand(-1, 2).float())

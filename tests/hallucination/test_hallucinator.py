@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 import torch
 
 from labelmend.hallucination.hallucinator import Hallucinator
@@ -50,3 +51,15 @@ def test_every_output_is_on_at_the_start() -> None:
     assert bool((anchors > 0).all())
     ratio = (anchors.norm(dim=1).mean() / s_u.norm(dim=1).mean()).item()
     assert 0.3 < ratio < 3
+
+
+def test_weights_at_the_start() -> None:
+    """Those of an output are uniform from 0 and sum to 2 on average."""
+    h = Hallucinator(20, 50, generator=torch.Generator().manual_seed(0))
+    assert 0 <= h.output.weight.min() < 0.001
+    assert 0.99 * 4 / 50 < h.output.weight.max() <= 4 / 50
+    assert h.output.weight.sum(1).mean().item() == pytest.approx(2, rel=0.05)
+    # He et al.: uniform of variance 2 / inputs.
+    assert h.hidden.weight.abs().max().item() == pytest.approx((6 / 40) ** 0.5, rel=0.01)
+    assert h.hidden.bias.tolist() == [0.0] * 50
+    assert h.output.bias.tolist() == [0.0] * 20

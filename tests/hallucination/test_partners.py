@@ -37,9 +37,11 @@ def test_choice_is_uniform_over_classes_and_within_them() -> None:
 
 def test_further_partners_are_drawn_at_random() -> None:
     labels = torch.tensor([0, 1, 2])
-    drawn = torch.cat([sample_partners(labels, 5, generator(seed))[0, 2:] for seed in range(500)])
-    share = (drawn == 1).float().mean().item()
-    assert 0.4 < share < 0.6
+    drawn = torch.stack([sample_partners(labels, 5, generator(seed))[0] for seed in range(500)])
+    assert bool((drawn[:, 0] != drawn[:, 1]).all())
+    for further in drawn[:, 2:].T:
+        assert 0.4 < (further == 1).float().mean() < 0.6
+        assert 0.4 < (further == drawn[:, 0]).float().mean() < 0.6
 
 
 def test_same_generator_same_partners_and_the_global_one_is_left_alone() -> None:

@@ -13,8 +13,8 @@ from labelmend.hallucination.closed_form import closed_form_anchors
 from labelmend.hallucination.partners import sample_partners
 from labelmend.hallucination.train import training_operations
 from labelmend.methods import anchor_votes
-from labelmend.methods.anchor_votes import AnchorVotes, voted_record
-from labelmend.methods.base import Uncounted
+from labelmend.methods.anchor_votes import AnchorVotes, choose, voted_record
+from labelmend.methods.base import Scores, Uncounted
 from labelmend.selection.select import EasySet
 from labelmend.verdicts.evidence import Neighbours
 from labelmend.verdicts.record import SampleRecord
@@ -218,6 +218,53 @@ def test_no_anchors_no_votes_and_nothing_is_drawn(make):
         assert found.valid_anchors == 0
         assert (found.corrected == -1).all()
         assert (found.votes == 0).all()
+
+
+def chosen_easy(make_task, network, monkeypatch, neighbour_label, **options):
+    """Of four samples given 0, 0, 1, 2, the last one trusted; all but the second are easy by their losses."""
+    task = make_task([0, 0, 1, 2], network, trusted=torch.arange(4) == 3)
+    probabilities = torch.tensor([[0.8, 0.1, 0.1], [0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.8, 0.1, 0.1]])
+    selected = EasySet(torch.tensor([True, False, True, True]), torch.rand(4), False)
+    found = Neighbours(torch.tensor(neighbour_label), torch.rand(4))
+    monkeypatch.setattr(anchor_votes, "select", lambda *_, **__: selected)
+    monkeypatch.setattr(anchor_votes, "ask_neighbours", lambda *_: found)
+    scores = Scores(probabilities, torch.rand(4, DIM))
+    chosen, neighbours = choose(scores, task, rule="balanced", percent=60, **options)
+    assert chosen.easiness is selected.easiness
+    return chosen.easy.tolist(), neighbours is found
+
+
+def test_a_final_selection_trusts_no_label_that_neighbours_are_against(make_task, network, monkeypatch):
+    def easy(*neighbour_label, **options):
+        return chosen_easy(make_task, network, monkeypatch, list(neighbour_label), **options)
+
+    assert easy(0, 0, 1, 0, final=True) == ([True, False, True, True], True)
+    assert easy(1, 0, 2, 0, final=True) == ([False, False, False, True], True)
+    # Nobody else has the label of the first and third: nothing can speak for it.
+    assert easy(-1, -1, -1, -1, final=True) == ([True, False, True, True], True)
+    # Before that nobody is asked.
+    assert easy(1, 0, 2, 0) == easy(1, 0, 2, 0, final=False) == ([True, False, True, True], False)
+
+
+def test_the_quality_of_anchors_is_looked_at_on_hard_samples(
+    make_task, network, with_optimizers, monkeypatch
+):
+    features, given, easy = world()
+    votes = learned(make_task, network, given, with_optimizers)
+    votes.centred = True
+    seen = []
+    monkeypatch.setattr(
+        anchor_votes, "anchor_quality", SimpleNamespace(anchor_quality=lambda *asked: seen.append(asked))
+    )
+    votes.correct(features, easy, 1)
+    ((hallucinator, starts, labels, hard, head, lambda_p, origin),) = seen
+    assert hallucinator is votes.hallucinator
+    assert torch.equal(starts, features[easy])
+    assert torch.equal(labels, given[easy])
+    assert torch.equal(hard, features[~easy])
+    assert head == votes.task.averages[0].head
+    assert lambda_p == 0.7
+    assert torch.equal(origin, features.mean(0))
 
 
 def corrections(**columns):

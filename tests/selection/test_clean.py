@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from labelmend.selection.clean import implausible_share, looks_clean
+from labelmend.selection.clean import implausible, implausible_share, looks_clean
 
 
 def test_share_by_hand():
@@ -24,3 +24,17 @@ def test_a_network_that_has_learned_nothing_finds_nothing_clean():
     given = (torch.arange(300) % 3 + torch.arange(300) // 3 % 2) % 3
     assert implausible_share(p, given) == 0
     assert not looks_clean(p, given)
+
+
+def test_half_of_chance_is_still_plausible():
+    p = torch.tensor([[0.75, 0.25], [0.76, 0.24]])
+    assert implausible(p, torch.tensor([1, 1])).tolist() == [False, True]
+
+
+def test_clean_labels_stay_below_both_limits():
+    implausible_ones = torch.tensor([[0.96, 0.02, 0.02]]).repeat(100, 1)
+    assert not looks_clean(implausible_ones, (torch.arange(100) < 4).long())
+    # 3 of 20 labels are doubted, as the estimate says, and none is implausible.
+    doubted = torch.tensor([[0.7, 0.3]]).repeat(20, 1)
+    assert looks_clean(doubted, (torch.arange(20) < 2).long())
+    assert not looks_clean(doubted, (torch.arange(20) < 3).long())

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
@@ -73,13 +74,19 @@ def test_large_inputs_are_fitted_on_a_subsample(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(module, "FIT_ALL_UP_TO", 500)
     monkeypatch.setattr(module, "FIT_SUBSAMPLE", 300)
     losses = two_groups()
-    sizes: list[int] = []
+    fitted: list[np.ndarray] = []
     whole = module.GaussianMixture.fit
     monkeypatch.setattr(
-        module.GaussianMixture, "fit", lambda self, x: (sizes.append(len(x)), whole(self, x))[1]
+        module.GaussianMixture, "fit", lambda self, x: (fitted.append(x[:, 0]), whole(self, x))[1]
     )
     omega = easiness(losses)
-    assert sizes == [300]
+    easiness(losses)
+    monkeypatch.setattr(module, "FIT_ALL_UP_TO", 600)
+    easiness(losses)
+    first, again, all_of_them = fitted
+    assert len(np.unique(first)) == len(first) == 300
+    assert np.array_equal(first, again)
+    assert len(all_of_them) == 600
     assert omega.shape == (600,)
     assert bool(((omega > 0.5) == (losses < 1.5)).all())
 
@@ -102,3 +109,49 @@ def test_infinite_loss_says_how_many() -> None:
     losses = torch.tensor([1.0, float("nan"), float("inf"), 2.0])
     with pytest.raises(RunError, match="2 of 4 losses"):
         easiness(losses)
+
+
+def test_two_losses_are_two_groups() -> None:
+    result = loss_mixture(torch.tensor([2.0, 5.0]))
+    assert not result.collapsed
+    assert result.easiness.tolist() == pytest.approx([1, 0], abs=1e-6)
+    assert result.mean_gap == pytest.approx(1)
+
+
+@pytest.mark.parametrize("n", [0, 1, 5])
+def test_one_group_has_no_gap(n: int) -> None:
+    result = loss_mixture(torch.ones(n))
+    assert (result.collapsed, result.mean_gap) == (True, 0)
+
+
+@pytest.mark.parametrize(("gap", "collapsed"), [(0.011, True), (0.012, False)])
+def test_means_closer_than_half_the_smallest_deviation_have_collapsed(
+    monkeypatch: pytest.MonkeyPatch, gap: float, collapsed: bool
+) -> None:
+    """The root of 5e-4 is 0.0224."""
+
+    class Fitted:
+        def __init__(self, *_: object, **__: object) -> None:
+            self.means_ = np.array([[0.5 + gap], [0.5]])
+
+        def fit(self, values: np.ndarray) -> None: ...
+
+        def predict_proba(self, values: np.ndarray) -> np.ndarray:
+            return np.tile([0.75, 0.25], (len(values), 1))
+
+    monkeypatch.setattr(module, "GaussianMixture", Fitted)
+    result = loss_mixture(torch.tensor([1.0, 2.0, 3.0]))
+    assert result.collapsed == collapsed
+    assert result.mean_gap == pytest.approx(gap)
+    # Of two components the one with the lower mean, here the second, is the easy one.
+    assert result.easiness.tolist() == ([1, 0.5, 0] if collapsed else [0.25] * 3)
+
+
+@pytest.mark.parametrize("subsample", [100, 300])
+def test_the_order_of_the_samples_changes_nothing(monkeypatch: pytest.MonkeyPatch, subsample: int) -> None:
+    monkeypatch.setattr(module, "FIT_ALL_UP_TO", subsample)
+    monkeypatch.setattr(module, "FIT_SUBSAMPLE", subsample)
+    generator = torch.Generator().manual_seed(0)
+    losses = torch.randn(300, generator=generator).abs()
+    order = torch.randperm(300, generator=generator)
+    assert torch.equal(easiness(losses[order]), easiness(losses)[order])

@@ -103,3 +103,15 @@ def test_ends_are_shares_in_order(seed, count, classes):
 def test_a_wide_interval_tells_nothing():
     assert NoiseRate(0.2, 0.1, 0.39).told
     assert not NoiseRate(0.2, 0.1, 0.41).told
+
+
+def test_few_impossible_labels_of_sure_images_look_clean_and_more_do_not():
+    labels = torch.zeros(200, dtype=torch.int64)
+    lows = []
+    for wrong in (7, 8):
+        sure = torch.tensor([[0.999, 0.001]]).repeat(200, 1)
+        sure[:wrong] = sure[:wrong].flip(1)
+        neighbours = (torch.arange(200) < wrong).long()
+        lows.append(noise_rate(sure, neighbours, labels).low)
+    assert lows[0] == 0
+    assert lows[1] > 0.01

@@ -98,6 +98,9 @@ def test_equal_parts_need_both(value: bool) -> None:
 def test_the_smallest_step_has_one_of_each() -> None:
     steps = equal_parts(torch.tensor([True, False]), 1, generator())
     assert [(a.tolist(), b.tolist()) for a, b in steps or []] == [([0], [1])]
+    for batch_size in (1, 2, 3):
+        steps = equal_parts(torch.arange(6) < 3, batch_size, generator())
+        assert [len(first) for first, _ in steps or []] == [1, 1, 1]
 
 
 @pytest.mark.parametrize(("labelled", "per_step"), [(70, (14, 6)), (50, (10, 10)), (20, (10, 10))])
