@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labelmend.errors import DataError, LabelmendWarning
-from labelmend.text import as_name, as_text, count, from_spreadsheet, printable, spreadsheet_safe
+from labelmend.text import as_name, as_text, count, duration, from_spreadsheet, printable, spreadsheet_safe
 
 
 @pytest.mark.parametrize(
@@ -98,3 +98,11 @@ def test_any_name_has_a_text(name):
 @pytest.mark.parametrize(("number", "text"), [(0, "0 images"), (1, "1 image"), (1297, "1,297 images")])
 def test_numbers_have_their_noun(number, text):
     assert count(number, "image") == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0 s"), (89, "89 s"), (90, "2 min"), (5000, "83 min"), (5400, "1.5 h"), (36000, "10.0 h")],
+)
+def test_times_have_the_unit_that_suits_them(seconds, text):
+    assert duration(seconds) == text

@@ -1,4 +1,4 @@
-"""Text that others wrote, on its way to a terminal or a spreadsheet."""
+"""Text on its way to a terminal or a spreadsheet: what others wrote, numbers and times."""
 
 from __future__ import annotations
 
@@ -77,3 +77,12 @@ def as_text(name: str) -> str:
 def as_name(text: str) -> str:
     """The file name that ``as_text`` wrote."""
     return _BYTE.sub(lambda match: chr(0xDC00 + int(match[1], 16)), text)
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the unit that suits them: ``48 s``, ``12 min``, ``3.1 h``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

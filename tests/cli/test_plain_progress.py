@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from labelmend.cli.plain_progress import PlainProgress, spoken_duration
+from labelmend.cli.plain_progress import PlainProgress
 
 
 @pytest.fixture
@@ -14,14 +14,6 @@ def clock():
             return self.now
 
     return Clock()
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.4, "0 s"), (89, "89 s"), (90, "2 min"), (5000, "83 min"), (5400, "1.5 h"), (36000, "10.0 h")],
-)
-def test_spoken_duration(seconds, text):
-    assert spoken_duration(seconds) == text
 
 
 def test_lines_come_at_growing_intervals(clock, capsys):

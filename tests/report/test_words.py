@@ -1,6 +1,4 @@
-import pytest
-
-from labelmend.report.words import duration, headline, noise_line
+from labelmend.report.words import headline, noise_line
 
 SUMMARY = {
     "estimated_noise_rate": 0.3834,
@@ -39,10 +37,3 @@ def test_the_sentence_without_suggestions_or_kept_images():
     one = headline(SUMMARY | {"estimated_noise_told": False}, COUNTS | {"hard_clean": 1}, 5)
     assert one.startswith("How many labels are wrong cannot be told yet (anything between 28.7 and 41.9 %)")
     assert one.endswith("and 1 that is hard but right is kept.")
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(0.2, "0 s"), (99, "99 s"), (750, "12.5 min"), (6000, "1.7 h"), (11160, "3.1 h")]
-)
-def test_times_have_the_unit_that_suits_them(seconds, text):
-    assert duration(seconds) == text

@@ -8,9 +8,11 @@ import torch
 
 from labelmend.config import NetworkSettings
 from labelmend.data.image_set import ImageSet, MemoryImages
+from labelmend.errors import LabelmendWarning
 from labelmend.noise.classifier import RECIPES, choose_recipe
 from labelmend.noise.spec import apply
 from labelmend.training.soft_labels import averaged_softmax, recipe_settings
+from labelmend.training.trainer import Trainer
 
 
 def easy_set(count: int) -> ImageSet:
@@ -64,3 +66,19 @@ def test_the_network_learns_and_the_file_is_used_again(tmp_path: Path) -> None:
     assert changed.sum() == 30
     np.testing.assert_array_equal(again.given_labels[changed], noisy.given_labels[changed])
     assert second.parameters["soft_labels_sha256"] == record.parameters["soft_labels_sha256"]
+
+
+def test_a_training_of_minutes_is_announced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Trainer, "seconds_left", lambda self: 190.0)
+    said = (
+        "classifier noise: fastnet is trained on the clean labels of 60 images first, 1 epoch, about 3 min "
+        "on this machine; its labels are made from what it says"
+    )
+    with pytest.warns(LabelmendWarning) as heard:
+        averaged_softmax(easy_set(60), choose_recipe("quick", epochs=1), 0)
+    assert [str(warning.message) for warning in heard] == [said]
+
+
+def test_a_training_of_seconds_is_not_announced(recwarn: pytest.WarningsRecorder) -> None:
+    averaged_softmax(easy_set(60), choose_recipe("quick", epochs=1), 0)
+    assert not recwarn.list

@@ -6,18 +6,10 @@ import time
 from collections.abc import Callable
 
 from labelmend.cli.messages import say
+from labelmend.text import duration
 
 # Seconds until the first line, and between two; each wait is twice the one before, up to the longest.
 FIRST, LONGEST = 3.0, 60.0
-
-
-def spoken_duration(seconds: float) -> str:
-    """``40 s``, ``12 min`` or ``3.5 h``."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
 
 
 class PlainProgress:
@@ -49,7 +41,7 @@ class PlainProgress:
         if now - since < self.wait or done == before or done >= total:
             return
         speed = (done - before) / (now - since)
-        left = f"about {spoken_duration((total - done) / speed)} left"
+        left = f"about {duration((total - done) / speed)} left"
         if self.unit:
             say(f"{self.what}: {done:,.0f} of {total:,.0f} {self.unit}, {speed:,.1f} a second, {left}")
         else:

@@ -21,9 +21,9 @@ from labelmend.cli.messages import make_console
 from labelmend.cli.plain_progress import PlainProgress
 from labelmend.data.decode import ProgressCallback
 from labelmend.data.image_set import Skipped
-from labelmend.report.words import duration
 from labelmend.runs.finetuning import estimated_seconds
 from labelmend.runs.jobs import Job
+from labelmend.text import duration
 
 _REASONS = 4
 

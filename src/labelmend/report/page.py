@@ -16,11 +16,11 @@ from labelmend import __version__
 from labelmend.report import charts
 from labelmend.report.content import MAPPED
 from labelmend.report.findings import Findings
-from labelmend.report.words import MEANINGS, TITLES, duration, headline, percent
+from labelmend.report.words import MEANINGS, TITLES, headline, percent
 from labelmend.runs import folder as run_folder
 from labelmend.runs.checksums import SUMS
 from labelmend.runs.records import DataRecord, read_record
-from labelmend.text import count
+from labelmend.text import count, duration
 from labelmend.verdicts.judge import EASY, HARD_CLEAN, HARD_CORRECTED, UNCERTAIN
 
 SCRIPTS = ("data.js", "gallery.js", "detail.js", "plots.js", "map.js", "theme.js")

@@ -41,13 +41,6 @@ def noise_line(summary: dict[str, Any]) -> str:
     )
 
 
-def duration(seconds: float) -> str:
-    """Seconds in the unit that suits them: ``48 s``, ``12.5 min``, ``3.1 h``."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
-
-
 def headline(summary: dict[str, Any], counts: dict[str, int], suggestions: int) -> str:
     """What was found, in one sentence.
 

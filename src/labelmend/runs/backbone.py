@@ -18,7 +18,8 @@ from labelmend.training.arithmetic import Arithmetic, find_device
 from labelmend.training.embedder import FrozenBackbone, embed_frozen, embedding_arithmetic
 
 CACHE = ".features"
-"""Folder beside the runs that holds the features of all images; may be deleted at any time."""
+"""Folder beside the runs that holds the features of all images, and the soft labels behind classifier noise;
+may be deleted at any time."""
 
 
 def cache_beside(folder: Path) -> Path:

@@ -31,6 +31,7 @@ from labelmend.runs.finetuning import Photographs, believed, finetuned_run, star
 from labelmend.runs.fingerprint import changes, fingerprint
 from labelmend.runs.records import DataRecord, read_object, read_record
 from labelmend.runs.run import Run, load_run
+from labelmend.runs.soft_labels import soft_label_trainer
 from labelmend.runs.verified import trust_decisions
 from labelmend.settings.loading import load
 from labelmend.settings.saving import to_yaml
@@ -41,7 +42,6 @@ from labelmend.training.embedder import FrozenBackbone
 from labelmend.training.finetune import finetune
 from labelmend.training.listener import Listener
 from labelmend.training.machine import machine
-from labelmend.training.soft_labels import averaged_softmax
 from labelmend.training.trainer import Trained, train
 from labelmend.verdicts.verdicts import Verdicts
 
@@ -116,7 +116,8 @@ def prepare(
         data: any source that ``labelmend.data.sources.load`` reads.
         test: a test set in memory; a source on disk is named in ``settings.data.test``. With neither,
             the source's own test split is used, where it has one.
-        cache: folder of features of frozen networks; None keeps none.
+        cache: folder of features of frozen networks, and of soft labels behind classifier noise; None keeps
+            neither.
         progress: called with (images done, images in all) while images are read.
 
     Raises:
@@ -163,7 +164,7 @@ def prepare(
     if wanted.noise is not None:
         # Noise that depends on the image depends on its pixels, whatever is made of them.
         pictures = train_set if frozen is None else load_training(image_size=wanted.image_size)
-        noisy, record = apply_noise(wanted.noise, pictures, wanted.root, train=averaged_softmax)
+        noisy, record = apply_noise(wanted.noise, pictures, wanted.root, train=soft_label_trainer(cache))
         train_set = replace(noisy, images=train_set.images)
         if wanted.limit is not None:
             train_set = train_set.subset(range(min(wanted.limit, len(train_set))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -9,10 +10,15 @@ import torch
 
 from labelmend.config import BudgetSettings, NetworkSettings, Settings, TrainingSettings
 from labelmend.data.image_set import ImageSet
+from labelmend.errors import LabelmendWarning
 from labelmend.methods.cross_entropy import CrossEntropySettings
 from labelmend.models.registry import missing_options
 from labelmend.noise.classifier import SoftLabelRecipe
+from labelmend.text import count, duration
 from labelmend.training.trainer import Trainer
+
+SAID_FROM = 10.0
+"""Seconds of training that are announced."""
 
 
 def recipe_settings(recipe: SoftLabelRecipe, seed: int) -> Settings:
@@ -52,8 +58,20 @@ def averaged_softmax(train_set: ImageSet, recipe: SoftLabelRecipe, seed: int) ->
 
     Returns:
         float32 (N, C), rows sum to 1.
+
+    Warns:
+        LabelmendWarning: How long it takes, before it begins, unless that is seconds.
     """
     trainer = Trainer(recipe_settings(recipe, seed), train_set)
+    seconds = trainer.seconds_left()
+    if seconds >= SAID_FROM:
+        warnings.warn(
+            f"classifier noise: {recipe.network} is trained on the clean labels of {len(train_set):,} images "
+            f"first, {count(recipe.epochs, 'epoch')}, about {duration(seconds)} on this machine; its "
+            "labels are made from what it says",
+            LabelmendWarning,
+            stacklevel=2,
+        )
     total = torch.zeros(len(train_set), train_set.num_classes)
     while trainer.share < 1:
         trainer.run_epoch()
