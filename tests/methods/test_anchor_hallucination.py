@@ -63,6 +63,16 @@ def test_anchors_vote_in_every_reading(
     assert record.easy[sources].all()
 
 
+@pytest.mark.parametrize("surrounding", ["strict", "loose"])
+def test_strictly_read_an_anchor_votes_once_loosely_on_all_it_is_near_to(
+    method, clusters, scores_of, surrounding
+):
+    features, true = clusters()
+    m = method(true, surrounding=surrounding, anchors_per_sample=1, max_votes=18)
+    record, report = m.divide(scores_of(features, true))
+    assert (record.votes.sum() > report["valid_anchors"]) == (surrounding == "loose")
+
+
 @pytest.mark.parametrize(("anchors", "conf"), [(1, 0.5), (2, 0.25), (3, 0.0)])
 def test_each_easy_sample_makes_its_anchors_and_a_share_of_them_is_valid(
     method, clusters, scores_of, anchors, conf
@@ -369,6 +379,11 @@ def test_steps_are_equal_parts_of_labelled_and_unlabelled(method, make_task, net
     assert all(labelled[step.parts["labelled"]].all() for step in steps)
     assert not any(labelled[step.parts["unlabelled"]].any() for step in steps)
     assert [len(step.index) for step in steps] == [8] * 7 + [4]
+    orders = []
+    for _ in range(2):
+        task.generator.manual_seed(1)
+        orders.append(torch.cat([step.index for step in m.start_epoch(Progress(1, 0.9))]))
+    assert torch.equal(*orders)
     whole = method(true, task, correction=False, easy_percent=100).start_epoch(Progress(1, 0.9))
     assert torch.cat([step.index for step in whole]).sort().values.tolist() == list(range(60))
 

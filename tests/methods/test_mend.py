@@ -68,6 +68,12 @@ def test_the_most_anchors_vote(method, with_optimizers, clusters, scores_of, hal
     assert report["valid_anchors"] == 36 * 5 / 2
 
 
+def test_an_anchor_votes_on_every_hard_sample_that_it_is_near_to(method, clusters, scores_of):
+    features, true = clusters()
+    record, report = method(true, anchors_per_sample=1, max_votes=18).divide(scores_of(features, true))
+    assert record.votes.sum() > report["valid_anchors"]
+
+
 def test_only_agreed_votes_of_enough_anchors_are_taken(method, clusters, scores_of):
     features, true = clusters()
     given = true.clone()
