@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 DOCUMENTS = (
     ROOT / "README.md",
+    ROOT / "docs" / "ARCHITECTURE.md",
     ROOT / "docs" / "BENCHMARKS.md",
     ROOT / "docs" / "LOG.md",
     ROOT / "docs" / "PAPER.md",
@@ -310,6 +311,18 @@ def mirroring() -> str:
     return markdown([*head, "label issues, on", "label issues, off"], rows)
 
 
+def mutants() -> str:
+    rooms = json.loads((RESULTS / "mutants.json").read_text())["rooms"]
+    states = ("noticed", "did not end", "not noticed")
+    rows = [(room, *(found[state] for state in states)) for room, found in rooms.items()]
+    rows.append(("all", *(sum(column) for column in list(zip(*rows, strict=True))[1:])))
+    lines = [
+        [room, f"{sum(found):,}", *(f"{number:,}" for number in found), f"{1 - found[-1] / sum(found):.1%}"]
+        for room, *found in rows
+    ]
+    return markdown(("code", "changes", *states, "share noticed"), lines)
+
+
 PHOTO_METHODS = {
     "labelmend": "labelmend",
     "cleanlab": "cleanlab",
@@ -346,6 +359,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "scale": scale,
     "imbalance": imbalance,
     "mirroring": mirroring,
+    "mutants": mutants,
     "photos": lambda: photos("photos"),
     "photos_cifar10": lambda: photos("photos_cifar10"),
     "votes_worse_10k": lambda: votes("votes_worse_10k"),
