@@ -71,5 +71,5 @@ def test_what_training_the_backbone_takes_is_said_before_with_what_is_quicker(mo
     assert asked == [(settings, network, 2)]
     assert lines[1] == (
         f"after heads on its features efficientnet_lite0 itself is trained, {epochs:g} epochs: "
-        f"about 12.0 min on this machine; {quicker}without --finetune it stays as it is"
+        f"about 12 min on this machine; {quicker}without --finetune it stays as it is"
     )
