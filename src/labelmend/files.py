@@ -72,9 +72,7 @@ def replacing(path: Path, previous: Path | None = None) -> Iterator[Path]:
     """
     temporary = _temporary(path)
     try:
-        # A rename would take the place of a device or pipe too, wherever the user may write.
-        if path.exists() and not path.is_file():
-            raise OSError("it is a folder, pipe or device, which is not replaced; give another name")
+        _check_replaceable(path)
         yield temporary
         _synchronise(temporary)
         if previous is not None and path.is_file():
@@ -95,14 +93,19 @@ def check_writable(path: Path) -> None:
         WriteError: If it cannot.
     """
     try:
-        with suppress(FileNotFoundError):
-            # Shows a name that is too long.
-            path.stat()
+        _check_replaceable(path)
         temporary = _temporary(path)
         temporary.touch()
         temporary.unlink()
     except OSError as error:
         raise WriteError(f"{path} cannot be written: {reason(error)}") from error
+
+
+def _check_replaceable(path: Path) -> None:
+    """Raise an OSError for what a rename must not take the place of, and for a name that is too long."""
+    # A rename would take the place of a device or pipe too, wherever the user may write.
+    if path.exists() and not path.is_file():
+        raise OSError("it is a folder, pipe or device, which is not replaced; give another name")
 
 
 def is_leftover(path: Path) -> bool:

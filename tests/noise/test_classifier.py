@@ -11,11 +11,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from labelmend.data.image_set import ImageSet, MemoryImages
-from labelmend.errors import DataError, SettingsError
+from labelmend.errors import DataError, SettingsError, WriteError
 from labelmend.noise.classifier import (
     SoftLabelRecipe,
     choose_recipe,
     flip_top,
+    kept_soft_labels,
     load_soft_labels,
     save_soft_labels,
 )
@@ -71,6 +72,27 @@ def test_soft_labels_are_kept_and_belong_to_their_labels(tmp_path: Path) -> None
     path.write_bytes(b"nonsense")
     with pytest.raises(DataError, match="delete it"):
         load_soft_labels(path, TRUE)
+
+
+def test_soft_labels_are_made_once_and_only_where_they_can_be_kept(tmp_path: Path) -> None:
+    made = []
+
+    def make() -> np.ndarray:
+        made.append(1)
+        return SOFT.astype(np.float32)
+
+    path = tmp_path / "new" / "soft.npz"
+    first, again = (kept_soft_labels(path, TRUE, make) for _ in range(2))
+    assert len(made) == 1
+    np.testing.assert_array_equal(first, SOFT.astype(np.float32))
+    np.testing.assert_array_equal(again, first)
+    (tmp_path / "file").touch()
+    with pytest.raises(WriteError, match=r"file/soft\.npz cannot be written: .*; give another folder"):
+        kept_soft_labels(tmp_path / "file" / "soft.npz", TRUE, make)
+    (tmp_path / "taken.npz").mkdir()
+    with pytest.raises(WriteError, match=r"taken\.npz cannot be written"):
+        kept_soft_labels(tmp_path / "taken.npz", TRUE, make)
+    assert len(made) == 1
 
 
 def test_recipes_by_name() -> None:

@@ -11,8 +11,8 @@ import numpy as np
 
 from labelmend.config import require
 from labelmend.data.image_set import ImageSet
-from labelmend.errors import DataError
-from labelmend.files import replacing
+from labelmend.errors import DataError, WriteError
+from labelmend.files import check_writable, reason, replacing
 from labelmend.noise.inputs import check_labels, check_rate
 from labelmend.noise.record import NoiseRecord
 
@@ -143,10 +143,11 @@ def save_soft_labels(path: Path, soft_labels: np.ndarray, true: np.ndarray) -> N
 
     Raises:
         DataError: If the name does not end in ``.npz``.
+        WriteError: If it cannot be written.
     """
     if path.suffix != ".npz":
         raise DataError(f"{path}: soft labels are kept in an .npz file; give soft= a name that ends in .npz")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(path)
     with replacing(path) as temporary, temporary.open("wb") as stream:
         np.savez_compressed(stream, soft_labels=soft_labels.astype(np.float32), true_labels=true)
 
@@ -169,3 +170,26 @@ def load_soft_labels(path: Path, true: np.ndarray) -> np.ndarray:
         )
     result: np.ndarray = soft_labels
     return result
+
+
+def kept_soft_labels(path: Path, true: np.ndarray, make: Callable[[], np.ndarray]) -> np.ndarray:
+    """S (N, C) of these labels from a file, which is made first where there is none.
+
+    To make it takes minutes, so whether the file can be written is found before.
+
+    Raises:
+        DataError: If the file is damaged or was made for other labels.
+        WriteError: If it cannot be written.
+    """
+    if not path.is_file():
+        _make_folder(path)
+        check_writable(path)
+        save_soft_labels(path, make(), true)
+    return load_soft_labels(path, true)
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WriteError(f"{path} cannot be written: {reason(error)}; give another folder") from error

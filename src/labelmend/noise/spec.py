@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -290,10 +291,9 @@ def _classifier(spec: NoiseSpec, inputs: Inputs) -> Noisy:
         soft_labels = classifier.load_soft_labels(kept, inputs.true)
         made: dict[str, Any] = {"soft_labels": kept.name}
     elif inputs.train is not None:
-        soft_labels = inputs.train(inputs.image_set.with_labels(inputs.true), recipe, spec.seed)
+        make = partial(inputs.train, inputs.image_set.with_labels(inputs.true), recipe, spec.seed)
+        soft_labels = make() if kept is None else classifier.kept_soft_labels(kept, inputs.true, make)
         made = classifier.describe_recipe(recipe)
-        if kept is not None:
-            classifier.save_soft_labels(kept, soft_labels, inputs.true)
     else:
         raise SettingsError(
             f"--noise {spec}: there are no soft labels and nothing to train a network with; give a file of "

@@ -12,12 +12,7 @@ import numpy as np
 
 from labelmend import __version__
 from labelmend.data.image_set import ImageSet
-from labelmend.noise.classifier import (
-    SoftLabelRecipe,
-    SoftLabelTrainer,
-    load_soft_labels,
-    save_soft_labels,
-)
+from labelmend.noise.classifier import SoftLabelRecipe, SoftLabelTrainer, kept_soft_labels
 from labelmend.runs.fingerprint import fingerprint
 from labelmend.training.machine import machine
 from labelmend.training.soft_labels import averaged_softmax
@@ -36,7 +31,5 @@ def soft_label_trainer(cache: Path | None) -> SoftLabelTrainer:
 def _kept(cache: Path, train_set: ImageSet, recipe: SoftLabelRecipe, seed: int) -> np.ndarray:
     described = [fingerprint(train_set), asdict(recipe), seed, machine(), __version__]
     name = hashlib.sha256(json.dumps(described).encode()).hexdigest()[:16]
-    file = cache / f"soft-labels-{name}.npz"
-    if not file.is_file():
-        save_soft_labels(file, averaged_softmax(train_set, recipe, seed), train_set.given_labels)
-    return load_soft_labels(file, train_set.given_labels)
+    make = partial(averaged_softmax, train_set, recipe, seed)
+    return kept_soft_labels(cache / f"soft-labels-{name}.npz", train_set.given_labels, make)
