@@ -312,15 +312,15 @@ def mirroring() -> str:
 
 
 def mutants() -> str:
-    rooms = json.loads((RESULTS / "mutants.json").read_text())["rooms"]
-    states = ("noticed", "did not end", "not noticed")
-    rows = [(room, *(found[state] for state in states)) for room, found in rooms.items()]
-    rows.append(("all", *(sum(column) for column in list(zip(*rows, strict=True))[1:])))
-    lines = [
-        [room, f"{sum(found):,}", *(f"{number:,}" for number in found), f"{1 - found[-1] / sum(found):.1%}"]
-        for room, *found in rows
-    ]
-    return markdown(("code", "changes", *states, "share noticed"), lines)
+    parts = json.loads((RESULTS / "mutants.json").read_text())["parts"]
+    states = list(next(iter(parts.values())))
+    parts["all"] = {state: sum(found[state] for found in parts.values()) for state in states}
+    rows = []
+    for name, found in parts.items():
+        changes = sum(found.values())
+        counts = [f"{number:,}" for number in (changes, *found.values())]
+        rows.append([name, *counts, f"{1 - found['not noticed'] / changes:.1%}"])
+    return markdown(["code", "changes", *states, "share noticed"], rows)
 
 
 PHOTO_METHODS = {
