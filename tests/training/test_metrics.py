@@ -11,6 +11,7 @@ from labelmend.training.arithmetic import Arithmetic
 from labelmend.training.metrics import (
     SelectionQuality,
     TestAccuracy,
+    detection,
     detection_ap,
     selection_quality,
     summarise,
@@ -128,6 +129,32 @@ def test_mirror_images_count_where_they_are_averaged():
     assert accuracy_of(Sure(0, 0), flip_average=True) == {"test_accuracy": 1.0}
 
 
+def test_detection_by_hand():
+    record = replace(
+        record_of([False] * 5, [-1] * 5, [0.1, 0.2, 0.3, 0.4, 0.5]),
+        neighbour_support=torch.tensor([0.1, 0.9, 0.3, 0.4, 0.5]),
+    )
+    wrong = np.array([True, False, True, False, False])
+    assert detection(record, wrong, 0.6) == pytest.approx(
+        {
+            "detection_ap": (1 + 2 / 3) / 2,
+            # Of six pairs of a wrong and a right label, one is in the wrong order.
+            "detection_auroc": 5 / 6,
+            "detection_precision": 2 / 3,
+            "detection_recall": 1,
+            "neighbour_ap": 1,
+            "neighbour_auroc": 1,
+        }
+    )
+    one = detection(record, wrong, 0.29)  # 1.45 samples, so one
+    assert (one["detection_precision"], one["detection_recall"]) == (1, 0.5)
+    none = detection(record, wrong, 0)
+    assert "detection_precision" not in none
+    assert none["detection_recall"] == 0
+    assert detection(record, np.zeros(5, dtype=bool), 0.5) == {}
+    assert detection(record, np.ones(5, dtype=bool), 0.5) == {}
+
+
 def test_probabilities_are_the_methods():
     swapped = accuracy_of(Corner(0, 0), probabilities=lambda logits: logits.softmax(1).flip(1))
     assert swapped == {"test_accuracy": 0.25}
@@ -152,6 +179,6 @@ def test_summary_by_hand():
     assert summary["test_accuracy_last"] == 0.5
     assert summary["test_accuracy_mean_of_last_10"] == pytest.approx(0.56)
     assert summary["test_accuracy_best"] == 0.95
-    assert summary["detection_ap"] == 1
+    assert summary["detection_ap"] == summary["detection_auroc"] == 1
     assert "detection_ap" not in summarise(RECORD, replace(images, true_labels=None))
     assert accuracies_of([{"epoch": 1}]) == {}

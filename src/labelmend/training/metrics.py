@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from sklearn.metrics import average_precision_score
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from labelmend.data.image_set import ImageSet
 from labelmend.methods.base import Method
@@ -148,6 +148,34 @@ def detection_ap(record: SampleRecord, wrong: np.ndarray) -> float:
     return float(average_precision_score(wrong, doubt)) if wrong.any() else float("nan")
 
 
+def detection(record: SampleRecord, wrong: np.ndarray, rate: float) -> dict[str, float]:
+    """How well a finished run finds wrong labels, and its nearest neighbours alone.
+
+    Args:
+        record: of N samples, whose neighbours have been asked.
+        wrong: bool (N,).
+        rate: estimated share of wrong labels, in [0, 1].
+
+    Returns:
+        ``detection_ap`` (see above) and ``detection_auroc`` of low ``label_quality``; ``detection_precision``
+        and ``detection_recall`` of the ``rate`` x N samples with the lowest; ``neighbour_ap`` and
+        ``neighbour_auroc`` of low ``neighbour_support``, which is of the same features and of no head.
+        Each is in [0, 1], high = good; none where no label or every label is wrong.
+    """
+    if wrong.all() or not wrong.any():
+        return {}
+    quality, support = record.label_quality.numpy(), record.neighbour_support.numpy()
+    lowest = np.argsort(quality, kind="stable")[: round(rate * len(quality))]
+    found = {
+        "detection_ap": detection_ap(record, wrong),
+        "detection_auroc": float(roc_auc_score(wrong, 1 - quality)),
+        "detection_recall": float(wrong[lowest].sum() / wrong.sum()),
+        "neighbour_ap": float(average_precision_score(wrong, 1 - support)),
+        "neighbour_auroc": float(roc_auc_score(wrong, 1 - support)),
+    }
+    return found | ({"detection_precision": _share(wrong[lowest])} if len(lowest) else {})
+
+
 def test_accuracies(rows: list[dict[str, Any]]) -> dict[str, float]:
     """Test accuracy of the last epoch, the mean of the last 10 scored ones, and the best.
 
@@ -189,6 +217,5 @@ def summarise(record: SampleRecord, train_set: ImageSet) -> dict[str, Any]:
         "looks_clean": looks_clean(record.probabilities, given),
     }
     if train_set.true_labels is not None:
-        found = detection_ap(record, train_set.given_labels != train_set.true_labels)
-        summary |= {} if math.isnan(found) else {"detection_ap": found}
+        summary |= detection(record, train_set.given_labels != train_set.true_labels, noise.rate)
     return summary
