@@ -16,7 +16,7 @@ from pathlib import Path
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from labelmend.bench.tables import read_results
+from labelmend.bench.results import read_results
 
 # Operations of a forward pass for one image of 32 px with the stem for CIFAR, counted by
 # torch.utils.flop_counter.FlopCounterMode. It counts 2.997 times as many for a forward and a backward pass.

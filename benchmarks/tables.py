@@ -1,4 +1,4 @@
-"""Bring every table of the documentation up to date, from the JSON files in ``benchmarks/results``.
+"""Bring the documentation's tables and figures of suites up to date, from ``benchmarks/results``.
 
 python benchmarks/tables.py
 """
@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from labelmend.bench.tables import mean_and_spread, suite_tables, update_document
+from labelmend.bench.figures import draw_suite, save_figure
+from labelmend.bench.results import read_results
+from labelmend.bench.tables import markdown, mean_and_spread, suite_tables, update_document
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -23,6 +25,9 @@ DOCUMENTS = (
     ROOT / "docs" / "PAPER.md",
     ROOT / "docs" / "PHOTOS.md",
 )
+
+FIGURES = ("methods-10k",)
+"""Suites whose figure stands in the documentation."""
 
 # What the README claims: a suite and the noise of its records, data and noise as a reader knows them, and
 # what a reader calls each row.
@@ -64,12 +69,6 @@ CLAIMS: tuple[tuple[str, str, str, str, dict[str, str]], ...] = (
         {"Fast recipe, Bayes' rule never": "`fast` *"},
     ),
 )
-
-
-def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
 
 def read_all(folder: str) -> list[dict[str, Any]]:
@@ -370,6 +369,8 @@ def main() -> None:
     suite = suite_tables(RESULTS)
     for document in DOCUMENTS:
         update_document(document, lambda name: TABLES[name]() if name in TABLES else suite(name))
+    for name in FIGURES:
+        save_figure(draw_suite(read_results(RESULTS / name)), ROOT / "docs" / f"{name}.png")
 
 
 if __name__ == "__main__":

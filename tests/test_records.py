@@ -8,7 +8,7 @@ import pytest
 
 from labelmend.bench.run import check_same_settings
 from labelmend.bench.suite import read_suite
-from labelmend.bench.tables import render_suite, update_document
+from labelmend.bench.tables import render_page, update_document
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
@@ -37,5 +37,5 @@ def test_results_are_of_the_settings_that_their_suite_asks_for(file):
         check_same_settings(path, paths[path])
     if not found:  # not run yet
         return
-    rendered = f"# {suite.title}\n\n{render_suite(RESULTS / suite.name)}"
+    rendered = f"# {suite.title}\n\n{render_page(RESULTS / suite.name)}"
     assert (RESULTS / f"{suite.name}.md").read_text(encoding="utf-8") == rendered

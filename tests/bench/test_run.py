@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from labelmend.bench import run as running
 from labelmend.bench.run import check_same_settings, run_bench, same_result
 from labelmend.bench.suite import read_suite
+from labelmend.bench.view import BenchView
 from labelmend.errors import LabelmendWarning, RunError, WriteError
 from labelmend.runs import jobs
 from labelmend.runs.lock import locked
@@ -53,7 +53,7 @@ def test_cells_leave_one_json_each_and_finished_ones_are_kept(tmp_path, monkeypa
 
     monkeypatch.setattr(jobs, "start", lambda *a, **k: pytest.fail("a finished cell ran again"))
     run_bench(tmp_path / "small.yaml", tmp_path / "out")
-    assert "done before" in capsys.readouterr().out
+    assert "2 cells (2 rows, 1 noise, 1 seed); 2 done, 0 to run" in capsys.readouterr().out
 
 
 def test_a_result_of_other_settings_is_refused(tmp_path):
@@ -121,7 +121,7 @@ def stop_after_two(self, row):
 def stopped(tmp_path, monkeypatch, suite=SUITE):
     """The first cell is stopped in its third epoch; returns what was begun from then on, by method."""
     (tmp_path / "small.yaml").write_text(suite)
-    monkeypatch.setattr(running.Recorder, "on_epoch", stop_after_two)
+    monkeypatch.setattr(BenchView, "on_epoch", stop_after_two)
     with pytest.raises(Stop):
         run_bench(tmp_path / "small.yaml", tmp_path / "out")
     monkeypatch.undo()

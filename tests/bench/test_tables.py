@@ -2,13 +2,22 @@ import json
 
 import pytest
 
-from labelmend.bench.tables import mean_and_spread, render_suite, suite_tables, update_document
+from labelmend.bench.published import SOURCES
+from labelmend.bench.tables import (
+    mean_and_spread,
+    render_detection,
+    render_page,
+    render_suite,
+    suite_tables,
+    update_document,
+)
 from labelmend.errors import RunError
 
 
-def write(folder, row, seed, accuracy, **selection):
+def write(folder, row, seed, accuracy, data="digits", found=None, **selection):
     record = {
         "suite": folder.name,
+        "data": data,
         "row": row,
         "noise": "cifar10n:worse",
         "summary": {
@@ -17,6 +26,7 @@ def write(folder, row, seed, accuracy, **selection):
             "test_accuracy_best": accuracy + 0.01,
             "flops": 2e13,
             "processor": "P",
+            **(found or {}),
         },
         "selection": selection,
     }
@@ -40,6 +50,55 @@ def test_one_line_a_method_best_last(tmp_path):
     assert len({line.count("|") for line in lines}) == 1
 
 
+def test_published_figures_stand_beside_ours_with_their_scale(tmp_path):
+    write(tmp_path, "CE", 1, 0.6, data="cifar10")
+    write(tmp_path, "Mend", 1, 0.7, data="cifar10")
+    write(tmp_path, "Negative label smoothing", 1, 0.8, data="cifar10")
+    text = render_suite(tmp_path)
+    head, _, *rows = [line.split(" | ") for line in text.splitlines() if line.startswith("|")]
+    paper, again = head.index("paper"), head.index("re-run")
+    assert [(row[1], row[paper], row[again]) for row in rows] == [
+        ("CE", "77.69 ± 1.55 (Table 3)", "68.26 (100 epochs)"),
+        ("Mend", "", ""),
+        ("Negative label smoothing", "82.99 ± 0.36 (Table 3)", ""),
+    ]
+    assert text.endswith(f"|\n\n{SOURCES['paper']}\n\n{SOURCES['re-run']}\n")
+
+
+def test_a_source_without_a_figure_has_no_column(tmp_path):
+    write(tmp_path, "JoCoR", 1, 0.6)
+    assert "paper" not in render_suite(tmp_path)
+    assert SOURCES["paper"] not in render_suite(tmp_path)
+
+
+def found(ap):
+    names = ("auroc", "precision", "recall")
+    values = {f"detection_{name}": ap + i / 10 for i, name in enumerate(names, 1)}
+    return {"detection_ap": ap, **values, "neighbour_ap": ap + 0.4, "neighbour_auroc": ap + 0.5}
+
+
+def test_detection_stands_best_last_and_leaves_out_rows_that_do_not_tell(tmp_path):
+    write(tmp_path, "Good", 1, 0.1, found=found(0.3))
+    write(tmp_path, "Bad", 1, 0.9, found=found(0.1))
+    write(tmp_path, "Bad", 2, 0.9, found=found(0.2))
+    write(tmp_path, "Old", 1, 0.5, found={"detection_ap": 0.9})
+    _, _, *rows = render_detection(tmp_path).splitlines()
+    assert [row.split(" | ")[:4] for row in rows] == [
+        ["| cifar10n:worse", "Bad", "2", "15.00 ± 7.07"],
+        ["| cifar10n:worse", "Good", "1", "30.00"],
+    ]
+    assert rows[1].endswith("| 30.00 | 40.00 | 50.00 | 60.00 | 70.00 | 80.00 |")
+    page = render_page(tmp_path)
+    assert page.startswith(render_suite(tmp_path))
+    assert page.endswith(render_detection(tmp_path))
+
+
+def test_no_table_of_detection_where_no_row_tells(tmp_path):
+    write(tmp_path, "Old", 1, 0.5)
+    assert render_detection(tmp_path) is None
+    assert render_page(tmp_path) == render_suite(tmp_path)
+
+
 def test_no_results(tmp_path):
     with pytest.raises(RunError, match="holds no results"):
         render_suite(tmp_path)
@@ -59,6 +118,15 @@ def test_document_keeps_all_but_its_tables(tmp_path):
     assert "| CE | 1 | 60.00 |" in text
     update_document(document, suite_tables(results))
     assert document.read_text() == text
+
+
+def test_a_document_may_have_the_table_of_detection(tmp_path):
+    (tmp_path / "known").mkdir()
+    write(tmp_path / "known", "CE", 1, 0.6, found=found(0.3))
+    assert suite_tables(tmp_path)("known-detection") == render_detection(tmp_path / "known")
+    (tmp_path / "other-detection").mkdir()
+    write(tmp_path / "other-detection", "CE", 1, 0.6)
+    assert suite_tables(tmp_path)("other-detection") == render_suite(tmp_path / "other-detection")
 
 
 def test_results_that_are_of_no_suite_leave_a_document_as_it_is(tmp_path):

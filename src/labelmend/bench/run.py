@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import shutil
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from labelmend.bench.suite import Cell, read_suite
-from labelmend.bench.tables import Result, render_suite, suite_tables, update_document
+from labelmend.bench.figures import draw_suite, save_figure
+from labelmend.bench.results import Result, ResultRecord, read_results
+from labelmend.bench.suite import Cell, Suite, read_suite
+from labelmend.bench.tables import render_page, suite_tables, update_document
+from labelmend.bench.view import BenchView
 from labelmend.config import Settings
 from labelmend.errors import DivergedError, LabelmendError, RunError, WriteError
 from labelmend.files import reason, write_json, write_text
@@ -25,6 +27,7 @@ from labelmend.settings.loading import load
 from labelmend.settings.retired import modernise
 from labelmend.settings.saving import to_dict
 from labelmend.text import printable
+from labelmend.training.listener import Listener
 
 RUNS = "runs"
 
@@ -45,35 +48,6 @@ class RanResult(Result):
     """The JSON file of a finished cell, as far as it tells what was run."""
 
     settings: Sections
-
-
-@dataclass
-class Recorder:
-    """A listener that prints one line in a while and keeps nothing."""
-
-    name: str
-    console: Console
-    every: float = 60.0
-
-    def __post_init__(self) -> None:
-        """Start the clock."""
-        self.last = time.monotonic()
-
-    def on_start(self, info: dict[str, Any]) -> None:
-        """Say what begins."""
-        self._say(f"{info['network']}, {info['precision']}, {info['processor']}")
-
-    def on_step(self, share: float) -> None:
-        """Say how far it is, once a minute."""
-        if time.monotonic() - self.last >= self.every:
-            self.last = time.monotonic()
-            self._say(f"{share:.0%} of the budget")
-
-    def on_epoch(self, row: dict[str, Any]) -> None:
-        """Nothing: epochs can be shorter than a line is worth."""
-
-    def _say(self, text: str) -> None:
-        self.console.print(printable(f"{self.name}: {text}"))
 
 
 def result_of(
@@ -114,7 +88,7 @@ def result_of(
     }
 
 
-def run_cell(cell: Cell, folder: Path, console: Console) -> dict[str, Any]:
+def run_cell(cell: Cell, folder: Path, listener: Listener) -> ResultRecord:
     """Run one cell to its end, or go on with it; returns its record.
 
     A run in the folder that is of other settings or data is replaced: no result of it is lost.
@@ -122,9 +96,8 @@ def run_cell(cell: Cell, folder: Path, console: Console) -> dict[str, Any]:
     Args:
         cell: what to run.
         folder: its run folder, which may hold an unfinished run.
-        console: where progress is printed.
+        listener: is told how it goes.
     """
-    listener = Recorder(f"{cell.suite}/{cell.name}", console)
     run_folder.check_apart(folder, (cell.data, cell.settings.data.test))
     going = _is_of(cell, folder)
     if going and run_folder.is_finished(folder):
@@ -191,8 +164,8 @@ def run_bench(file: Path, out: Path, document: Path | None = None) -> None:
 
     Args:
         file: YAML file of the suite.
-        out: folder for results: one JSON file a cell in ``out/SUITE``, and the table in
-            ``out/SUITE.md``; unfinished runs are in ``out/runs``.
+        out: folder for results: one JSON file a cell in ``out/SUITE``, the tables in ``out/SUITE.md`` and the
+            figure in ``out/SUITE.png``; unfinished runs are in ``out/runs``.
         document: a Markdown file whose tables are brought up to date, or None.
 
     Raises:
@@ -209,45 +182,72 @@ def run_bench(file: Path, out: Path, document: Path | None = None) -> None:
         results.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WriteError(f"--out {out} cannot be used: {reason(error)}; give another folder") from error
-    failed: dict[str, Exception] = {}
     with locked(results):
-        for cell in suite.cells:
-            try:
-                _finish_cell(cell, results, out / RUNS / suite.name / cell.name, console)
-            except WriteError as error:
-                # Nor could any other cell be written.
-                raise WriteError(f"{cell.name}: {error}") from error
-            except Exception as error:
-                kind = "" if isinstance(error, LabelmendError) else f"unexpected {type(error).__name__}: "
-                failed[f"{cell.name}: {kind}{error}"] = error
-                console.print(printable(f"{suite.name}/{cell.name}: failed: {kind}{error}"))
+        done, failed = _finished(suite, results)
+        to_run = [cell for cell in suite.cells if cell.name not in done.keys() | failed.keys()]
+        with BenchView(suite, to_run, list(done.values()), console) as view:
+            for name, why in failed.items():
+                view.say(f"{name}: {_words(why)}")
+            for cell in to_run:
+                view.begin(cell)
+                try:
+                    record = _finish_cell(cell, results, out / RUNS / suite.name / cell.name, view)
+                except WriteError as error:
+                    # Nor could any other cell be written.
+                    raise WriteError(f"{cell.name}: {error}") from error
+                except Exception as error:
+                    failed[cell.name] = error
+                    view.fail(cell, _words(error))
+                else:
+                    view.finish(cell, record)
         if any(results.glob("*.json")):
-            table = render_suite(results)
-            write_text(out / f"{suite.name}.md", f"# {suite.title}\n\n{table}")
-            for line in ("", suite.title, "", *table.splitlines()):
-                console.print(printable(line))
-            if document is not None:
-                update_document(document, suite_tables(out))
+            _report(suite, out, console, document)
     if failed:
         first = next(iter(failed.values()))
-        raise RunError(f"{len(failed)} of {len(suite.cells)} cells failed: {'; '.join(failed)}") from first
+        listed = "; ".join(f"{name}: {_words(why)}" for name, why in failed.items())
+        raise RunError(f"{len(failed)} of {len(suite.cells)} cells failed: {listed}") from first
 
 
-def _finish_cell(cell: Cell, results: Path, folder: Path, console: Console) -> None:
-    """Run a cell unless its result is there; leave its result and remove its run."""
-    name, path = f"{cell.suite}/{cell.name}", results / f"{cell.name}.json"
-    if path.is_file():
-        check_same_settings(path, cell)
-        console.print(printable(f"{name}: done before"))
-        return
+def _finished(suite: Suite, results: Path) -> tuple[dict[str, ResultRecord], dict[str, Exception]]:
+    """Results that are there by the name of their cell, and why others that are there cannot be used."""
+    done: dict[str, ResultRecord] = {}
+    failed: dict[str, Exception] = {}
+    for cell in suite.cells:
+        path = results / f"{cell.name}.json"
+        if path.is_file():
+            try:
+                check_same_settings(path, cell)
+                done[cell.name] = read_record(path, RanResult)
+            except LabelmendError as error:
+                failed[cell.name] = error
+    return done, failed
+
+
+def _words(error: Exception) -> str:
+    kind = "" if isinstance(error, LabelmendError) else f"unexpected {type(error).__name__}: "
+    return f"{kind}{error}"
+
+
+def _finish_cell(cell: Cell, results: Path, folder: Path, listener: Listener) -> ResultRecord:
+    """Run a cell; leave its result and remove its run."""
     try:
-        record = run_cell(cell, folder, console)
+        record = run_cell(cell, folder, listener)
     except DivergedError:
         # It would diverge again from where it is: the next try is from the beginning.
         shutil.rmtree(folder)
         raise
-    write_json(path, record)
+    write_json(results / f"{cell.name}.json", record)
     shutil.rmtree(folder)
-    accuracy = record["summary"].get("test_accuracy_last")
-    said = "" if accuracy is None else f", last epoch {accuracy:.2%}"
-    console.print(printable(f"{name}: {record['summary']['seconds']:.0f} s{said}"))
+    return record
+
+
+def _report(suite: Suite, out: Path, console: Console, document: Path | None) -> None:
+    """Write the tables and the figure of what is finished; print the tables."""
+    results = out / suite.name
+    tables = render_page(results)
+    write_text(out / f"{suite.name}.md", f"# {suite.title}\n\n{tables}")
+    save_figure(draw_suite(read_results(results)), out / f"{suite.name}.png")
+    for line in ("", suite.title, "", *tables.splitlines()):
+        console.print(printable(line))
+    if document is not None:
+        update_document(document, suite_tables(out))

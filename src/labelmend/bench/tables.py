@@ -5,40 +5,35 @@ from __future__ import annotations
 import json
 import re
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
-from labelmend.errors import RunError
+from labelmend.bench.published import SOURCES, published
+from labelmend.bench.results import LAST, ResultRecord, grouped, read_results, values
 from labelmend.files import write_text
-from labelmend.runs.records import Record, read_record
 
 MARKER = re.compile(r"(<!-- table: (?P<name>[\w.-]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 ACCURACIES = {
-    "last epoch": "test_accuracy_last",
+    "last epoch": LAST,
     "mean of last 10": "test_accuracy_mean_of_last_10",
     "best epoch": "test_accuracy_best",
 }
+OF_DETECTION = "-detection"
+DETECTION = {
+    "average precision": "detection_ap",
+    "AUROC": "detection_auroc",
+    "precision": "detection_precision",
+    "recall": "detection_recall",
+    "average precision, neighbours": "neighbour_ap",
+    "AUROC, neighbours": "neighbour_auroc",
+}
 
 
-class Result(Record):
-    """The JSON file of a finished cell, as far as tables are made of it."""
-
-    row: str
-    noise: str | None
-    summary: dict[str, Any]
-
-
-def read_results(folder: Path) -> list[dict[str, Any]]:
-    """Records of the finished cells in a folder, by file name.
-
-    Raises:
-        RunError: If there are none, or a file is no such record.
-    """
-    paths = sorted(folder.glob("*.json"))
-    if not paths:
-        raise RunError(f"{folder} holds no results; run labelmend bench first")
-    return [read_record(path, Result) for path in paths]
+DETECTION_LEGEND = (
+    "Finding wrong labels: precision and recall are of as many samples as the method estimates to be wrong, "
+    'those of the lowest label quality; "neighbours" are the nearest in the features of the same run, which '
+    "are asked for their given labels."
+)
 
 
 def mean_and_spread(values: Sequence[float]) -> str:
@@ -52,45 +47,86 @@ def _known(values: Sequence[float | None]) -> str:
     return mean_and_spread(known) if known else ""
 
 
+def _theirs(records: list[ResultRecord], source: str) -> str:
+    first = records[0]
+    found = published(source, first.get("data", ""), first["noise"], first["row"])
+    return "" if found is None else str(found)
+
+
 def render_suite(folder: Path) -> str:
-    """The table of a suite: one line for each row and noise, over its seeds.
+    """The table of a suite: one line for each row and noise, over its seeds, beside what others published.
 
     Rows stand in the order of their mean last-epoch accuracy, lowest first.
 
     Args:
         folder: of JSON files, one a finished cell.
     """
-    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for record in read_results(folder):
-        groups.setdefault((record["noise"] or "as given", record["row"]), []).append(record)
+    groups = grouped(read_results(folder))
+    sources = [name for name in SOURCES if any(_theirs(records, name) for records in groups.values())]
 
     def place(key: tuple[str, str]) -> tuple[str, float]:
-        return key[0], statistics.fmean(r["summary"].get("test_accuracy_last", 0.0) for r in groups[key])
+        return key[0], statistics.fmean(r["summary"].get(LAST, 0.0) for r in groups[key])
 
-    lines = [
-        "| noise | method | seeds | " + " | ".join(ACCURACIES) + " | easy purity | kept | corrected "
-        "| detection AP | FLOPs | processor |",
-        "|---|---|---|" + "---|" * (len(ACCURACIES) + 6),
-    ]
+    head = ["noise", "method", "seeds", *ACCURACIES, *sources]
+    head += ["easy purity", "kept", "corrected", "detection AP", "FLOPs", "processor"]
+    lines = []
     for key in sorted(groups, key=place):
         records = groups[key]
         cells = [key[0], key[1], str(len(records))]
-        cells += [_known([r["summary"].get(name) for r in records]) for name in ACCURACIES.values()]
+        cells += [_known(values(records, name)) for name in ACCURACIES.values()]
+        cells += [_theirs(records, source) for source in sources]
         for name in ("easy_purity", "kept_accuracy", "corrected_accuracy"):
             cells.append(_known([r["selection"].get(name) for r in records]))
         final = [r["summary"].get("detection_ap", r["selection"].get("detection_ap")) for r in records]
         cells.append(_known(final))
-        cells.append(f"{statistics.fmean(r['summary']['flops'] for r in records):.2e}")
+        cells.append(f"{statistics.fmean(values(records, 'flops')):.2e}")
         cells.append("; ".join(sorted({r["summary"]["processor"] for r in records})))
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+        lines.append(cells)
+    return markdown(head, lines) + "".join(f"\n{SOURCES[source]}\n" for source in sources)
+
+
+def render_detection(folder: Path) -> str | None:
+    """How well each row of a suite finds wrong labels, best last; None where no record tells.
+
+    ``DETECTION_LEGEND`` says what its columns are.
+
+    Args:
+        folder: of JSON files, one a finished cell.
+    """
+    groups = grouped([r for r in read_results(folder) if "detection_auroc" in r["summary"]])
+
+    def place(key: tuple[str, str]) -> tuple[str, float]:
+        return key[0], statistics.fmean(values(groups[key], "detection_ap"))
+
+    lines = [
+        [*key, str(len(groups[key])), *(_known(values(groups[key], name)) for name in DETECTION.values())]
+        for key in sorted(groups, key=place)
+    ]
+    return markdown(["noise", "method", "seeds", *DETECTION], lines) if lines else None
+
+
+def render_page(folder: Path) -> str:
+    """The tables of a suite as a page of its own."""
+    detection = render_detection(folder)
+    return render_suite(folder) + ("" if detection is None else f"\n{DETECTION_LEGEND}\n\n{detection}")
+
+
+def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
 
 def suite_tables(results: Path) -> Callable[[str], str | None]:
-    """How to render a suite by name, from a folder with one folder of JSON files a suite."""
+    """How to render a suite by name, from a folder with one folder of JSON files a suite.
+
+    ``NAME-detection`` is its table of detection.
+    """
 
     def render(name: str) -> str | None:
         folder = results / name
+        if name.endswith(OF_DETECTION) and not folder.is_dir():
+            return render_detection(results / name.removesuffix(OF_DETECTION))
         first = next(iter(sorted(folder.glob("*.json"))), None)
         of_suite = first is not None and "suite" in json.loads(first.read_text())
         return render_suite(folder) if of_suite else None

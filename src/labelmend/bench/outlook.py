@@ -1,0 +1,75 @@
+"""About how long the cells of a suite will take, from those that are done on this machine."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from labelmend.bench.results import ResultRecord
+from labelmend.bench.suite import Cell
+from labelmend.training.machine import machine
+
+SAME = ("processor", "accelerator", "threads")
+"""What must be the same for the seconds of one cell to say something of another's."""
+
+
+@dataclass
+class Outlook:
+    """Seconds of cells that are done, and what they say of others.
+
+    Attributes:
+        by_row: seconds of each cell of a row.
+        per_operation: seconds of each cell, divided by its counted operations.
+        expected: whether these are no more than what the first cell expects of itself.
+    """
+
+    by_row: dict[str, list[float]] = field(default_factory=dict)
+    per_operation: list[float] = field(default_factory=list)
+    expected: bool = False
+
+    @classmethod
+    def of(cls, records: Iterable[ResultRecord]) -> Outlook:
+        """The outlook from finished cells; those of another machine say nothing."""
+        found, here = cls(), machine()
+        for record in records:
+            if all(record["summary"].get(name) == here[name] for name in SAME):
+                found.learn(record)
+        return found
+
+    def learn(self, record: ResultRecord) -> None:
+        """Take in a cell that was run on this machine."""
+        if self.expected:
+            self.by_row, self.per_operation, self.expected = {}, [], False
+        self._add(record["row"], record["summary"]["seconds"], record["summary"]["flops"])
+
+    def expect(self, cell: Cell, seconds: float) -> None:
+        """Take in what a cell expects of itself as it starts, where nothing better is known."""
+        if not self.by_row:
+            self._add(cell.row, seconds, cell.settings.budget.flops)
+            self.expected = True
+
+    def _add(self, row: str, seconds: float, flops: float | None) -> None:
+        self.by_row.setdefault(row, []).append(seconds)
+        if flops:
+            self.per_operation.append(seconds / flops)
+
+    def seconds(self, cell: Cell) -> float | None:
+        """About how long a cell takes; None where nothing is known.
+
+        The median of its row; otherwise its operations at the median speed of others, or the median of all.
+        """
+        budget = cell.settings.budget
+        if budget.minutes is not None:
+            return 60.0 * budget.minutes
+        if cell.row in self.by_row:
+            return statistics.median(self.by_row[cell.row])
+        if budget.flops is not None and self.per_operation:
+            return budget.flops * statistics.median(self.per_operation)
+        every = [seconds for found in self.by_row.values() for seconds in found]
+        return statistics.median(every) if every else None
+
+    def whole(self, cells: Iterable[Cell]) -> float | None:
+        """About how long several cells take one after another; None where nothing is known of one."""
+        found = [self.seconds(cell) for cell in cells]
+        return None if any(one is None for one in found) else sum(one for one in found if one is not None)
