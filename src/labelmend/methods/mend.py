@@ -30,7 +30,7 @@ from labelmend.semi.mixmatch import mixmatch_batch
 from labelmend.semi.refine import label_weights, refine_labels
 from labelmend.semi.sharpen import sharpen
 from labelmend.transition.posterior import estimate_transition, label_posterior, labels_follow_classes
-from labelmend.verdicts.issues import believed_labels
+from labelmend.verdicts.issues import believed_labels, undoubted_labels
 from labelmend.verdicts.record import SampleRecord
 
 # Share of the earlier guess that each new one keeps: one scoring pass alone is noisy.
@@ -155,7 +155,10 @@ class Mend(Method):
         return self.shuffled_steps()
 
     def end_stage(self, progress: Progress) -> None:
-        """Fit heads on frozen features anew, to the labels that the finished model keeps or suggests."""
+        """Fit heads on frozen features anew, to the labels that the finished model keeps or suggests.
+
+        They doubt some of these, from whose folds they were kept; the second fit is without.
+        """
         task = self.task
         if task.fold_of is None:
             return
@@ -164,6 +167,9 @@ class Mend(Method):
         labels = believed_labels(self.judged(scores), task.given_labels, task.trusted)
         heads = network.classifier
         assert isinstance(heads, FoldedHeads)
+        task.meter.add(refit(heads, scores.features, labels, task.fold_of))
+        held_out = task.score(network).probabilities
+        labels = undoubted_labels(labels, held_out, task.trusted)
         task.meter.add(refit(heads, scores.features, labels, task.fold_of))
 
     def divide(self, scores: Scores, final: bool = False) -> tuple[SampleRecord, dict[str, float]]:

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from labelmend.verdicts.evidence import contradicts
+from labelmend.selection.balance import balanced
+from labelmend.verdicts.evidence import contradicts, far_less_probable
 from labelmend.verdicts.judge import HARD_CORRECTED, UNCERTAIN, VERDICTS, judge
 from labelmend.verdicts.record import SampleRecord
 
@@ -57,6 +58,25 @@ def believed_labels(record: SampleRecord, given_labels: Tensor, trusted: Tensor)
     )
     found = believed(issue, judged.suggested.numpy(), given_labels.numpy(), trusted.numpy())
     return torch.from_numpy(found)
+
+
+def undoubted_labels(labels: Tensor, held_out: Tensor, trusted: Tensor) -> Tensor:
+    """Believed labels less those that heads which have not learned them find far less probable than another.
+
+    Probabilities count as if classes were of one size: else a small class would lose many of its labels.
+
+    Args:
+        labels: int64 (N,), -1 for none.
+        held_out: (N, C), probabilities of heads that were kept from the sample; rows sum to 1.
+        trusted: bool (N,), labels a person has confirmed; these are kept.
+
+    Returns:
+        int64 (N,); -1 for none.
+    """
+    known = labels >= 0
+    even = balanced(held_out, labels[known])
+    doubted = known & ~trusted & far_less_probable(even, labels.clamp(min=0))
+    return labels.masked_fill(doubted, -1)
 
 
 def believed(
