@@ -33,7 +33,7 @@ def test_a_row_takes_the_median_of_its_own_cells():
 
 
 def test_another_row_takes_its_operations_at_the_median_speed():
-    found = outlook(done("A", 10.0, 1e9), done("B", 40.0, 2e9), done("C", 90.0, 3e9))
+    found = outlook(done("A", 10.0, 1e9), done("B", 40.0, 2e9), done("C", 900.0, 3e9))
     assert found.seconds(cell("CE", flops=5e9)) == pytest.approx(100)
 
 

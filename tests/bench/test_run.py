@@ -31,6 +31,12 @@ def test_cells_leave_one_json_each_and_finished_ones_are_kept(tmp_path, monkeypa
     end = "<!-- end of table -->\n"
     document.write_text(f"<!-- table: none -->\nkept\n{end}<!-- table: small -->\nold\n{end}rest\n")
     run_bench(tmp_path / "small.yaml", tmp_path / "out", document)
+    said = capsys.readouterr().out
+    assert "CE__symmetric-0.3__seed0: 0 s, last epoch" in said
+    assert "; 1 cell left, about" in said
+    assert "; that was the last\n" in said
+    assert (tmp_path / "out" / "small.png").read_bytes().startswith(b"\x89PNG")
+    assert not any((tmp_path / "out" / "runs" / "small").iterdir())
     files = sorted((tmp_path / "out" / "small").glob("*.json"))
     assert [f.name for f in files] == [
         "Anchors__symmetric-0.3__seed0.json",
@@ -56,12 +62,15 @@ def test_cells_leave_one_json_each_and_finished_ones_are_kept(tmp_path, monkeypa
     assert "2 cells (2 rows, 1 noise, 1 seed); 2 done, 0 to run" in capsys.readouterr().out
 
 
-def test_a_result_of_other_settings_is_refused(tmp_path):
+def test_a_result_of_other_settings_is_refused(tmp_path, capsys):
     (tmp_path / "small.yaml").write_text(SUITE)
     run_bench(tmp_path / "small.yaml", tmp_path / "out")
     (tmp_path / "small.yaml").write_text(SUITE.replace("epochs: 3", "epochs: 4"))
+    kept = {path: path.read_bytes() for path in (tmp_path / "out" / "small").glob("*.json")}
     with pytest.raises(RunError, match=r"CE__symmetric-0\.3__seed0\.json was run with other settings"):
         run_bench(tmp_path / "small.yaml", tmp_path / "out")
+    assert {path: path.read_bytes() for path in (tmp_path / "out" / "small").glob("*.json")} == kept
+    assert f"{FIRST}: {tmp_path}" in capsys.readouterr().out
 
 
 def test_a_result_from_before_a_setting_existed_counts_as_its_default(tmp_path):

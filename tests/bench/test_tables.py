@@ -78,14 +78,14 @@ def found(ap):
 
 
 def test_detection_stands_best_last_and_leaves_out_rows_that_do_not_tell(tmp_path):
-    write(tmp_path, "Good", 1, 0.1, found=found(0.3))
+    write(tmp_path, "A good one", 1, 0.1, found=found(0.3))
     write(tmp_path, "Bad", 1, 0.9, found=found(0.1))
     write(tmp_path, "Bad", 2, 0.9, found=found(0.2))
     write(tmp_path, "Old", 1, 0.5, found={"detection_ap": 0.9})
     _, _, *rows = render_detection(tmp_path).splitlines()
     assert [row.split(" | ")[:4] for row in rows] == [
         ["| cifar10n:worse", "Bad", "2", "15.00 ± 7.07"],
-        ["| cifar10n:worse", "Good", "1", "30.00"],
+        ["| cifar10n:worse", "A good one", "1", "30.00"],
     ]
     assert rows[1].endswith("| 30.00 | 40.00 | 50.00 | 60.00 | 70.00 | 80.00 |")
     page = render_page(tmp_path)

@@ -59,11 +59,18 @@ def test_each_cell_says_how_it_went_and_what_is_left(monkeypatch):
         view.on_step(0.6)
         # 40 % in 60 s, so as long again.
         assert "CE__symmetric-0.2__seed1: 60%, about 60 s left" in out.getvalue()
+        now[0] = 61.0
+        view.on_step(0.65)
+        assert "65%" not in out.getvalue()
         view.finish(CELLS[0], here(CELLS[0], 120.0, 0.625))
+        assert not any("seed 1:" in line for line in shown(view))
+        view.console = Console(file=out, width=200)
         assert (
             "CE__symmetric-0.2__seed1: 2 min, last epoch 62.50%; 7 cells left, about 14 min" in out.getvalue()
         )
         view.begin(CELLS[1])
+        assert "symmetric:0.2 | CE | 1 of 2 | 62.50 | seed 2: 0%" in shown(view)
+        view.console = Console(file=out, width=200)
         view.on_start(START)
         assert "seed2: net, float32, P\n" in out.getvalue()
         view.fail(CELLS[1], "it broke")
@@ -87,13 +94,14 @@ def test_the_table_has_means_and_the_cell_in_hand():
     view, _ = plain(CELLS[3:], [record(CELLS[0], 0.5), record(CELLS[1], 0.6), record(CELLS[2], 0.7)])
     view.begin(CELLS[3])
     view.on_step(0.5)
-    view.failed[CELLS[4].name] = "x"
+    view.fail(CELLS[4], "x")
+    view.running = CELLS[3]
     lines = shown(view)
     assert "symmetric:0.2 | CE | 2 of 2 | 55.00 ± 7.07" in lines
     assert "as given | CE | 1 of 2 | 70.00 | seed 2: 50%" in lines
     assert "symmetric:0.2 | Mend | 0 of 2 | | failed" in lines
     assert "as given | Mend | 0 of 2" in lines
-    assert "5 cells left" in lines
+    assert "4 cells left" in lines
     # All of a noise stand together.
     noises = [line.split(" | ")[0] for line in lines if " of 2" in line]
     assert noises == ["symmetric:0.2"] * 2 + ["as given"] * 2

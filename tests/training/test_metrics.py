@@ -180,5 +180,11 @@ def test_summary_by_hand():
     assert summary["test_accuracy_mean_of_last_10"] == pytest.approx(0.56)
     assert summary["test_accuracy_best"] == 0.95
     assert summary["detection_ap"] == summary["detection_auroc"] == 1
+    given = torch.from_numpy(GIVEN)
+    sure = replace(RECORD, probabilities=torch.eye(3)[given], neighbour_label=given)
+    found = summarise(sure, images)
+    assert found["estimated_noise_rate"] < 1 / 12  # none of six samples
+    assert found["detection_recall"] == 0
+    assert detection(sure, GIVEN != TRUE, found["estimated_noise_rate"]).items() <= found.items()
     assert "detection_ap" not in summarise(RECORD, replace(images, true_labels=None))
     assert accuracies_of([{"epoch": 1}]) == {}

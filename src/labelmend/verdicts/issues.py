@@ -73,9 +73,8 @@ def undoubted_labels(labels: Tensor, held_out: Tensor, trusted: Tensor) -> Tenso
     Returns:
         int64 (N,); -1 for none.
     """
-    known = labels >= 0
-    even = balanced(held_out, labels[known])
-    doubted = known & ~trusted & far_less_probable(even, labels.clamp(min=0))
+    even = balanced(held_out, labels[labels >= 0])
+    doubted = ~trusted & far_less_probable(even, labels.clamp(min=0))
     return labels.masked_fill(doubted, -1)
 
 
