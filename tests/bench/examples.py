@@ -11,7 +11,8 @@ def settings(method: str = "ce", **flags: object) -> Settings:
 
 
 def cell(row="CE", noise="cifar10n:worse", seed=1, data="cifar10", **flags) -> Cell:
-    return Cell("small", row, data, noise, seed, settings(seed=seed, **flags))
+    chosen = {"noise": noise} if noise else {}
+    return Cell("small", row, data, noise, seed, settings(seed=seed, **chosen, **flags))
 
 
 def suite(*cells: Cell) -> Suite:

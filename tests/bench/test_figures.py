@@ -52,7 +52,7 @@ def test_rows_that_change_one_number_each_become_lines():
     }
     # A row stands for its value whatever its noise.
     other = record(cell("Fast", noise="symmetric:0.2", **base | {"lr": 0.5}), 0.3)
-    assert varied_settings([other, *records]) == varied_settings(records)
+    assert varied_settings([*records, other]) == varied_settings(records)
     panels = {axes.get_xlabel(): axes for axes in draw_suite(records).axes}
     line = panels["lr"].containers[0].lines[0]
     assert list(zip(*line.get_data(), strict=True)) == [(0.01, 50), (0.1, 50), (0.5, 70)]
