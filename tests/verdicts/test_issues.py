@@ -47,36 +47,27 @@ def test_believed_are_suggested_labels_and_given_ones_that_are_no_issue():
     assert believed_labels(record, given, trusted).tolist() == [0, 0, -1, 0, 1]
 
 
-def test_labels_that_others_find_far_less_probable_are_doubted():
-    # Of three classes of one size: sure; a fifth of another; a little more than that; none; trusted; sure.
-    labels = torch.tensor([0, 0, 1, -1, 1, 2])
-    held_out = torch.tensor(
-        [
-            [0.8, 0.1, 0.1],
-            [0.15, 0.75, 0.1],
-            [0.7, 0.15, 0.15],
-            [0.98, 0.01, 0.01],
-            [0.98, 0.01, 0.01],
-            [0.0, 0.0, 1.0],
-        ]
-    )
-    held_out[2] = torch.tensor([0.74, 0.15, 0.11])
-    labels = torch.cat([labels, torch.tensor([2])])  # two of each
-    held_out = torch.cat([held_out, held_out[-1:]])
-    trusted = torch.arange(7) == 4
-    assert undoubted_labels(labels, held_out, trusted).tolist() == [0, -1, 1, -1, 1, 2, 2]
+def test_labels_less_probable_than_chance_are_doubted():
+    # Of four classes of one size: sure; at chance; just below; none; trusted; sure.
+    labels = torch.tensor([0, 1, 1, -1, 2, 3, 0, 2, 3])
+    held_out = torch.eye(4)[labels.clamp(min=0)]
+    held_out[1] = torch.tensor([0.75, 0.25, 0.0, 0.0])
+    held_out[2] = torch.tensor([0.755, 0.245, 0.0, 0.0])
+    held_out[3] = torch.tensor([0.0, 1.0, 0.0, 0.0])
+    held_out[4] = torch.tensor([1.0, 0.0, 0.0, 0.0])
+    trusted = torch.arange(9) == 4
+    assert undoubted_labels(labels, held_out, trusted).tolist() == [0, 1, -1, -1, 2, 3, 0, 2, 3]
 
 
 def test_a_label_of_a_small_class_is_doubted_as_if_it_were_large():
     labels = torch.tensor([0] * 9 + [1])
-    held_out = torch.tensor([[0.9, 0.1]] * 9 + [[0.9, 0.1]])
+    held_out = torch.tensor([[0.9, 0.1]]).repeat(10, 1)
+    held_out[9] = torch.tensor([0.89, 0.11])  # nine times as many, so even
     nobody = torch.zeros(10, dtype=torch.bool)
-    # Nine times as many, so even: not five times as probable.
     assert undoubted_labels(labels, held_out, nobody).tolist() == labels.tolist()
-    held_out[9] = torch.tensor([0.979, 0.021])
+    held_out[9] = torch.tensor([0.91, 0.09])
     assert undoubted_labels(labels, held_out, nobody).tolist() == [0] * 9 + [-1]
     # Only labels that are known tell how large a class is.
-    unknown = torch.cat([torch.tensor([-1] * 8), labels[-2:]])
-    assert undoubted_labels(unknown, held_out.fill_(0.5), nobody).tolist() == unknown.tolist()
-    held_out[9] = torch.tensor([0.9, 0.1])
-    assert undoubted_labels(unknown, held_out, nobody).tolist()[-1] == -1
+    unknown = torch.cat([torch.full((8,), -1), labels[-2:]])
+    held_out[9] = torch.tensor([0.89, 0.11])
+    assert undoubted_labels(unknown, held_out, nobody).tolist() == [-1] * 8 + [0, -1]

@@ -158,20 +158,6 @@ def taken_whole(given_labels: Tensor, num_classes: int) -> Tensor:
     return sizes[given_labels] <= math.ceil(TAKEN_WHOLE * len(given_labels) / num_classes)
 
 
-def far_less_probable(probabilities: Tensor, labels: Tensor) -> Tensor:
-    """Whether some class is far more probable than a label.
-
-    Args:
-        probabilities: (N, C), rows sum to 1.
-        labels: int64 (N,), in [0, C).
-
-    Returns:
-        bool (N,).
-    """
-    own = probabilities.gather(1, labels[:, None])[:, 0]
-    return probabilities.amax(1) >= FAR_MORE * own
-
-
 def contradicts(record: SampleRecord, given_labels: Tensor) -> Tensor:
     """Whether the evidence is against a given label.
 
@@ -187,10 +173,11 @@ def contradicts(record: SampleRecord, given_labels: Tensor) -> Tensor:
         bool (N,).
     """
     probabilities = record.probabilities
-    predicted = probabilities.argmax(1)
+    highest, predicted = probabilities.max(1)
+    own = probabilities.gather(1, given_labels[:, None])[:, 0]
     other = (predicted != given_labels) & (predicted == record.neighbour_label)
     outnumbered = record.neighbour_support * (1 + FAR_MORE) < 1
-    return (other & far_less_probable(probabilities, given_labels)) | (
+    return (other & (highest >= FAR_MORE * own)) | (
         outnumbered & taken_whole(given_labels, probabilities.shape[1])
     )
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from labelmend.selection.balance import balanced
-from labelmend.verdicts.evidence import contradicts, far_less_probable
+from labelmend.verdicts.evidence import contradicts
 from labelmend.verdicts.judge import HARD_CORRECTED, UNCERTAIN, VERDICTS, judge
 from labelmend.verdicts.record import SampleRecord
 
@@ -61,9 +61,10 @@ def believed_labels(record: SampleRecord, given_labels: Tensor, trusted: Tensor)
 
 
 def undoubted_labels(labels: Tensor, held_out: Tensor, trusted: Tensor) -> Tensor:
-    """Believed labels less those that heads which have not learned them find far less probable than another.
+    """Believed labels less those that heads which have not learned them find less probable than chance.
 
-    Probabilities count as if classes were of one size: else a small class would lose many of its labels.
+    Chance is 1 / C. Probabilities count as if classes were of one size: else a small class would lose many of
+    its labels.
 
     Args:
         labels: int64 (N,), -1 for none.
@@ -74,8 +75,8 @@ def undoubted_labels(labels: Tensor, held_out: Tensor, trusted: Tensor) -> Tenso
         int64 (N,); -1 for none.
     """
     even = balanced(held_out, labels[labels >= 0])
-    doubted = ~trusted & far_less_probable(even, labels.clamp(min=0))
-    return labels.masked_fill(doubted, -1)
+    own = even.gather(1, labels.clamp(min=0)[:, None])[:, 0]
+    return labels.masked_fill(~trusted & (own < 1 / held_out.shape[1]), -1)
 
 
 def believed(
