@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from labelmend.verdicts import issues
 from labelmend.verdicts.issues import believed_labels, is_label_issue, undoubted_labels
 from labelmend.verdicts.record import SampleRecord
 
@@ -47,7 +48,13 @@ def test_believed_are_suggested_labels_and_given_ones_that_are_no_issue():
     assert believed_labels(record, given, trusted).tolist() == [0, 0, -1, 0, 1]
 
 
-def test_labels_less_probable_than_chance_are_doubted():
+@pytest.fixture
+def wrong(monkeypatch):
+    """Sets the estimated share of wrong labels."""
+    return lambda share: monkeypatch.setattr(issues, "estimate_noise_rate", lambda *known: share)
+
+
+def test_labels_less_probable_than_chance_are_doubted(wrong):
     # Of four classes of one size: sure; at chance; just below; none; trusted; sure.
     labels = torch.tensor([0, 1, 1, -1, 2, 3, 0, 2, 3])
     held_out = torch.eye(4)[labels.clamp(min=0)]
@@ -56,18 +63,53 @@ def test_labels_less_probable_than_chance_are_doubted():
     held_out[3] = torch.tensor([0.0, 1.0, 0.0, 0.0])
     held_out[4] = torch.tensor([1.0, 0.0, 0.0, 0.0])
     trusted = torch.arange(9) == 4
-    assert undoubted_labels(labels, held_out, trusted).tolist() == [0, 1, -1, -1, 2, 3, 0, 2, 3]
+    wrong(1.0)
+    assert undoubted_labels(labels, labels, held_out, trusted).tolist() == [0, 1, -1, -1, 2, 3, 0, 2, 3]
 
 
-def test_a_label_of_a_small_class_is_doubted_as_if_it_were_large():
+def test_as_many_are_left_out_as_are_wrong_and_still_believed_the_least_probable_first(wrong):
+    given = torch.tensor([0, 0, 0, 0, 0, 1, 1, 1, 1, 1])
+    labels = torch.tensor([0, 0, 0, 0, 1, 1, 1, 1, 0, -1])  # one changed either way, one of none
+    labels[4] = 0
+    own = torch.tensor([0.9, 0.3, 0.1, 0.2, 0.9, 0.9, 0.4, 0.9, 0.9, 0.0])
+    seen = labels.clamp(min=0)
+    held_out = torch.where(torch.arange(2) == seen[:, None], own[:, None], 1 - own[:, None])
+    labels[0] = -1  # four of one class and four of the other are known
+    labels[3] = -1
+    nobody = torch.zeros(10, dtype=torch.bool)
+
+    def left_out(share):
+        wrong(share)
+        found = undoubted_labels(labels, given, held_out, nobody)
+        return (found != labels).nonzero()[:, 0].tolist()
+
+    assert int((labels != given).sum()) == 4
+    assert left_out(0.0) == left_out(0.4) == left_out(0.44) == []
+    assert left_out(0.5) == left_out(0.46) == [2]
+    assert left_out(0.6) == [1, 2]
+    assert left_out(0.7) == left_out(1.0) == [1, 2, 6]
+
+
+def test_the_share_of_wrong_labels_is_estimated_by_the_heads_of_the_given_ones(monkeypatch):
+    asked = []
+    monkeypatch.setattr(issues, "estimate_noise_rate", lambda *known: asked.append(known) or 0.0)
+    given, labels, held_out = torch.tensor([0, 1]), torch.tensor([1, 1]), torch.full((2, 2), 0.5)
+    undoubted_labels(labels, given, held_out, torch.zeros(2, dtype=torch.bool))
+    ((probabilities, of),) = asked
+    assert probabilities is held_out
+    assert of is given
+
+
+def test_a_label_of_a_small_class_is_doubted_as_if_it_were_large(wrong):
+    wrong(1.0)
     labels = torch.tensor([0] * 9 + [1])
     held_out = torch.tensor([[0.9, 0.1]]).repeat(10, 1)
     held_out[9] = torch.tensor([0.89, 0.11])  # nine times as many, so even
     nobody = torch.zeros(10, dtype=torch.bool)
-    assert undoubted_labels(labels, held_out, nobody).tolist() == labels.tolist()
+    assert undoubted_labels(labels, labels, held_out, nobody).tolist() == labels.tolist()
     held_out[9] = torch.tensor([0.91, 0.09])
-    assert undoubted_labels(labels, held_out, nobody).tolist() == [0] * 9 + [-1]
+    assert undoubted_labels(labels, labels, held_out, nobody).tolist() == [0] * 9 + [-1]
     # Only labels that are known tell how large a class is.
     unknown = torch.cat([torch.full((8,), -1), labels[-2:]])
     held_out[9] = torch.tensor([0.89, 0.11])
-    assert undoubted_labels(unknown, held_out, nobody).tolist() == [-1] * 8 + [0, -1]
+    assert undoubted_labels(unknown, unknown, held_out, nobody).tolist() == [-1] * 8 + [0, -1]

@@ -157,7 +157,7 @@ class Mend(Method):
     def end_stage(self, progress: Progress) -> None:
         """Fit heads on frozen features anew, to the labels that the finished model keeps or suggests.
 
-        They doubt some of these, from whose folds they were kept; the second fit is without.
+        Where more labels are wrong than these leave out, there is a second fit without what the heads doubt.
         """
         task = self.task
         if task.fold_of is None:
@@ -169,8 +169,9 @@ class Mend(Method):
         assert isinstance(heads, FoldedHeads)
         task.meter.add(refit(heads, scores.features, labels, task.fold_of))
         held_out = task.score(network).probabilities
-        labels = undoubted_labels(labels, held_out, task.trusted)
-        task.meter.add(refit(heads, scores.features, labels, task.fold_of))
+        undoubted = undoubted_labels(labels, task.given_labels, held_out, task.trusted)
+        if not torch.equal(undoubted, labels):
+            task.meter.add(refit(heads, scores.features, undoubted, task.fold_of))
 
     def divide(self, scores: Scores, final: bool = False) -> tuple[SampleRecord, dict[str, float]]:
         """One scoring pass: easy set, anchors, votes, guesses, and whether Bayes' rule fits.

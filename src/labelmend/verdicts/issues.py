@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from labelmend.selection.balance import balanced
+from labelmend.selection.noise_rate import estimate_noise_rate
 from labelmend.verdicts.evidence import contradicts
 from labelmend.verdicts.judge import HARD_CORRECTED, UNCERTAIN, VERDICTS, judge
 from labelmend.verdicts.record import SampleRecord
@@ -60,23 +61,30 @@ def believed_labels(record: SampleRecord, given_labels: Tensor, trusted: Tensor)
     return torch.from_numpy(found)
 
 
-def undoubted_labels(labels: Tensor, held_out: Tensor, trusted: Tensor) -> Tensor:
-    """Believed labels less those that heads which have not learned them find less probable than chance.
+def undoubted_labels(labels: Tensor, given_labels: Tensor, held_out: Tensor, trusted: Tensor) -> Tensor:
+    """Believed labels less those, by heads that have not learned them, that are wrong all the same.
 
-    Chance is 1 / C. Probabilities count as if classes were of one size: else a small class would lose many of
-    its labels.
+    How many that is comes from the estimated share of wrong labels, less the given ones that are not believed
+    any more: where all wrong ones are found, what heads doubt are right labels of hard images, which a
+    classifier needs. The least probable are left out, none that is as probable as chance (1 / C).
+    Probabilities count as if classes were of one size, else a small class would lose many of its labels.
 
     Args:
         labels: int64 (N,), -1 for none.
+        given_labels: int64 (N,).
         held_out: (N, C), probabilities of heads that were kept from the sample; rows sum to 1.
         trusted: bool (N,), labels a person has confirmed; these are kept.
 
     Returns:
         int64 (N,); -1 for none.
     """
+    wrong = round(estimate_noise_rate(held_out, given_labels) * len(labels))
+    remaining = max(wrong - int((labels != given_labels).sum()), 0)
     even = balanced(held_out, labels[labels >= 0])
     own = even.gather(1, labels.clamp(min=0)[:, None])[:, 0]
-    return labels.masked_fill(~trusted & (own < 1 / held_out.shape[1]), -1)
+    doubted = (~trusted & (labels >= 0) & (own < 1 / held_out.shape[1])).nonzero()[:, 0]
+    least = doubted[own[doubted].argsort(stable=True)[:remaining]]
+    return labels.index_fill(0, least, -1)
 
 
 def believed(
