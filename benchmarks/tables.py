@@ -346,6 +346,21 @@ def photos(record: str) -> str:
     return markdown([*head, "test accuracy", "seconds"], rows)
 
 
+def second_fit() -> str:
+    """What a second fit of the heads on frozen features is worth, on the same runs."""
+    lines = (RESULTS / "second_fit.jsonl").read_text().splitlines()[1:]
+    runs = [json.loads(line) for line in lines]
+    names = ("test_accuracy", "average_precision", "precision", "recall", "right_suggestions")
+    rows = []
+    for noise in ("none", "symmetric:0.2", "symmetric:0.4", "instance-per-class:0.2"):
+        for fits in (1, 2):
+            some = [run for run in runs if (run["noise"], run["fits"]) == (noise, fits)]
+            found = [[run[name] for run in some if name in run] for name in names]
+            cells = [f"{100 * statistics.fmean(values):.2f}" if values else "" for values in found]
+            rows.append([noise, str(fits), str(len(some)), *cells])
+    return markdown(["noise", "fits", "runs", *(name.replace("_", " ") for name in names)], rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "claims": claims,
     "throughput": throughput,
@@ -361,6 +376,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "mutants": mutants,
     "photos": lambda: photos("photos"),
     "photos_cifar10": lambda: photos("photos_cifar10"),
+    "second_fit": second_fit,
     "votes_worse_10k": lambda: votes("votes_worse_10k"),
 }
 
