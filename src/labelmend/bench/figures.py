@@ -10,7 +10,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from labelmend.bench.published import SOURCES, published
+from labelmend.bench.published import SOURCES, beside
 from labelmend.bench.results import LAST, Groups, ResultRecord, grouped, values
 from labelmend.files import replacing
 from labelmend.verdicts.figures import text_of
@@ -60,9 +60,8 @@ def _rows(groups: Groups, noises: list[str]) -> Figure:
             drawn["ours"] = axes.errorbar(
                 statistics.fmean(found), place, xerr=_spread(found), fmt="o", color=OURS, capsize=3
             )
-            first = rows[row][0]
             for source in SOURCES:
-                theirs = published(source, first.get("data", ""), first["noise"], row)
+                theirs = beside(source, rows[row][0])
                 if theirs is not None:
                     drawn[source] = axes.errorbar(
                         theirs.accuracy,

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
+from labelmend.bench.results import ResultRecord
+
 SOURCES = {
     "paper": (
         "The paper: all training images, best epoch, mean of three runs. ResNet-34; baselines of Table 2 "
@@ -39,6 +41,11 @@ class Published:
         """The accuracy with its spread and scale, for a table."""
         spread = "" if self.spread is None else f" ± {self.spread:.2f}"
         return f"{self.accuracy:.2f}{spread} ({self.scale})"
+
+
+def beside(source: str, record: ResultRecord) -> Published | None:
+    """What a source published for the row, data and noise of a finished cell, or None."""
+    return published(source, record.get("data", ""), record["noise"], record["row"])
 
 
 @cache

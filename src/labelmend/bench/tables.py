@@ -8,7 +8,7 @@ import statistics
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from labelmend.bench.published import SOURCES, published
+from labelmend.bench.published import SOURCES, beside
 from labelmend.bench.results import LAST, ResultRecord, grouped, read_results, values
 from labelmend.files import write_text
 
@@ -48,8 +48,7 @@ def _known(values: Sequence[float | None]) -> str:
 
 
 def _theirs(records: list[ResultRecord], source: str) -> str:
-    first = records[0]
-    found = published(source, first.get("data", ""), first["noise"], first["row"])
+    found = beside(source, records[0])
     return "" if found is None else str(found)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from itertools import product
 from types import TracebackType
 from typing import Any
 
@@ -147,8 +148,8 @@ class BenchView:
 
     def table(self) -> Table:
         """Rows and noises with how far they are; around the running one, where not all have room."""
-        keys = list(dict.fromkeys((noise_name(cell.noise), cell.row) for cell in self.suite.cells))
-        keys.sort(key=lambda key: [noise_name(c.noise) for c in self.suite.cells].index(key[0]))
+        noises = dict.fromkeys(noise_name(cell.noise) for cell in self.suite.cells)
+        keys = list(product(noises, dict.fromkeys(cell.row for cell in self.suite.cells)))
         room = max(self.console.height - LINES_AROUND, 3)
         here = next((i for i, key in enumerate(keys) if self._is_running(key)), 0)
         first = max(min(here - room // 2, len(keys) - room), 0)
