@@ -55,3 +55,18 @@ def test_learns_on_the_views_that_are_set(strong):
     loss = Mixup(MixupSettings(alpha=0, strong_views=strong), Fixed()).loss(Views(), Progress(1, 0.0))
     expected = nn.functional.cross_entropy(Views().view(strong), Views.index)
     assert torch.allclose(loss, expected)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.39, 0.4, 1.0])
+def test_the_warmup_has_weak_views_and_an_alpha_of_one(monkeypatch, share):
+    drawn = []
+    monkeypatch.setattr(
+        "labelmend.methods.mixup.mixed_at_random",
+        lambda images, targets, alpha, generator: (drawn.append(alpha), (images, targets))[1],
+    )
+    method = Mixup(MixupSettings(alpha=0.2, strong_views=True, warmup=0.4), Fixed())
+    loss = method.loss(Views(), Progress(1, share))
+    warming = share < 0.4
+    assert drawn == [1.0 if warming else 0.2]
+    expected = nn.functional.cross_entropy(Views().view(strong=not warming), Views.index)
+    assert torch.allclose(loss, expected)
