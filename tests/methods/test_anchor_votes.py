@@ -227,10 +227,13 @@ def chosen_easy(make_task, network, monkeypatch, neighbour_label, **options):
     selected = EasySet(torch.tensor([True, False, True, True]), torch.rand(4), False)
     found = Neighbours(torch.tensor(neighbour_label), torch.rand(4))
     monkeypatch.setattr(anchor_votes, "select", lambda *_, **__: selected)
-    monkeypatch.setattr(anchor_votes, "ask_neighbours", lambda *_: found)
+    lists = torch.zeros(4, 3, dtype=torch.int32)
+    asked = []
+    monkeypatch.setattr(anchor_votes, "ask_neighbours", lambda *given: asked.append(given) or found)
     scores = Scores(probabilities, torch.rand(4, DIM))
-    chosen, neighbours = choose(scores, task, rule="balanced", percent=60, **options)
+    chosen, neighbours = choose(scores, task, rule="balanced", percent=60, lists=lists, **options)
     assert chosen.easiness is selected.easiness
+    assert all(torch.equal(given[0], scores.features) and given[3] is lists for given in asked)
     return chosen.easy.tolist(), neighbours is found
 
 

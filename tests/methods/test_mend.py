@@ -219,7 +219,14 @@ def test_neighbours_on_frozen_features_are_listed_once_and_paid_for_once(
         used.append(given[5])
         return neighbour_shares(*given)
 
+    offered = []
+
+    def chosen(*given, **options):
+        offered.append(options["lists"])
+        return choose(*given, **options)
+
     monkeypatch.setattr(mend, "neighbour_shares", shares)
+    monkeypatch.setattr(mend, "choose", chosen)
     for _ in range(2):
         record, report = frozen.divide(scores)
         wanted, _ = trained.divide(scores)
@@ -229,6 +236,7 @@ def test_neighbours_on_frozen_features_are_listed_once_and_paid_for_once(
             each.selections.write(record, report, 1)
     assert len(listed) == 1
     assert [lists is None for lists in used] == [False, True, False, True]
+    assert all(lists is used for lists, used in zip(offered, used, strict=True))
     assert spent[0] - (spent[1] - spent[0]) == 2 * 60 * 60 * features.shape[1]
     # A resumed run has paid for its lists, and makes them again.
     resumed = make(True)

@@ -1,8 +1,13 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
+import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_info
 from torch import nn
 
+from labelmend.models import frozen
 from labelmend.models.frozen import FOLDS, STRENGTHS, FoldedHeads, StandardFeatures, refit, root, use_heads
 from labelmend.models.registry import build_network, describe_heads
 
@@ -137,3 +142,29 @@ def test_heads_stay_where_too_little_is_known_to_fit_them():
     assert refit(heads, features, torch.zeros_like(labels), fold_of) == 0
     assert refit(heads, features, torch.full_like(labels, -1), fold_of) == 0
     assert all(torch.equal(old, head.weight) for old, head in zip(before, heads.heads, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("threads", "copies", "workers"), [(1, 9, 1), (3, 9, 3), (3, 2, 2), (3, 0.5, 1)], ids=str
+)
+def test_fits_side_by_side_are_the_same_and_as_many_as_memory_allows(monkeypatch, threads, copies, workers):
+    features, labels, fold_of = blobs()
+    alone, heads = FoldedHeads(4, 3), FoldedHeads(4, 3)
+    monkeypatch.setattr(frozen.torch, "get_num_threads", lambda: 1)
+    operations = refit(alone, features, labels, fold_of)
+    pools = []
+
+    def pool(number):
+        pools.append((number, {each["num_threads"] for each in threadpool_info()}))
+        return ThreadPoolExecutor(number)
+
+    before = threadpool_info()
+    monkeypatch.setattr(frozen, "ThreadPoolExecutor", pool)
+    monkeypatch.setattr(frozen, "COPIED", int(copies * features.numpy().nbytes))
+    monkeypatch.setattr(frozen.torch, "get_num_threads", lambda: threads)
+    assert refit(heads, features, labels, fold_of) == operations
+    assert pools == [(workers, {1})]
+    assert threadpool_info() == before
+    for mine, other in zip(heads.heads, alone.heads, strict=True):
+        assert torch.equal(mine.weight, other.weight)
+        assert torch.equal(mine.bias, other.bias)

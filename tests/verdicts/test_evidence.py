@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from labelmend.correction.neighbours import neighbour_lists
 from labelmend.verdicts import evidence
 from labelmend.verdicts.evidence import (
     Neighbours,
@@ -125,6 +126,34 @@ def test_neighbours_among_a_part_only(monkeypatch):
     features = balanced(*(float(i) for i in range(20)))
     labels = torch.tensor([0] * 20 + [1] * 20)
     assert torch.equal(ask_neighbours(features, labels, 2).label, labels)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 2**31), st.integers(3, 60), st.integers(1, 6), st.integers(1, 20))
+def test_listed_neighbours_are_those_that_would_be_found(seed, count, classes, neighbours):
+    generator = torch.Generator().manual_seed(seed)
+    features = torch.randn(count, 5, generator=generator)
+    labels = torch.randint(classes, (count,), generator=generator)
+    lists = neighbour_lists(features, neighbours)
+    found = ask_neighbours(features, labels, classes, lists)
+    expected = ask_neighbours(features, labels, classes)
+    assert torch.equal(found.label, expected.label)
+    assert torch.equal(found.support, expected.support)
+    # Where lists are long enough, nothing is searched for: the features do not matter.
+    other = ask_neighbours(features.flip(0), labels, classes, lists)
+    long = 4 * neighbours >= min(count - 1, 50)
+    expected = found if long else ask_neighbours(features.flip(0), labels, classes)
+    assert torch.equal(other.label, expected.label)
+    assert torch.equal(other.support, expected.support)
+
+
+def test_lists_of_all_samples_are_not_for_a_comparison_with_some(monkeypatch):
+    features = torch.randn(40, 3, generator=torch.Generator().manual_seed(0))
+    labels = torch.arange(40) % 2
+    lists = neighbour_lists(features, 20)
+    monkeypatch.setattr(evidence, "MOST_COMPARED", 8)
+    found, expected = ask_neighbours(features, labels, 2, lists), ask_neighbours(features, labels, 2)
+    assert torch.equal(found.support, expected.support)
 
 
 def test_both_must_agree():

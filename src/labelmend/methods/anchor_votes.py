@@ -217,7 +217,13 @@ class AnchorVotes(nn.Module):
 
 
 def choose(
-    scores: Scores, task: Task, *, rule: Literal["balanced", "gmm"], percent: float, final: bool = False
+    scores: Scores,
+    task: Task,
+    *,
+    rule: Literal["balanced", "gmm"],
+    percent: float,
+    final: bool = False,
+    lists: Tensor | None = None,
 ) -> tuple[EasySet, Neighbours]:
     """The easy set, and what the neighbours of each sample were given.
 
@@ -230,6 +236,7 @@ def choose(
         rule: as for ``select``.
         percent: as for ``select``.
         final: whether the finished model is judged; before that no neighbour is asked.
+        lists: of ``neighbour_lists`` for the features of ``scores``, where they are known.
 
     Returns:
         The easy set, and what neighbours were given.
@@ -239,7 +246,7 @@ def choose(
         return chosen, Neighbours.not_asked(len(task.given_labels))
     with task.meter.counting():
         features, given = scores.features.to(task.device), task.given_labels.to(task.device)
-        neighbours = ask_neighbours(features, given, task.num_classes)
+        neighbours = ask_neighbours(features, given, task.num_classes, lists)
     agreed = agrees(scores.probabilities, neighbours.label, task.given_labels)
     easy = chosen.easy & (task.trusted | agreed | (neighbours.label == NO_LABEL))
     return replace(chosen, easy=easy), neighbours

@@ -179,12 +179,18 @@ class Mend(Method):
         In the final one samples whose evidence is against their label are put to the vote, not trusted.
         """
         started, task = time.perf_counter(), self.task
+        lists = self.listed(scores.features)
         chosen, neighbours = choose(
-            scores, task, rule=self.settings.selection, percent=self.settings.easy_percent, final=final
+            scores,
+            task,
+            rule=self.settings.selection,
+            percent=self.settings.easy_percent,
+            final=final,
+            lists=lists,
         )
         steps = LATER_STEPS if self.selections.number else FIRST_STEPS
         found = self.anchors.correct(scores.features, chosen.easy, steps)
-        shares = self.neighbour_labels(scores.features, chosen.easy)
+        shares = self.neighbour_labels(scores.features, chosen.easy, lists)
         guess = self.guess(scores.probabilities, shares)
         record = voted_record(guess, chosen, found, task, neighbours)
         report = self.anchors.report(record, chosen, found) | {
@@ -193,21 +199,29 @@ class Mend(Method):
         }
         return record, report
 
-    def neighbour_labels(self, features: Tensor, easy: Tensor) -> Tensor | None:
-        """Labels of the nearest other easy samples of each sample, shares (N, C); None without them."""
-        if not self.settings.neighbours:
+    def listed(self, features: Tensor) -> Tensor | None:
+        """Neighbours of all samples where features are frozen, the same at every selection; else None.
+
+        A resumed run lists again what it has paid for.
+        """
+        task, number = self.task, self.settings.neighbours
+        if task.fold_of is None or not number:
             return None
+        if self.lists is None:
+            self.lists = neighbour_lists(features.to(task.device), number)
+        if self.selections.last is None:
+            task.meter.add(2.0 * len(features) ** 2 * features.shape[1])
+        return self.lists
+
+    def neighbour_labels(self, features: Tensor, easy: Tensor, lists: Tensor | None) -> Tensor | None:
+        """Labels of the nearest other easy samples of each sample, shares (N, C); None without them."""
         task, device, number = self.task, self.task.device, self.settings.neighbours
-        given, features_there = task.given_labels.to(device), features.to(device)
-        if task.fold_of is not None:
-            # Frozen features, the same at every selection. A resumed run lists again what it has paid for.
-            if self.lists is None:
-                self.lists = neighbour_lists(features_there, number)
-            if self.selections.last is None:
-                task.meter.add(2.0 * len(features) ** 2 * features.shape[1])
+        if not number:
+            return None
+        given = task.given_labels.to(device)
         with task.meter.counting():
             shares = neighbour_shares(
-                features_there, easy.to(device), given, task.num_classes, number, self.lists
+                features.to(device), easy.to(device), given, task.num_classes, number, lists
             )
         return shares.to(features.device)
 

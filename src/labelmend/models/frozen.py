@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import torch
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from torch import Tensor, nn
 
 from labelmend.models.classifier import FeatureExtractor
@@ -17,9 +20,15 @@ STRENGTHS = (1.0, 3.0, 10.0, 30.0)
 """Inverse strengths of the penalty (scikit-learn's C) that ``refit`` tries, for features about 1 long."""
 
 ITERATIONS = 200
+
+COPIED = 2**30
+"""Bytes of features that fits side by side copy at most, if it is more than one."""
+
 ABSENT = -20.0
 """Logit of a class that no sample of a fit has, before the others."""
 
+Fit = tuple[LogisticRegression, float]
+"""A fitted model, and how many operations that took, about."""
 
 NEAR_ZERO = 1e-3
 """Added to features before their root is taken: the slope of a root has no bound near 0."""
@@ -131,32 +140,28 @@ def refit(heads: FoldedHeads, features: Tensor, labels: Tensor, fold_of: Tensor)
     """
     rows, known = features.float().cpu().numpy(), labels.cpu().numpy()
     fold = fold_of.cpu().numpy()
-    operations = 0.0
 
-    def fitted(head: int, strength: float) -> LogisticRegression | None:
-        nonlocal operations
+    def fitted(head: int, strength: float) -> Fit | None:
         among = (known >= 0) & (fold != head)
         if len(np.unique(known[among])) < 2:
             return None
         model = LogisticRegression(C=strength, max_iter=ITERATIONS).fit(rows[among], known[among])
-        operations += 4.0 * int(model.n_iter_.max()) * int(among.sum()) * rows.shape[1] * len(model.classes_)
-        return model
+        passes = int(model.n_iter_.max()) * int(among.sum())
+        return model, 4.0 * passes * rows.shape[1] * len(model.classes_)
 
-    judged = (known >= 0) & (fold == 0)
-    best: tuple[float, float, LogisticRegression] | None = None
-    for strength in STRENGTHS:
-        model = fitted(0, strength)
-        if model is None or not judged.any():
-            return operations
-        likelihood = _log_likelihood(model, rows[judged], known[judged])
-        if best is None or likelihood > best[0]:
-            best = (likelihood, strength, model)
-    assert best is not None
-    for number, head in enumerate(heads.heads):
-        model = fitted(number, best[1]) if number else best[2]
-        if model is not None:
-            _take(head, model)
-    return operations
+    workers = min(torch.get_num_threads(), max(COPIED // max(rows.nbytes, 1), 1))
+    # Side by side, each on one thread: one after another on all threads fits take several times as long.
+    with threadpool_limits(limits=1), ThreadPoolExecutor(workers) as pool:
+        judged = (known >= 0) & (fold == 0)
+        tried = [fit for fit in pool.map(partial(fitted, 0), STRENGTHS) if fit is not None]
+        if not tried or not judged.any():
+            return sum(operations for _, operations in tried)
+        best = max(tried, key=lambda fit: _log_likelihood(fit[0], rows[judged], known[judged]))
+        others = list(pool.map(partial(fitted, strength=best[0].C), range(1, len(heads.heads))))
+    for head, fit in zip(heads.heads, [best, *others], strict=True):
+        if fit is not None:
+            _take(head, fit[0])
+    return sum(fit[1] for fit in [*tried, *others] if fit is not None)
 
 
 def _log_likelihood(model: LogisticRegression, features: np.ndarray, labels: np.ndarray) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -74,7 +75,9 @@ def compared(given_labels: Tensor, num_classes: int) -> Tensor:
 
 
 @torch.no_grad()
-def ask_neighbours(features: Tensor, given_labels: Tensor, num_classes: int) -> Neighbours:
+def ask_neighbours(
+    features: Tensor, given_labels: Tensor, num_classes: int, lists: Tensor | None = None
+) -> Neighbours:
     """What the samples nearest to each sample were given.
 
     As many say which label most have as there are others of the sample's own class, twice as many say how
@@ -86,25 +89,24 @@ def ask_neighbours(features: Tensor, given_labels: Tensor, num_classes: int) -> 
         features: (N, d).
         given_labels: int64 (N,), in [0, C).
         num_classes: C.
+        lists: of ``neighbour_lists`` for the same features: nothing is searched for where all samples are
+            compared and the lists are long enough.
 
     Returns:
         On the CPU.
     """
-    features = features.float()
-    unit = functional.normalize(features - features.mean(0), dim=1)
     chosen = compared(given_labels, num_classes)
-    reference, labels = unit[chosen].T.contiguous(), given_labels[chosen]
-    position = chosen.cumsum(0) - 1
-    others = torch.bincount(labels, minlength=num_classes)[given_labels] - chosen.long()
-    most = min(MOST_NEIGHBOURS, max(len(labels) - 1, 0))
-    found = Neighbours.not_asked(len(unit))
-    width = len(labels) + num_classes
-    for rows in torch.arange(len(unit), device=unit.device).split(max(BLOCK // width, 1)):
-        similarity = unit[rows] @ reference
-        own = chosen[rows].nonzero()[:, 0]
-        similarity[own, position[rows[own]]] = -torch.inf
-        nearest = labels[similarity.topk(most, dim=1).indices]
-        given = given_labels[rows, None]
+    sizes = torch.bincount(given_labels[chosen], minlength=num_classes)
+    others = sizes[given_labels] - chosen.long()
+    most = min(MOST_NEIGHBOURS, max(int(chosen.sum()) - 1, 0))
+    if lists is not None and bool(chosen.all()) and lists.shape[1] >= most:
+        labels_of_nearest = _labels_by_lists(lists[:, :most], given_labels)
+    else:
+        labels_of_nearest = _labels_by_search(features.float(), given_labels, chosen, most)
+    found = Neighbours.not_asked(len(features))
+    width = int(chosen.sum()) + num_classes
+    for rows in torch.arange(len(features), device=features.device).split(max(BLOCK // width, 1)):
+        nearest, given = labels_of_nearest(rows), given_labels[rows, None]
 
         def votes(number: Tensor, nearest: Tensor = nearest) -> Tensor:
             counted = torch.arange(most, device=nearest.device) < number[:, None]
@@ -121,6 +123,28 @@ def ask_neighbours(features: Tensor, given_labels: Tensor, num_classes: int) -> 
         found.label[at] = torch.where(asked, few.argmax(1).cpu(), NO_LABEL)
         found.support[at] = torch.where(asked, (of_own / (of_own + of_other)).cpu(), NO_SUPPORT_KNOWN)
     return found
+
+
+LabelsOfNearest = Callable[[Tensor], Tensor]
+"""From samples, int64 (R,), to the labels of those nearest to each, nearest first, int64 (R, K)."""
+
+
+def _labels_by_lists(lists: Tensor, given_labels: Tensor) -> LabelsOfNearest:
+    return lambda rows: given_labels[lists[rows].long()]
+
+
+def _labels_by_search(features: Tensor, given_labels: Tensor, chosen: Tensor, most: int) -> LabelsOfNearest:
+    unit = functional.normalize(features - features.mean(0), dim=1)
+    reference, labels = unit[chosen].T.contiguous(), given_labels[chosen]
+    position = chosen.cumsum(0) - 1
+
+    def labels_of_nearest(rows: Tensor) -> Tensor:
+        similarity = unit[rows] @ reference
+        own = chosen[rows].nonzero()[:, 0]
+        similarity[own, position[rows[own]]] = -torch.inf
+        return labels[similarity.topk(most, dim=1).indices]
+
+    return labels_of_nearest
 
 
 def agrees(probabilities: Tensor, neighbour_label: Tensor, given_labels: Tensor) -> Tensor:
