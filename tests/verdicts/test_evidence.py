@@ -139,21 +139,44 @@ def test_listed_neighbours_are_those_that_would_be_found(seed, count, classes, n
     expected = ask_neighbours(features, labels, classes)
     assert torch.equal(found.label, expected.label)
     assert torch.equal(found.support, expected.support)
-    # Where lists are long enough, nothing is searched for: the features do not matter.
-    other = ask_neighbours(features.flip(0), labels, classes, lists)
-    long = 4 * neighbours >= min(count - 1, 50)
-    expected = found if long else ask_neighbours(features.flip(0), labels, classes)
-    assert torch.equal(other.label, expected.label)
-    assert torch.equal(other.support, expected.support)
 
 
-def test_lists_of_all_samples_are_not_for_a_comparison_with_some(monkeypatch):
-    features = torch.randn(40, 3, generator=torch.Generator().manual_seed(0))
-    labels = torch.arange(40) % 2
-    lists = neighbour_lists(features, 20)
-    monkeypatch.setattr(evidence, "MOST_COMPARED", 8)
-    found, expected = ask_neighbours(features, labels, 2, lists), ask_neighbours(features, labels, 2)
+def searches(monkeypatch):
+    """Samples that are searched for, as they come."""
+    asked, make = [], evidence._labels_by_search
+
+    def noted(*given):
+        search = make(*given)
+        return lambda rows: asked.extend(rows.tolist()) or search(rows)
+
+    monkeypatch.setattr(evidence, "_labels_by_search", noted)
+    return asked
+
+
+@pytest.mark.parametrize("compared_with", [200, 90])
+def test_only_samples_with_a_short_list_are_searched_for(monkeypatch, compared_with):
+    generator = torch.Generator().manual_seed(0)
+    features, labels = torch.randn(200, 4, generator=generator), torch.arange(200) % 2
+    monkeypatch.setattr(evidence, "MOST_COMPARED", compared_with)
+    monkeypatch.setattr(evidence, "MOST_NEIGHBOURS", 20)
+    expected = ask_neighbours(features, labels, 2)
+    lists = neighbour_lists(features, 10)
+    lists[3, 30:] = -1  # as an index leaves them
+    asked = searches(monkeypatch)
+    found = ask_neighbours(features, labels, 2, lists)
+    assert torch.equal(found.label, expected.label)
     assert torch.equal(found.support, expected.support)
+    usable = (compared(labels, 2)[lists.long()] & (lists >= 0)).sum(1)
+    assert asked == (usable < 20).nonzero()[:, 0].tolist()
+    assert (len(asked) > 5) == (compared_with == 90)
+    assert len(asked) < 190
+
+
+def test_without_a_list_that_is_long_enough_all_are_searched_for(monkeypatch):
+    features, labels = torch.randn(60, 3, generator=torch.Generator().manual_seed(0)), torch.arange(60) % 2
+    asked = searches(monkeypatch)
+    ask_neighbours(features, labels, 2, neighbour_lists(features, 5))
+    assert asked == list(range(60))
 
 
 def test_both_must_agree():

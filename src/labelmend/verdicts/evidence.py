@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache, partial
 
 import torch
 from torch import Tensor
@@ -89,8 +90,8 @@ def ask_neighbours(
         features: (N, d).
         given_labels: int64 (N,), in [0, C).
         num_classes: C.
-        lists: of ``neighbour_lists`` for the same features: nothing is searched for where all samples are
-            compared and the lists are long enough.
+        lists: of ``neighbour_lists`` for the same features: only samples with too few of those compared in
+            their list are searched for.
 
     Returns:
         On the CPU.
@@ -99,10 +100,10 @@ def ask_neighbours(
     sizes = torch.bincount(given_labels[chosen], minlength=num_classes)
     others = sizes[given_labels] - chosen.long()
     most = min(MOST_NEIGHBOURS, max(int(chosen.sum()) - 1, 0))
-    if lists is not None and bool(chosen.all()) and lists.shape[1] >= most:
-        labels_of_nearest = _labels_by_lists(lists[:, :most], given_labels)
+    if lists is None:
+        labels_of_nearest = _labels_by_search(features, given_labels, chosen, most)
     else:
-        labels_of_nearest = _labels_by_search(features.float(), given_labels, chosen, most)
+        labels_of_nearest = _labels_by_lists(lists, features, given_labels, chosen, most)
     found = Neighbours.not_asked(len(features))
     width = int(chosen.sum()) + num_classes
     for rows in torch.arange(len(features), device=features.device).split(max(BLOCK // width, 1)):
@@ -129,12 +130,28 @@ LabelsOfNearest = Callable[[Tensor], Tensor]
 """From samples, int64 (R,), to the labels of those nearest to each, nearest first, int64 (R, K)."""
 
 
-def _labels_by_lists(lists: Tensor, given_labels: Tensor) -> LabelsOfNearest:
-    return lambda rows: given_labels[lists[rows].long()]
+def _labels_by_lists(
+    lists: Tensor, features: Tensor, given_labels: Tensor, chosen: Tensor, most: int
+) -> LabelsOfNearest:
+    search = cache(partial(_labels_by_search, features, given_labels, chosen, most))
+
+    def labels_of_nearest(rows: Tensor) -> Tensor:
+        listed = lists[rows].long()
+        usable = (listed >= 0) & chosen[listed]
+        first = usable.int().argsort(dim=1, descending=True, stable=True)[:, :most]
+        few = usable.sum(1) < most
+        if bool(few.all()):
+            return search()(rows)
+        nearest = given_labels[listed.gather(1, first)]
+        if bool(few.any()):
+            nearest[few] = search()(rows[few])
+        return nearest
+
+    return labels_of_nearest
 
 
 def _labels_by_search(features: Tensor, given_labels: Tensor, chosen: Tensor, most: int) -> LabelsOfNearest:
-    unit = functional.normalize(features - features.mean(0), dim=1)
+    unit = functional.normalize(features.float() - features.float().mean(0), dim=1)
     reference, labels = unit[chosen].T.contiguous(), given_labels[chosen]
     position = chosen.cumsum(0) - 1
 
