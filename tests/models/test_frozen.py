@@ -141,6 +141,8 @@ def test_heads_stay_where_too_little_is_known_to_fit_them():
     before = [head.weight.clone() for head in heads.heads]
     assert refit(heads, features, torch.zeros_like(labels), fold_of) == 0
     assert refit(heads, features, torch.full_like(labels, -1), fold_of) == 0
+    # Nothing is known of the samples that would choose the strength.
+    assert refit(heads, features, torch.where(fold_of == 0, -1, labels), fold_of) == 0
     assert all(torch.equal(old, head.weight) for old, head in zip(before, heads.heads, strict=True))
 
 

@@ -149,13 +149,15 @@ def refit(heads: FoldedHeads, features: Tensor, labels: Tensor, fold_of: Tensor)
         passes = int(model.n_iter_.max()) * int(among.sum())
         return model, 4.0 * passes * rows.shape[1] * len(model.classes_)
 
-    workers = min(torch.get_num_threads(), max(COPIED // max(rows.nbytes, 1), 1))
+    judged = (known >= 0) & (fold == 0)
+    if not judged.any():
+        return 0.0
+    workers = min(torch.get_num_threads(), max(COPIED // rows.nbytes, 1))
     # Side by side, each on one thread: one after another on all threads fits take several times as long.
     with threadpool_limits(limits=1), ThreadPoolExecutor(workers) as pool:
-        judged = (known >= 0) & (fold == 0)
         tried = [fit for fit in pool.map(partial(fitted, 0), STRENGTHS) if fit is not None]
-        if not tried or not judged.any():
-            return sum(operations for _, operations in tried)
+        if not tried:
+            return 0.0
         best = max(tried, key=lambda fit: _log_likelihood(fit[0], rows[judged], known[judged]))
         others = list(pool.map(partial(fitted, strength=best[0].C), range(1, len(heads.heads))))
     for head, fit in zip(heads.heads, [best, *others], strict=True):
