@@ -123,6 +123,10 @@ def test_refit_heads_are_regressions_on_the_known_samples_outside_their_fold():
         expected = regression(number, best).predict_proba(features.numpy())
         np.testing.assert_allclose(head(features).softmax(1).detach().numpy(), expected, atol=1e-4)
     assert operations > 4 * 9 * int((known & (fold_of != 0)).sum()) * 4 * 3
+    fits = [(0, strength) for strength in STRENGTHS] + [(number, best) for number in range(1, FOLDS)]
+    rounds = [int(regression(*fit).n_iter_.max()) * int((known & (fold_of != fit[0])).sum()) for fit in fits]
+    # Their last round may come one sooner or later, as they end where a slope is small enough.
+    assert operations == pytest.approx(4 * 4 * 3 * sum(rounds), rel=0.02)
 
 
 def test_refit_heads_of_two_classes_and_of_one_that_is_never_known():
