@@ -5,6 +5,7 @@ cleanlab gets probabilities of a logistic regression, out of sample (5 folds; C 
 given labels), finds issues as ``find_label_issues`` does, and the regression is fitted again without them;
 once more with the roots of the features, which labelmend's heads see where no feature is negative.
 Nearest neighbours score each label by its share among the 20 most similar other images.
+They flag the most; how precise the others are where they find as many wrong labels is measured as well.
 
     python benchmarks/photos.py FOLDER --test FOLDER --cache CACHE --out benchmarks/results/photos.json
     python benchmarks/photos.py cifar10 --root DATA --image-size 128 --noises cifar10n:worse --cache CACHE \
@@ -26,7 +27,7 @@ import torch
 from cleanlab.filter import find_label_issues
 from cleanlab.rank import get_label_quality_scores
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import average_precision_score
+from sklearn.metrics import average_precision_score, precision_recall_curve
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -42,17 +43,23 @@ STRENGTHS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
 NEIGHBOURS = 20
 
 
-def detection(wrong: np.ndarray, quality: np.ndarray, flagged: np.ndarray) -> dict[str, float]:
+def detection(
+    wrong: np.ndarray, quality: np.ndarray, flagged: np.ndarray, recall: float | None = None
+) -> dict[str, float]:
+    """How well wrong labels are found; precision also at ``recall``, by default their own."""
     right = float((flagged & wrong).sum())
+    precisions, recalls, _ = precision_recall_curve(wrong, -quality)
+    enough = recalls >= (right / float(wrong.sum()) if recall is None else recall)
     return {
         "average_precision": float(average_precision_score(wrong, -quality)),
+        "precision_at_recall_of_neighbours": float(precisions[enough][-1]),
         "precision": right / max(float(flagged.sum()), 1),
         "recall": right / float(wrong.sum()),
         "flagged": int(flagged.sum()),
     }
 
 
-def ours(job: jobs.Job) -> dict[str, float]:
+def ours(job: jobs.Job, recall: float) -> dict[str, float]:
     start = time.perf_counter()
     run = jobs.start(job)
     seconds = time.perf_counter() - start
@@ -61,7 +68,7 @@ def ours(job: jobs.Job) -> dict[str, float]:
     suggested = (table.suggested_label != table.given_label).to_numpy()
     right = table.suggested_label.to_numpy() == names[job.train_set.true_labels]
     return {
-        **detection(wrong, table.label_quality.to_numpy(), table.is_label_issue.to_numpy()),
+        **detection(wrong, table.label_quality.to_numpy(), table.is_label_issue.to_numpy(), recall),
         "suggestions": int(suggested.sum()),
         "right_suggestions": float(right[suggested].mean()) if suggested.any() else float("nan"),
         "test_accuracy": run.summary["test_accuracy_last"],
@@ -69,17 +76,19 @@ def ours(job: jobs.Job) -> dict[str, float]:
     }
 
 
-def by_cleanlab(job: jobs.Job, features: np.ndarray, tested: np.ndarray, seed: int) -> dict[str, float]:
+def by_cleanlab(
+    job: jobs.Job, features: np.ndarray, tested: np.ndarray, seed: int, recall: float
+) -> dict[str, float]:
     start = time.perf_counter()
     given, true = job.train_set.given_labels, job.train_set.true_labels
     folds = StratifiedKFold(5, shuffle=True, random_state=seed)
     best = None
     for strength in STRENGTHS:
         model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=1000))
-        found = cross_val_predict(model, features, given, cv=folds, method="predict_proba")
-        likelihood = float(np.log(found[np.arange(len(given)), given].clip(1e-12)).mean())
+        guesses = cross_val_predict(model, features, given, cv=folds, method="predict_proba")
+        likelihood = float(np.log(guesses[np.arange(len(given)), given].clip(1e-12)).mean())
         if best is None or likelihood > best[0]:
-            best = (likelihood, strength, model, found)
+            best = (likelihood, strength, model, guesses)
     _, strength, model, probabilities = best
     flagged = find_label_issues(given, probabilities)
     quality = get_label_quality_scores(given, probabilities)
@@ -87,7 +96,7 @@ def by_cleanlab(job: jobs.Job, features: np.ndarray, tested: np.ndarray, seed: i
     accuracy = float((model.predict(tested) == job.test_set.given_labels).mean())
     suggested = flagged & (probabilities.argmax(1) != given)
     return {
-        **detection(given != true, quality, flagged),
+        **detection(given != true, quality, flagged, recall),
         "suggestions": int(suggested.sum()),
         "right_suggestions": float((probabilities.argmax(1) == true)[suggested].mean()),
         "test_accuracy": accuracy,
@@ -151,15 +160,17 @@ def main() -> None:
                 each.images.gather(torch.arange(len(each)))[:, 0].numpy()
                 for each in (job.train_set, job.test_set)
             )
+            near = by_neighbours(job, features, tested)
+            roots = rooted(features), rooted(tested)
             row = {
                 "noise": noise,
                 "seed": seed,
                 "noise_rate": job.noise.realised_rate,
                 "seconds_to_prepare": prepared,
-                "labelmend": ours(job),
-                "cleanlab": by_cleanlab(job, features, tested, seed),
-                "cleanlab_rooted": by_cleanlab(job, rooted(features), rooted(tested), seed),
-                "neighbours": by_neighbours(job, features, tested),
+                "labelmend": ours(job, near["recall"]),
+                "cleanlab": by_cleanlab(job, features, tested, seed, near["recall"]),
+                "cleanlab_rooted": by_cleanlab(job, *roots, seed, near["recall"]),
+                "neighbours": near,
             }
             rows.append(row)
             print(json.dumps(row), flush=True)

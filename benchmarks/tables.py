@@ -328,22 +328,29 @@ PHOTO_METHODS = {
     "cleanlab_rooted": "cleanlab, roots of features",
     "neighbours": "nearest neighbours",
 }
-PHOTO_NUMBERS = ("average_precision", "precision", "recall", "right_suggestions", "test_accuracy")
+PHOTO_NUMBERS = {
+    "average_precision": "average precision",
+    "precision_at_recall_of_neighbours": "precision at the neighbours' recall",
+    "precision": "precision",
+    "recall": "recall",
+    "right_suggestions": "right suggestions",
+    "test_accuracy": "test accuracy",
+}
 
 
 def photos(record: str) -> str:
     found = json.loads((RESULTS / f"{record}.json").read_text())
+    numbers = {name: title for name, title in PHOTO_NUMBERS.items() if name in found["rows"][0]["labelmend"]}
     rows = []
     for noise in dict.fromkeys(row["noise"] for row in found["rows"]):
         cells = [row for row in found["rows"] if row["noise"] == noise]
         for name, title in PHOTO_METHODS.items():
             if name not in cells[0]:
                 continue
-            numbers = [mean_and_spread([cell[name][number] for cell in cells]) for number in PHOTO_NUMBERS]
+            shown = [mean_and_spread([cell[name][number] for cell in cells]) for number in numbers]
             seconds = statistics.median(cell[name]["seconds"] for cell in cells)
-            rows.append([noise, title, str(len(cells)), *numbers, f"{seconds:.0f}"])
-    head = ["noise", "method", "seeds", "average precision", "precision", "recall", "right suggestions"]
-    return markdown([*head, "test accuracy", "seconds"], rows)
+            rows.append([noise, title, str(len(cells)), *shown, f"{seconds:.0f}"])
+    return markdown(["noise", "method", "seeds", *numbers.values(), "seconds"], rows)
 
 
 def second_fit() -> str:

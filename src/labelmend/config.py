@@ -111,7 +111,8 @@ class DataSettings(Checked):
     """Noise to add to the training labels, e.g. ``symmetric:0.4:seed=0`` or ``cifar10n:worse``."""
     test: str | None = None
     """A source of images with true labels, scored every epoch; its labels choose nothing. By default
-    the source's own test split, where it has one with labels; ``none`` for no test set."""
+    the source's own test split, where it has one with labels; ``none`` for no test set, and ``trusted`` for
+    the training images whose label a person has confirmed, which are then not trained on."""
     label_column: str = "label"
     """Column of a table that holds the given labels; by default also another of a usual name."""
     image_column: str | None = None

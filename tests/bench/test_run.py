@@ -10,6 +10,7 @@ from labelmend.errors import LabelmendWarning, RunError, WriteError
 from labelmend.runs import jobs
 from labelmend.runs.lock import locked
 from labelmend.settings import retired
+from labelmend.settings.loading import resolve
 from labelmend.settings.saving import to_dict
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -159,6 +160,12 @@ def test_a_cell_of_other_settings_is_not_resumed_but_begun_anew(tmp_path, monkey
     assert begun == ["ce", "anchor_hallucination"]
     record = json.loads((tmp_path / "out" / "small" / f"{cell.name}.json").read_text())
     assert same_result(record["settings"], to_dict(cell.settings))
+
+
+def test_where_a_test_set_lies_may_differ_but_not_what_is_trained_on():
+    one = to_dict(resolve(method="ce", overrides={"test": "here"}))
+    assert same_result(one, to_dict(resolve(method="ce", overrides={"test": "there"})))
+    assert not same_result(one, to_dict(resolve(method="ce", overrides={"test": "trusted"})))
 
 
 def test_one_failing_cell_is_named_and_does_not_stop_the_rest(tmp_path, monkeypatch, capsys):

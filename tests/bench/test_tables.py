@@ -5,6 +5,7 @@ import pytest
 from labelmend.bench.published import SOURCES
 from labelmend.bench.tables import (
     mean_and_spread,
+    render_choice,
     render_detection,
     render_page,
     render_suite,
@@ -31,6 +32,51 @@ def write(folder, row, seed, accuracy, data="digits", found=None, **selection):
         "selection": selection,
     }
     (folder / f"{row}-{seed}.json").write_text(json.dumps(record))
+
+
+def tried(folder, row, seed, accuracy, test="trusted", images=400):
+    record = {
+        "suite": folder.name,
+        "data": "digits",
+        "row": row,
+        "noise": None,
+        "settings": {"data": {"test": test}},
+        "summary": {
+            "test_accuracy_last": accuracy,
+            "test_accuracy_mean_of_last_10": accuracy,
+            "test_accuracy_best": 1.0,
+            "test_images": images,
+            "flops": 1e9,
+            "processor": "P",
+        },
+        "selection": {},
+    }
+    (folder / f"{row}-{seed}.json").write_text(json.dumps(record))
+
+
+def test_the_row_that_trusted_labels_choose_is_named(tmp_path):
+    for row, accuracies in {"P 40": (0.7, 0.9), "P 50": (0.95, 0.6), "P 60": (0.5,)}.items():
+        for seed, accuracy in enumerate(accuracies):
+            tried(tmp_path, row, seed, accuracy)
+    assert render_choice(tmp_path) == (
+        "Best by 400 trusted labels, as given: P 40, 80.00; "
+        "so many images tell an accuracy to about 2.0 points.\n"
+    )
+    assert render_choice(tmp_path) in render_page(tmp_path)
+
+
+def test_rows_that_are_equally_good_are_all_named(tmp_path):
+    for row, accuracy in {"P 40": 0.9, "P 50": 0.9, "P 60": 0.5}.items():
+        tried(tmp_path, row, 0, accuracy, images=900)
+    assert render_choice(tmp_path).startswith("Best by 900 trusted labels, as given: P 40 and P 50, 90.00; ")
+    assert "about 1.0 points" in render_choice(tmp_path)
+
+
+@pytest.mark.parametrize("test", [None, "elsewhere"])
+def test_nothing_is_chosen_by_test_images(tmp_path, test):
+    tried(tmp_path, "P 40", 0, 0.7, test)
+    assert render_choice(tmp_path) is None
+    assert "Best" not in render_page(tmp_path)
 
 
 def test_mean_and_sample_deviation_by_hand():

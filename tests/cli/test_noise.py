@@ -38,6 +38,18 @@ def test_the_table_is_read_as_labels(tmp_path: Path) -> None:
     assert label_hash(noisy.given_labels) == record.sha256
 
 
+def test_trusted_labels_stand_in_the_table_and_are_taken_up(tmp_path: Path) -> None:
+    out = tmp_path / "some.csv"
+    noise("digits", kind="pairflip", rate=1.0, trusted=40, out=str(out))
+    noisy = load("digits", labels=out)
+    assert noisy.trusted is not None
+    assert noisy.trusted.sum() == 40
+    np.testing.assert_array_equal(noisy.given_labels == noisy.true_labels, noisy.trusted)
+    record = NoiseRecord.from_json(out.with_suffix(".json").read_text())
+    assert record.realised_rate == pytest.approx(1 - 40 / 1297)
+    assert label_hash(noisy.given_labels) == record.sha256
+
+
 def test_options_follow_the_kind(tmp_path: Path) -> None:
     out = tmp_path / "a.csv"
     noise("digits", kind="instance-per-class:scaling=unit", rate=0.4, seed=0, out=str(out))

@@ -16,6 +16,7 @@ from labelmend.data.sources import read_listing
 from labelmend.data.tables import read_table
 from labelmend.errors import DataError, RunError, SettingsError, WriteError
 from labelmend.verdicts.decisions import Decisions
+from labelmend.verdicts.frame import read_parquet
 
 SURE = {"0.png": ("dog", 0.95), "1.png": ("cat", 0.9), "2.png": ("dog", 0.6)}
 MENDED = ["dog", "cat", *LABELS[2:]]
@@ -258,6 +259,26 @@ def test_what_no_longer_matches_is_named_first(tmp_path, judge):
     source.write_bytes(text.encode())
     assert not (run / "corrections").exists()
     assert len(apply(run).changes) == 2
+
+
+def test_images_that_were_scored_by_are_no_new_ones(tmp_path, judge):
+    """Trusted ones by their column or by decisions, and one of the group of a trusted one."""
+    groups = {"patient": ["p", "q", "q", "r", "s", "t", "u", "v"]}
+    source = write_table(tmp_path / "photos", ".csv", trusted=["", "yes", *[""] * 6], **groups)
+    earlier = judge(source, {}).rename(tmp_path / "earlier")
+    with Decisions.open(earlier, create=True) as decisions:
+        decisions.record("3.png", "choose", "cat")
+    scored = {"test": "trusted", "group_column": "patient", "decisions": str(earlier)}
+    run = judge(source, {"0.png": ("dog", 0.95)}, **scored)
+    judged = read_parquet(run / "verdicts.parquet")["id"].tolist()
+    assert judged == ["0.png", "4.png", "5.png", "6.png", "7.png"]
+    done = apply(run)
+    assert [change.id for change in done.changes] == ["0.png"]
+    assert read_listing(source, labels=done.result).labels == ["dog", *LABELS[1:]]
+    revert(run)
+    write_table(tmp_path / "photos", ".csv", trusted=[""] * 8, **groups)
+    with pytest.raises(RunError, match=r"has an image '1\.png', which the run has not seen"):
+        apply(run)
 
 
 def test_an_unreadable_image_is_no_new_one(tmp_path, judge):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from labelmend.data.image_set import ImageSet, MemoryImages
 from labelmend.errors import SettingsError
-from labelmend.noise.record import label_hash
+from labelmend.noise.record import NoiseRecord, label_hash
 from labelmend.noise.spec import KINDS, NoiseSpec, apply, parse
 
 GOLDEN = {
@@ -53,6 +53,46 @@ def test_what_holds_for_every_kind(fixture_set: ImageSet, spec: str) -> None:
     clean, none = apply(":".join([spec.split(":")[0], "0", *spec.split(":")[2:]]), fixture_set)
     np.testing.assert_array_equal(clean.given_labels, true)
     assert none.realised_rate == 0
+
+
+@pytest.mark.parametrize("spec", ["symmetric:0.4", "instance-shared:0.4"])
+def test_labels_that_a_person_has_confirmed_stay(fixture_set: ImageSet, spec: str) -> None:
+    trusted = np.arange(1000) % 3 == 0
+    free, before = apply(spec, fixture_set)
+    noisy, record = apply(spec, replace(fixture_set, trusted=trusted))
+    assert (free.given_labels != fixture_set.given_labels)[trusted].any()
+    np.testing.assert_array_equal(noisy.given_labels[trusted], fixture_set.given_labels[trusted])
+    np.testing.assert_array_equal(noisy.given_labels[~trusted], free.given_labels[~trusted])
+    assert record == NoiseRecord.of(
+        before.name,
+        fixture_set.given_labels,
+        noisy.given_labels,
+        10,
+        version=before.version,
+        parameters=before.parameters | {"trusted": 334},
+        seed=before.seed,
+        nominal_rate=before.nominal_rate,
+    )
+    assert record.realised_rate < before.realised_rate
+
+
+def test_a_confirmed_label_is_kept_where_another_is_called_true(fixture_set: ImageSet) -> None:
+    """What a person has confirmed is the given label."""
+    confirmed = (fixture_set.given_labels + 1) % 10
+    images = replace(
+        fixture_set,
+        given_labels=confirmed,
+        true_labels=fixture_set.given_labels,
+        trusted=np.arange(1000) < 100,
+    )
+    noisy, record = apply("pairflip:0", images)
+    np.testing.assert_array_equal(noisy.given_labels[:100], confirmed[:100])
+    assert record.realised_rate == 0.1
+
+
+def test_flags_of_which_none_is_set_change_no_record(fixture_set: ImageSet) -> None:
+    flagged = replace(fixture_set, trusted=np.zeros(1000, dtype=bool))
+    assert apply("symmetric:0.4", flagged)[1] == apply("symmetric:0.4", fixture_set)[1]
 
 
 def test_global_randomness_is_not_touched(fixture_set: ImageSet) -> None:

@@ -17,6 +17,7 @@ from labelmend.methods import METHODS
 from labelmend.report.words import percent
 from labelmend.report.write import write_report
 from labelmend.runs import folder as run_folder
+from labelmend.runs import jobs
 from labelmend.runs.finetuning import believed
 from labelmend.runs.suggest import suggest_recipe
 from labelmend.settings.loading import resolve
@@ -116,6 +117,23 @@ def test_it_predicts_what_was_scored_and_the_same_from_its_folder(run, photos):
     assert np.mean(right) == pytest.approx(run.summary["test_accuracy_last"])
     before = labelmend.load_run(run.folder / "frozen")
     assert not np.allclose(before.predict_proba(files), run.predict_proba(files), atol=1e-3)
+
+
+def test_pictures_whose_label_is_trusted_are_scored_by(photos, tmp_path):
+    files = sorted((photos / "train").rglob("*.png"))
+    table = pd.DataFrame({"path": files, "label": [file.parent.name for file in files]})
+    table["trusted"] = [file.stem in ("3", "7") for file in files]
+    table.to_csv(tmp_path / "labels.csv", index=False)
+    changed = {name: value for name, value in TINY.items() if name != "recipe"} | {"test": "trusted"}
+    job = jobs.prepare(resolve("photos", overrides=changed), tmp_path / "labels.csv")
+    trained, scored = job.photographs.train, job.photographs.test
+    assert scored.ids == job.test_set.ids == [str(file) for file in files if file.stem in ("3", "7")]
+    assert trained.ids == job.train_set.ids
+    # 0.png of each class looks like the other class, and is no copy of anything.
+    assert len(trained) == 20
+    assert not trained.has_features
+    run = jobs.start(job)
+    assert run.summary["test_images"] == 4
 
 
 def test_without_training_it_is_the_frozen_model(run, photos, monkeypatch):

@@ -93,6 +93,34 @@ def test_a_run_is_not_gone_on_with_in_another_network(photos, tmp_path, monkeypa
     assert not (tmp_path / "run" / run_folder.SUMMARY).exists()
 
 
+def test_trusted_labels_can_be_scored_by_in_place_of_trained_on(source, stop, tmp_path, tiny):
+    job = jobs.prepare(resolve(method="ce", overrides={"test": "trusted"}), source)
+    assert (job.train_set.ids, job.test_set.ids) == (
+        [str(row) for row in range(6, 48)],
+        [str(row) for row in range(6)],
+    )
+    run = labelmend.fit(source, test="trusted", out=tmp_path / "whole", **tiny)
+    assert (run.summary["samples"], run.summary["test_images"]) == (42, 6)
+    assert run.settings.data.test == "trusted"
+    folder = stop(2, test="trusted")
+    labelmend.resume(folder)
+    for name in ("verdicts.csv", "model.safetensors", run_folder.METRICS):
+        if name == run_folder.METRICS:
+            scored = [
+                [row["test_accuracy"] for row in run_folder.read_metrics(each)]
+                for each in (folder, run.folder)
+            ]
+            assert scored[0] == scored[1]
+        else:
+            assert (folder / name).read_bytes() == (run.folder / name).read_bytes()
+
+
+def test_a_test_set_in_memory_comes_before_trusted_labels(source):
+    images = np.zeros((2, 8, 8), dtype=np.uint8)
+    job = jobs.prepare(resolve(method="ce", overrides={"test": "trusted"}), source, (images, ["0", "1"]))
+    assert (len(job.train_set), len(job.test_set)) == (48, 2)
+
+
 @pytest.mark.parametrize("epoch", [0, 1, 3])
 def test_a_stopped_run_resumes_to_the_same_bytes(stop, same_bytes, epoch):
     folder = stop(epoch)

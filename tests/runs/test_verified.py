@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from labelmend.data.image_set import ImageSet, MemoryImages
+from labelmend.data.image_set import ImageSet, MemoryImages, Skipped
 from labelmend.errors import DataError, RunError
-from labelmend.runs.verified import trust_decisions
+from labelmend.runs.verified import divide_trusted, trust_decisions
 from labelmend.verdicts.decisions import Decisions
 from labelmend.verdicts.frame import read_parquet
 
@@ -55,3 +55,45 @@ def test_decisions_on_other_images_or_classes(decided, whole):
         trust_decisions(image_set("01", "01"), decided)
     with pytest.raises(RunError, match="nothing was decided"):
         trust_decisions(image_set("01", "012"), whole.folder)
+
+
+def flagged(trusted, **columns):
+    images = image_set([str(i) for i in range(len(trusted))], "ab")
+    return replace(images, trusted=np.array(trusted, dtype=bool), notes=["read"], **columns)
+
+
+def test_images_with_a_trusted_label_are_scored_by_and_not_trained_on():
+    training, scored = divide_trusted(flagged([0, 1, 0, 1, 0]))
+    assert (training.ids, scored.ids) == (["0", "2", "4"], ["1", "3"])
+    assert not training.trusted.any()
+    assert training.notes == [
+        "read",
+        "2 images with a trusted label are scored by and not trained on (--test trusted)",
+    ]
+    assert scored.notes == []
+
+
+def test_what_equals_a_trusted_image_or_is_of_its_group_is_not_trained_on_either():
+    images = flagged(
+        [1, 0, 0, 0, 0, 1, 0],
+        same_pictures=[[0, 2], [3, 4]],
+        groups=["", "p", "q", "r", "s", "p", "t"],
+    )
+    training, scored = divide_trusted(images)
+    assert (training.ids, scored.ids) == (["3", "4", "6"], ["0", "5"])
+    assert training.same_pictures == [[0, 1]]
+    assert training.skipped == [
+        Skipped(row, "equal to an image that is scored by, or of its group") for row in ("1", "2")
+    ]
+    assert scored.skipped == []
+
+
+@pytest.mark.parametrize("images", [flagged([0, 0]), replace(flagged([0, 0]), trusted=None)])
+def test_somebody_must_have_confirmed_a_label(images):
+    with pytest.raises(DataError, match=r"--test trusted needs .*'trusted', or --decisions RUN"):
+        divide_trusted(images)
+
+
+def test_something_must_be_left_to_train_on():
+    with pytest.raises(DataError, match="1 are trusted and 1 are equal to one or of its group"):
+        divide_trusted(flagged([0, 1], groups=["p", "p"]))

@@ -135,7 +135,7 @@ def same_result(ran: dict[str, Any], wanted: dict[str, Any]) -> bool:
 
     def what(settings: dict[str, Any]) -> dict[str, Any]:
         data = {name: value for name, value in settings["data"].items() if name not in WHERE}
-        return {**settings, "data": data}
+        return {**settings, "data": data, "trained on": settings["data"]["test"] == jobs.TRUSTED}
 
     return what(ran) == what(wanted)
 

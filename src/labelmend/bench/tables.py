@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import statistics
 from collections.abc import Callable, Iterable, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 from labelmend.bench.published import SOURCES, beside
 from labelmend.bench.results import LAST, ResultRecord, grouped, read_results, values
 from labelmend.files import write_text
+from labelmend.runs.jobs import TRUSTED
 
 MARKER = re.compile(r"(<!-- table: (?P<name>[\w.-]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 ACCURACIES = {
@@ -104,10 +106,37 @@ def render_detection(folder: Path) -> str | None:
     return markdown(["noise", "method", "seeds", *DETECTION], lines) if lines else None
 
 
+def render_choice(folder: Path) -> str | None:
+    """Which row of a suite is best by labels that a person has confirmed; None where no such are scored.
+
+    Args:
+        folder: of JSON files, one a finished cell.
+    """
+    records = read_results(folder)
+    groups = grouped([r for r in records if r.get("settings", {}).get("data", {}).get("test") == TRUSTED])
+    lines = []
+    for noise in dict.fromkeys(noise for noise, _ in groups):
+        found = {row: records for (n, row), records in groups.items() if n == noise}
+        accuracy = {row: statistics.fmean(values(records, LAST)) for row, records in found.items()}
+        most = max(accuracy.values())
+        best = [row for row in found if accuracy[row] == most]
+        count = found[best[0]][0]["summary"]["test_images"]
+        error = 100 * math.sqrt(most * (1 - most) / count)
+        lines.append(
+            f"Best by {count:,} trusted labels, {noise}: {' and '.join(best)}, {100 * most:.2f}; "
+            f"so many images tell an accuracy to about {error:.1f} points.\n"
+        )
+    return "\n".join(lines) or None
+
+
 def render_page(folder: Path) -> str:
     """The tables of a suite as a page of its own."""
-    detection = render_detection(folder)
-    return render_suite(folder) + ("" if detection is None else f"\n{DETECTION_LEGEND}\n\n{detection}")
+    choice, detection = render_choice(folder), render_detection(folder)
+    return (
+        render_suite(folder)
+        + ("" if choice is None else f"\n{choice}")
+        + ("" if detection is None else f"\n{DETECTION_LEGEND}\n\n{detection}")
+    )
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

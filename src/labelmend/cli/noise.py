@@ -13,6 +13,7 @@ from labelmend.errors import DataError
 from labelmend.files import csv_rows, replacing, write_text
 from labelmend.noise.picture import save_picture
 from labelmend.noise.spec import apply, parse
+from labelmend.noise.trusted import draw_trusted
 from labelmend.text import spreadsheet_safe
 from labelmend.training.soft_labels import averaged_softmax
 
@@ -22,6 +23,7 @@ def noise(
     kind: str = "symmetric",
     rate: float | None = None,
     seed: int | None = None,
+    trusted: int | None = None,
     out: str = "noisy.csv",
     split: str | None = None,
     label_column: str = "label",
@@ -30,8 +32,8 @@ def noise(
 ) -> None:
     """Add noise to the labels of a clean data set, for experiments.
 
-    Writes a table (id, label, true_label), and beside it a record (.json: rate, transition matrix, hash) and
-    a picture (.png: the matrix and some changed labels). Train on it with
+    Writes a table (id, label, true_label, and trusted where labels are), and beside it a record (.json: rate,
+    transition matrix, hash) and a picture (.png: the matrix and some changed labels). Train on it with
     'labelmend fit DATA --labels noisy.csv'.
 
     Args:
@@ -41,6 +43,7 @@ def noise(
             options follow, e.g. instance-per-class:scaling=unit.
         rate: share of labels to change, in [0, 1].
         seed: seed of the random draws (default 0).
+        trusted: number of images, drawn at random, that keep their label and are marked as trusted.
         out: table to write, a .csv file.
         split: split of the source, by default its training split.
         label_column: column of a table that holds the labels.
@@ -63,6 +66,8 @@ def noise(
 
     with image_bar() as progress:
         clean = load(source, split=split, label_column=label_column, root=root, progress=progress)
+    if trusted is not None:
+        clean = draw_trusted(clean, trusted, spec.seed)
     noisy, record = apply(spec, clean, root, train=averaged_softmax)
     true = noisy.given_labels if noisy.true_labels is None else noisy.true_labels
     names = noisy.class_names
@@ -71,6 +76,7 @@ def noise(
             "id": list(map(spreadsheet_safe, noisy.ids)),
             "label": [spreadsheet_safe(names[label]) for label in noisy.given_labels],
             "true_label": [spreadsheet_safe(names[label]) for label in true],
+            **({} if noisy.trusted is None else {"trusted": noisy.trusted}),
         }
     )
     with replacing(table) as temporary, csv_rows(temporary) as file:

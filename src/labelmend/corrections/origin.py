@@ -16,7 +16,7 @@ from labelmend.data.listing import Listing
 from labelmend.data.tables import read_table
 from labelmend.errors import DataError, RunError
 from labelmend.runs import folder as run_folder
-from labelmend.runs.jobs import reading_of
+from labelmend.runs.jobs import TRUSTED, reading_of
 from labelmend.runs.verified import verified_labels
 
 _NEXT = "nothing was changed; train again on the data as it is (labelmend fit)"
@@ -85,8 +85,8 @@ def check_same(origin: Origin, verdicts: pd.DataFrame, wanted: DataSettings, fol
             identity: origin.class_names[label]
             for identity, label in zip(origin.listing.ids, true, strict=True)
         }
-    if wanted.decisions is not None:
-        now |= verified_labels(Path(wanted.decisions), now, name)[0]
+    decided = {} if wanted.decisions is None else verified_labels(Path(wanted.decisions), now, name)[0]
+    now |= decided
     expected = verdicts["true_label" if noisy else "given_label"]
     for identity, before in zip(verdicts["id"], expected, strict=True):
         if identity not in now:
@@ -98,12 +98,16 @@ def check_same(origin: Origin, verdicts: pd.DataFrame, wanted: DataSettings, fol
                 f"{name}: image {identity!r} is labelled {now[identity]!r} by now, but was {before!r} when "
                 f"the run was trained; {_NEXT}"
             )
-    _refuse_new(origin.listing, set(verdicts["id"]), wanted.limit, folder)
+    known = set(verdicts["id"])
+    if wanted.test == TRUSTED:
+        flags = origin.listing.trusted or [False] * len(origin.listing)
+        known |= decided.keys() | {i for i, flag in zip(origin.listing.ids, flags, strict=True) if flag}
+    _refuse_new(origin.listing, known, wanted.limit, folder)
 
 
-def _refuse_new(listing: Listing, judged: set[str], limit: int | None, folder: Path) -> None:
+def _refuse_new(listing: Listing, known: set[str], limit: int | None, folder: Path) -> None:
     skipped = folder / run_folder.SKIPPED
     unread = set(read_table(skipped).columns["path"]) if skipped.is_file() else set()
     for identity, path in list(zip(listing.ids, listing.paths, strict=True))[:limit]:
-        if identity not in judged and not {identity, path, PurePosixPath(path).as_posix()} & unread:
+        if identity not in known and not {identity, path, PurePosixPath(path).as_posix()} & unread:
             raise RunError(f"{listing.name} has an image {identity!r}, which the run has not seen; {_NEXT}")

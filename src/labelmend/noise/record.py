@@ -85,6 +85,19 @@ class NoiseRecord:
             sha256=label_hash(given),
         )
 
+    def again(self, true: np.ndarray, given: np.ndarray, num_classes: int, **parameters: Any) -> NoiseRecord:
+        """The record of labels (N,) that something else, named by ``parameters``, has decided on as well."""
+        return self.of(
+            self.name,
+            true,
+            given,
+            num_classes,
+            version=self.version,
+            parameters={**self.parameters, **parameters},
+            seed=self.seed,
+            nominal_rate=self.nominal_rate,
+        )
+
     def to_json(self) -> str:
         """The record as a JSON object."""
         return json.dumps(asdict(self), indent=1)

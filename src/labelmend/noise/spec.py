@@ -181,7 +181,7 @@ def apply(
 
     Returns:
         The image set with the noisy labels as ``given_labels`` and the clean ones as ``true_labels``, and
-        the record of the noise.
+        the record of the noise. Labels that a person has confirmed stay as they are.
 
     Raises:
         SettingsError: If the specification does not fit.
@@ -191,6 +191,9 @@ def apply(
     known = image_set.true_labels
     true = np.asarray(image_set.given_labels if known is None else known, dtype=np.int64)
     given, record = KINDS[wanted.kind].apply(wanted, Inputs(image_set, true, root, train))
+    if image_set.trusted is not None and image_set.trusted.any():
+        given = np.where(image_set.trusted, image_set.given_labels, given)
+        record = record.again(true, given, image_set.num_classes, trusted=int(image_set.trusted.sum()))
     return replace(image_set, given_labels=given, true_labels=true), record
 
 

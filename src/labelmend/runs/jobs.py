@@ -32,7 +32,7 @@ from labelmend.runs.fingerprint import changes, fingerprint
 from labelmend.runs.records import DataRecord, read_object, read_record
 from labelmend.runs.run import Run, load_run
 from labelmend.runs.soft_labels import soft_label_trainer
-from labelmend.runs.verified import trust_decisions
+from labelmend.runs.verified import divide_trusted, trust_decisions
 from labelmend.settings.loading import load
 from labelmend.settings.saving import to_yaml
 from labelmend.tensors import save_tensors
@@ -45,8 +45,8 @@ from labelmend.training.machine import machine
 from labelmend.training.trainer import Trained, train
 from labelmend.verdicts.verdicts import Verdicts
 
-NO_TEST = "none"
-"""Given as a test set: there is none, whatever the source has."""
+NO_TEST, TRUSTED = "none", "trusted"
+"""Given as a test set: there is none, whatever the source has; the training images with a trusted label."""
 
 STARTED = (run_folder.DATA, run_folder.NOISE, run_folder.SETTINGS)
 """Files that are written at the start of a run, and decide its result."""
@@ -129,12 +129,12 @@ def prepare(
             f"--finetune {settings.network.finetune:g} trains a network further that was frozen first; give "
             "--recipe photos or --frozen true, or leave it out"
         )
-    no_test = settings.data.test == NO_TEST
+    named_test = settings.data.test not in (None, NO_TEST, TRUSTED)
     wanted = replace(
         settings.data,
         labels=absolute(settings.data.labels),
         decisions=absolute(settings.data.decisions),
-        test=settings.data.test if no_test else absolute(settings.data.test),
+        test=absolute(settings.data.test) if named_test else settings.data.test,
         root=absolute(settings.data.root),
         image_root=absolute(settings.data.image_root),
     )
@@ -170,23 +170,32 @@ def prepare(
             train_set = train_set.subset(range(min(wanted.limit, len(train_set))))
     if wanted.decisions is not None:
         train_set = trust_decisions(train_set, Path(wanted.decisions))
+    of_trusted = wanted.test == TRUSTED and test is None
+    every, scored = train_set, None
+    if of_trusted:
+        train_set, scored = divide_trusted(every)
 
     def load_test(made_of_them: EmbedListing | None) -> ImageSet | None:
         form: _TestForm = {"like": train_set, "progress": progress, "embed": made_of_them}
-        if test is not None or (wanted.test is not None and not no_test):
+        if test is not None or named_test:
             return sources.load_test(wanted.test if test is None else test, **form, **reading)
-        if no_test:
+        if wanted.test == NO_TEST:
             return None
         return sources.load_own_test(data, trained_on=wanted.split, **form, **reading)
 
-    test_set = load_test(embed)
+    test_set = scored if of_trusted else load_test(embed)
     photographs = None
     if frozen is not None and network.finetune:
         pixels = partial(with_margins, embedder=frozen, progress=progress)
         # What there is to say of the data has been said.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", LabelmendWarning)
-            photographs = Photographs(_with_pixels(train_set, load_training(embed=pixels)), load_test(pixels))
+            pictures = _with_pixels(every, load_training(embed=pixels))
+            photographs = (
+                Photographs(*divide_trusted(pictures))
+                if of_trusted
+                else Photographs(pictures, load_test(pixels))
+            )
     source = data if isinstance(data, str) else None
     settled = replace(settings, data=wanted, network=network)
     return Job(settled, train_set, test_set, record, source, test is not None, frozen, photographs)

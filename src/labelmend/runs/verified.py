@@ -1,4 +1,4 @@
-"""Labels that a person decided on in an earlier run, as trusted ones of a new run."""
+"""Labels that a person has confirmed: those decided on in an earlier run, and images held out to score by."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from labelmend.data.image_set import ImageSet
+from labelmend.data.image_set import ImageSet, Skipped
 from labelmend.data.labels import list_classes
 from labelmend.errors import DataError
 from labelmend.runs import folder as run_folder
@@ -72,3 +72,41 @@ def trust_decisions(image_set: ImageSet, folder: Path) -> ImageSet:
     if elsewhere:
         note += f"; {elsewhere:,} decisions are on images that are not here by these ids and are passed over"
     return replace(image_set.with_labels(given), trusted=trusted, notes=[*image_set.notes, note])
+
+
+def divide_trusted(image_set: ImageSet) -> tuple[ImageSet, ImageSet]:
+    """The images to train on, and those with a trusted label to score by.
+
+    An image that equals a trusted one pixel by pixel, or is of its group, is in neither; it is listed as
+    left out.
+
+    Raises:
+        DataError: If no label is trusted, or nothing is left to train on.
+    """
+    trusted = np.zeros(len(image_set), dtype=bool) if image_set.trusted is None else image_set.trusted
+    if not trusted.any():
+        raise DataError(
+            f"{image_set.name}: --test trusted needs labels that a person has confirmed; give a table with a "
+            "column 'trusted', or --decisions RUN of a run that was reviewed"
+        )
+    left_out = np.zeros(len(image_set), dtype=bool)
+    for rows in image_set.same_pictures:
+        left_out[rows] = trusted[rows].any()
+    if image_set.groups is not None:
+        groups = np.asarray(image_set.groups, dtype=object)
+        left_out |= np.isin(groups, groups[trusted])
+    left_out &= ~trusted
+    rest = ~trusted & ~left_out
+    if not rest.any():
+        raise DataError(
+            f"{image_set.name}: --test trusted leaves no image to train on: {trusted.sum():,} are trusted "
+            f"and {left_out.sum():,} are equal to one or of its group; leave it out"
+        )
+    note = f"{trusted.sum():,} images with a trusted label are scored by and not trained on (--test trusted)"
+    why = "equal to an image that is scored by, or of its group"
+    names = [path or identity for path, identity in zip(image_set.paths, image_set.ids, strict=True)]
+    twins = [Skipped(names[row], why) for row in left_out.nonzero()[0]]
+    training = image_set.subset(rest.nonzero()[0])
+    scored = replace(image_set.subset(trusted.nonzero()[0]), notes=[], skipped=[])
+    kept = replace(training, notes=[*training.notes, note], skipped=[*training.skipped, *twins])
+    return kept, scored

@@ -94,7 +94,7 @@ class Trainer:
         resume: bool = False,
         start: WarmStart | None = None,
     ) -> None:
-        self.settings, self.train_set, self.folder = settings, train_set, folder
+        self.settings, self.train_set, self.test_set, self.folder = settings, train_set, test_set, folder
         self.listener = listener or Silent()
         saved = state.read(folder) if resume else None
         training, seed = settings.training, settings.seed
@@ -425,7 +425,13 @@ class Trainer:
         record = self._judged()
         self.spent.flops += self._counted()
         self.spent.seconds += time.perf_counter() - started
-        summary = {**summarise(record, self.train_set), **test_accuracies(self.rows), **self.effort}
+        scored = {} if self.test_set is None else {"test_images": len(self.test_set)}
+        summary = {
+            **summarise(record, self.train_set),
+            **scored,
+            **test_accuracies(self.rows),
+            **self.effort,
+        }
         return Trained(self.final_model(), self.description, record, self.rows, summary)
 
     def final_model(self) -> Classifier | Ensemble:
