@@ -281,6 +281,14 @@ def test_images_that_were_scored_by_are_no_new_ones(tmp_path, judge):
         apply(run)
 
 
+def test_a_new_image_is_new_also_if_its_label_is_trusted(tmp_path, judge):
+    source = write_table(tmp_path / "photos", ".csv", LABELS[:7], NAMES[:7], trusted=["yes"] * 7)
+    run = judge(source, {})
+    write_table(tmp_path / "photos", ".csv", trusted=["yes"] * 8)
+    with pytest.raises(RunError, match=r"has an image '7\.png', which the run has not seen"):
+        apply(run)
+
+
 def test_an_unreadable_image_is_no_new_one(tmp_path, judge):
     photos = write_folders(tmp_path / "photos")
     (photos / "cat" / "broken.png").write_bytes(b"none")

@@ -93,7 +93,9 @@ def test_a_run_is_not_gone_on_with_in_another_network(photos, tmp_path, monkeypa
     assert not (tmp_path / "run" / run_folder.SUMMARY).exists()
 
 
-def test_trusted_labels_can_be_scored_by_in_place_of_trained_on(source, stop, tmp_path, tiny):
+def test_trusted_labels_can_be_scored_by_in_place_of_trained_on(source, stop, tmp_path, tiny, monkeypatch):
+    (tmp_path / "trusted").mkdir()
+    monkeypatch.chdir(tmp_path)
     job = jobs.prepare(resolve(method="ce", overrides={"test": "trusted"}), source)
     assert (job.train_set.ids, job.test_set.ids) == (
         [str(row) for row in range(6, 48)],
