@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from labelmend.config import DataSettings
 from labelmend.runs import folder as run_folder
 from labelmend.runs import jobs
 from labelmend.runs.backbone import cache_beside
@@ -37,7 +38,9 @@ def fit(
             labels; an ``.npz`` file; the name of a data set such as ``digits``; a pair
             ``(images, labels)`` of arrays; or a map-style torch data set.
         out: run folder to write; None keeps everything in memory.
-        test: images with true labels, scored every epoch and never chosen by; sources as for ``data``.
+        test: images with true labels, scored every epoch and never chosen by; sources as for ``data``. Or
+            ``"trusted"``: those of the training images whose label a person has confirmed, which are then not
+            trained on.
         recipe: name or path of a recipe, which gives the defaults; by default the one that suits the size of
             the images (``photos`` above 64 px, else ``fast``).
         method: name of the method; by default the recipe's.
@@ -66,7 +69,7 @@ def fit(
         job = jobs.prepare(settle(data, recipe, method, settings), data, test)
         return with_looks(jobs.start(job, listener=listener), data)
     folder = Path(out)
-    run_folder.check_apart(folder, (data, settings.get("test")))
+    run_folder.check_apart(folder, (data, DataSettings(test=settings.get("test")).test_source))
     with run_folder.claimed(folder, overwrite):
         resolved = settle(data, recipe, method, settings)
         job = jobs.prepare(resolved, data, test, cache=cache_beside(folder))

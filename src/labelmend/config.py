@@ -94,6 +94,10 @@ class Checked:
                     Range(-LARGEST_WHOLE, LARGEST_WHOLE, whole=True).check(name, value)
 
 
+NO_TEST, TRUSTED = "none", "trusted"
+"""Given as a test set: there is none, whatever the source has; the training images with a trusted label."""
+
+
 @dataclass
 class DataSettings(Checked):
     """Where images and labels come from."""
@@ -112,7 +116,8 @@ class DataSettings(Checked):
     test: str | None = None
     """A source of images with true labels, scored every epoch; its labels choose nothing. By default
     the source's own test split, where it has one with labels; ``none`` for no test set, and ``trusted`` for
-    the training images whose label a person has confirmed, which are then not trained on."""
+    the training images whose label a person has confirmed, which are then not trained on (``./trusted`` is
+    a folder of that name)."""
     label_column: str = "label"
     """Column of a table that holds the given labels; by default also another of a usual name."""
     image_column: str | None = None
@@ -153,6 +158,11 @@ class DataSettings(Checked):
             ends,
             "two values, the lower first, e.g. 0,4095",
         )
+
+    @property
+    def test_source(self) -> str | None:
+        """Where test images are read from; None where that is not said, or there is no such source."""
+        return None if self.test in (NO_TEST, TRUSTED) else self.test
 
 
 @dataclass

@@ -162,10 +162,19 @@ def test_a_cell_of_other_settings_is_not_resumed_but_begun_anew(tmp_path, monkey
     assert same_result(record["settings"], to_dict(cell.settings))
 
 
-def test_where_a_test_set_lies_may_differ_but_not_what_is_trained_on():
-    one = to_dict(resolve(method="ce", overrides={"test": "here"}))
-    assert same_result(one, to_dict(resolve(method="ce", overrides={"test": "there"})))
-    assert not same_result(one, to_dict(resolve(method="ce", overrides={"test": "trusted"})))
+@pytest.mark.parametrize("name", ["test", "labels", "decisions", "image_root", "weights"])
+def test_where_something_lies_may_differ_but_not_what_it_is(name):
+    def settings(value):
+        return to_dict(resolve(method="ce", overrides={name: value}))
+
+    assert same_result(settings("a/b"), settings("/c/b"))
+    for other in (None, "a/c", "trusted"):
+        assert not same_result(settings("a/b"), settings(other))
+
+
+def test_the_folder_of_public_data_sets_may_be_said_elsewhere():
+    of_one = to_dict(resolve(method="ce", overrides={"root": "a"}))
+    assert same_result(of_one, to_dict(resolve(method="ce")))
 
 
 def test_one_failing_cell_is_named_and_does_not_stop_the_rest(tmp_path, monkeypatch, capsys):

@@ -34,13 +34,14 @@ def write(folder, row, seed, accuracy, data="digits", found=None, **selection):
     (folder / f"{row}-{seed}.json").write_text(json.dumps(record))
 
 
-def tried(folder, row, seed, accuracy, test="trusted", images=400):
+def tried(folder, row, seed, accuracy, test="trusted", images=400, noise=None, test_set="a"):
     record = {
         "suite": folder.name,
         "data": "digits",
         "row": row,
-        "noise": None,
+        "noise": noise,
         "settings": {"data": {"test": test}},
+        "test_set": {"images": test_set},
         "summary": {
             "test_accuracy_last": accuracy,
             "test_accuracy_mean_of_last_10": accuracy,
@@ -51,25 +52,47 @@ def tried(folder, row, seed, accuracy, test="trusted", images=400):
         },
         "selection": {},
     }
-    (folder / f"{row}-{seed}.json").write_text(json.dumps(record))
+    (folder / f"{row}-{seed}-{noise}.json").write_text(json.dumps(record))
 
 
-def test_the_row_that_trusted_labels_choose_is_named(tmp_path):
-    for row, accuracies in {"P 40": (0.7, 0.9), "P 50": (0.95, 0.6), "P 60": (0.5,)}.items():
+def test_the_row_that_trusted_labels_choose_is_named_and_what_cannot_be_told_from_it(tmp_path):
+    for row, accuracies in {"P 40": (0.7, 0.9), "P 50": (0.95, 0.6), "P 60": (0.79, 0.79)}.items():
         for seed, accuracy in enumerate(accuracies):
             tried(tmp_path, row, seed, accuracy)
+    tried(tmp_path, "P 60", 0, 0.5, noise="symmetric:0.2")
+    of_noise = "Best by 400 trusted labels, symmetric:0.2: P 60, 50.00, with a standard error of 2.5; "
     assert render_choice(tmp_path) == (
-        "Best by 400 trusted labels, as given: P 40, 80.00; "
-        "so many images tell an accuracy to about 2.0 points.\n"
+        "Best by 400 trusted labels, as given: P 40, 80.00, with a standard error of 2.0; "
+        f"within that: P 60.\n\n{of_noise}within that: no other row.\n"
     )
     assert render_choice(tmp_path) in render_page(tmp_path)
 
 
 def test_rows_that_are_equally_good_are_all_named(tmp_path):
-    for row, accuracy in {"P 40": 0.9, "P 50": 0.9, "P 60": 0.5}.items():
-        tried(tmp_path, row, 0, accuracy, images=900)
-    assert render_choice(tmp_path).startswith("Best by 900 trusted labels, as given: P 40 and P 50, 90.00; ")
-    assert "about 1.0 points" in render_choice(tmp_path)
+    for row, accuracy in {"P 40": 1.0, "P 50": 1.0, "P 60": 0.5}.items():
+        tried(tmp_path, row, 0, accuracy, images=8)
+    assert render_choice(tmp_path).startswith("Best by 8 trusted labels, as given: P 40 and P 50, 100.00, ")
+    # Of 9 right and 1 wrong.
+    assert "standard error of 9.5; " in render_choice(tmp_path)
+
+
+def test_rows_that_different_labels_scored_are_not_compared(tmp_path):
+    tried(tmp_path, "P 40", 0, 0.7)
+    tried(tmp_path, "P 50", 0, 0.9, test_set="b")
+    assert render_choice(tmp_path) == (
+        "No row is chosen for as given: they were scored by different trusted labels; remove the older "
+        "results and run them again.\n"
+    )
+
+
+def test_a_record_without_an_accuracy_is_passed_over(tmp_path):
+    tried(tmp_path, "P 40", 0, 0.7)
+    tried(tmp_path, "P 50", 0, 0.9)
+    path = tmp_path / "P 50-0-None.json"
+    record = json.loads(path.read_text())
+    del record["summary"]["test_accuracy_last"]
+    path.write_text(json.dumps(record))
+    assert "P 40, 70.00" in render_choice(tmp_path)
 
 
 @pytest.mark.parametrize("test", [None, "elsewhere"])

@@ -47,7 +47,23 @@ def test_trusted_labels_stand_in_the_table_and_are_taken_up(tmp_path: Path) -> N
     np.testing.assert_array_equal(noisy.given_labels == noisy.true_labels, noisy.trusted)
     record = NoiseRecord.from_json(out.with_suffix(".json").read_text())
     assert record.realised_rate == pytest.approx(1 - 40 / 1297)
+    assert record.parameters == {"trusted": 40, "trusted_seed": 0}
     assert label_hash(noisy.given_labels) == record.sha256
+
+
+def test_the_draw_has_a_seed_where_the_noise_has_none(tmp_path: Path) -> None:
+    clean = load("digits")
+    noisy = (clean.given_labels + 1) % 10
+    np.savez(tmp_path / "people.npz", label=noisy, true_label=clean.given_labels)
+    kind, found = f"human:file={tmp_path / 'people.npz'}", []
+    for seed in (3, 4):
+        out = tmp_path / f"{seed}.csv"
+        noise("digits", kind=kind, trusted=40, seed=seed, out=str(out))
+        assert NoiseRecord.from_json(out.with_suffix(".json").read_text()).parameters["trusted_seed"] == seed
+        found.append(load("digits", labels=out).trusted)
+    assert not np.array_equal(*found)
+    with pytest.raises(SettingsError, match="human has no option 'seed'"):
+        noise("digits", kind=kind, seed=3, out=str(tmp_path / "c.csv"))
 
 
 def test_options_follow_the_kind(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labelmend.data import load
-from labelmend.data.arrays import image_pixels
+from labelmend.data.arrays import image_pixels, list_arrays
 from labelmend.data.image_set import MemoryImages
 from labelmend.errors import DataError
 
@@ -103,3 +103,12 @@ def test_resizing_large_and_odd_arrays():
     assert load((random_images(4, 100, 100, 3), Y)).images.shape == (4, 96, 96, 3)
     assert load((random_images(4, 20, 28), Y)).images.shape == (4, 32, 32, 1)
     assert load((random_images(4, 8, 8), Y), image_size=16).images.shape == (4, 16, 16, 1)
+
+
+def test_flags_may_be_words_and_what_is_none_is_named():
+    pixels = np.zeros((3, 4, 4), dtype=np.uint8)
+    labels = ["a", "b", "a"]
+    for flags in (["no", "yes", "no"], np.array([0, 1, 0]), torch.tensor([False, True, False])):
+        assert list_arrays(pixels, labels, "x", trusted=flags).trusted == [False, True, False]
+    with pytest.raises(DataError, match=r"^x, row 2: trusted is 'perhaps', expected true or false"):
+        list_arrays(pixels, labels, "x", trusted=["no", "perhaps", "no"])

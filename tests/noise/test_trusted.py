@@ -26,3 +26,10 @@ def test_labels_are_the_true_ones_where_they_are_known(fixture_set):
 def test_some_are_trusted_and_some_are_not(fixture_set, count):
     with pytest.raises(SettingsError, match=rf"--trusted is {count}, but must be from 1 to 999"):
         draw_trusted(fixture_set, count, 0)
+
+
+def test_labels_that_are_trusted_already_are_not_drawn_anew(fixture_set):
+    flags = np.arange(1000) == 7
+    with pytest.raises(SettingsError, match=r"--trusted 5: 1 labels of .* are trusted already"):
+        draw_trusted(replace(fixture_set, trusted=flags), 5, 0)
+    assert draw_trusted(replace(fixture_set, trusted=flags & False), 5, 0).trusted.sum() == 5

@@ -9,6 +9,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 import labelmend
+from labelmend.cli.reading import describe_job
 from labelmend.errors import LabelmendWarning, RunError, SettingsError, WriteError
 from labelmend.methods import METHODS
 from labelmend.methods.cross_entropy import CrossEntropy
@@ -115,6 +116,26 @@ def test_trusted_labels_can_be_scored_by_in_place_of_trained_on(source, stop, tm
             assert scored[0] == scored[1]
         else:
             assert (folder / name).read_bytes() == (run.folder / name).read_bytes()
+
+
+def test_a_run_may_be_written_to_a_folder_that_is_called_as_they_are(source, tmp_path, tiny, monkeypatch):
+    (tmp_path / "trusted").mkdir()
+    monkeypatch.chdir(tmp_path)
+    run = labelmend.fit(source, test="trusted", out="trusted/run", **tiny)
+    assert run.summary["test_images"] == 6
+    with pytest.raises(RunError, match=r"--out trusted/run2 lies inside the data ./trusted"):
+        labelmend.fit(source, test="./trusted", out="trusted/run2", **tiny)
+
+
+def test_the_noise_rate_is_that_of_the_images_that_are_trained_on(source, tiny):
+    wanted = {"noise": "symmetric:1.0", "test": "trusted"}
+    job = jobs.prepare(resolve(method="ce", overrides=wanted), source)
+    assert job.noise_rate == 1
+    assert job.noise.realised_rate == pytest.approx(42 / 48)
+    assert "100.0% of the labels were changed" in describe_job(job)[1]
+    assert jobs.prepare(resolve(method="ce"), source).noise_rate is None
+    run = labelmend.fit(source, **wanted, **tiny)
+    assert run.summary["realised_noise_rate"] == 1
 
 
 def test_a_test_set_in_memory_comes_before_trusted_labels(source):

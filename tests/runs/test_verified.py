@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from labelmend.data.image_set import ImageSet, MemoryImages, Skipped
-from labelmend.errors import DataError, RunError
-from labelmend.runs.verified import divide_trusted, trust_decisions
+from labelmend.errors import DataError, LabelmendWarning, RunError
+from labelmend.runs.verified import RELATIVE, divide_trusted, trust_decisions
 from labelmend.verdicts.decisions import Decisions
 from labelmend.verdicts.frame import read_parquet
 
@@ -58,43 +58,74 @@ def test_decisions_on_other_images_or_classes(decided, whole):
 
 
 def flagged(trusted, **columns):
-    images = image_set([str(i) for i in range(len(trusted))], "ab")
-    flags = np.array(trusted, dtype=bool)
-    return replace(images, trusted=flags, notes=["read"], skipped=[Skipped("x", "broken")], **columns)
+    images = replace(image_set([str(i) for i in range(len(trusted))], "ab"), notes=["read"])
+    labels = {"given_labels": np.arange(len(trusted)) % 2, "trusted": np.array(trusted, dtype=bool)}
+    return replace(images, skipped=[Skipped("x", "broken")], **labels, **columns)
 
 
 def test_images_with_a_trusted_label_are_scored_by_and_not_trained_on():
-    training, scored = divide_trusted(flagged([0, 1, 0, 1, 0]))
-    assert (training.ids, scored.ids) == (["0", "2", "4"], ["1", "3"])
+    training, scored = divide_trusted(flagged([0, 1, 0, 1, 0, 0]))
+    assert (training.ids, scored.ids) == (["0", "2", "4", "5"], ["1", "3"])
+    assert scored.given_labels.tolist() == [1, 1]
     assert not training.trusted.any()
     assert training.notes == [
         "read",
         "2 images with a trusted label are scored by and not trained on (--test trusted)",
     ]
-    assert scored.notes == []
+    assert training.skipped == [Skipped("x", "broken")]
+    assert (scored.notes, scored.skipped) == ([], [])
 
 
 def test_what_equals_a_trusted_image_or_is_of_its_group_is_not_trained_on_either():
     images = flagged(
-        [1, 0, 0, 0, 0, 1, 0],
+        [1, 0, 0, 0, 0, 1, 0, 0],
         same_pictures=[[0, 2], [3, 4]],
-        groups=["", "p", "q", "r", "s", "p", "t"],
+        groups=["o", "p", "q", "r", "s", "p", "t", "u"],
+        paths=["", "", "2.png", "", "", "", "", ""],
     )
     training, scored = divide_trusted(images)
-    assert (training.ids, scored.ids) == (["3", "4", "6"], ["0", "5"])
+    assert (training.ids, scored.ids) == (["3", "4", "6", "7"], ["0", "5"])
     assert training.same_pictures == [[0, 1]]
-    assert training.skipped[1:] == [
-        Skipped(row, "equal to an image that is scored by, or of its group") for row in ("1", "2")
-    ]
-    assert (training.skipped[0].path, scored.skipped) == ("x", [])
+    assert training.skipped[1:] == [Skipped("1", RELATIVE), Skipped("2.png", RELATIVE)]
 
 
-@pytest.mark.parametrize("images", [flagged([0, 0]), replace(flagged([0, 0]), trusted=None)])
-def test_somebody_must_have_confirmed_a_label(images):
-    with pytest.raises(DataError, match=r"--test trusted needs .*'trusted', or --decisions RUN"):
-        divide_trusted(images)
+@pytest.mark.parametrize(
+    ("groups", "copies"),
+    [
+        # A copy of the trusted image is of a patient, of whom there is another picture.
+        (["p", "q", "q", "r", "s"], [[0, 1]]),
+        # A picture of the trusted patient has a copy.
+        (["p", "p", "q", "r", "s"], [[1, 2]]),
+        # Both, in the order that takes more than one round.
+        (["p", "q", "p", "r", "s"], [[1, 2]]),
+    ],
+)
+def test_ties_are_followed_to_their_end(groups, copies):
+    training, scored = divide_trusted(flagged([1, 0, 0, 0, 0], same_pictures=copies, groups=groups))
+    assert (training.ids, scored.ids) == (["3", "4"], ["0"])
+    assert [entry.path for entry in training.skipped[1:]] == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("trusted", "said"), [(np.zeros(4, dtype=bool), "none of its 4 images has one"), (None, "there is none")]
+)
+def test_somebody_must_have_confirmed_a_label(trusted, said):
+    with pytest.raises(DataError, match=rf"--test trusted needs .*{said}.*'trusted'.* or --decisions RUN"):
+        divide_trusted(replace(flagged([0] * 4), trusted=trusted))
 
 
 def test_something_must_be_left_to_train_on():
-    with pytest.raises(DataError, match="1 are trusted and 1 are equal to one or of its group"):
-        divide_trusted(flagged([0, 1], groups=["p", "p"]))
+    with pytest.raises(DataError, match="1 are trusted and 2 are tied to one as a copy or by a group"):
+        divide_trusted(flagged([0, 1, 0], groups=["p", "p", "p"]))
+
+
+def test_there_must_be_something_to_learn_from_what_is_left():
+    with pytest.raises(
+        DataError, match=r"without what --test trusted scores by: all images are of one class, 'a'"
+    ):
+        divide_trusted(flagged([0, 1, 0]))
+    with pytest.raises(DataError, match=r"without what --test trusted scores by: only 1 readable image"):
+        divide_trusted(flagged([0, 1]))
+    three = replace(flagged([0, 0, 1]), given_labels=np.arange(3), class_names=["a", "b", "c"])
+    with pytest.warns(LabelmendWarning, match=r"scores by: 1 of the 3 classes have no image \(c\)"):
+        divide_trusted(three)

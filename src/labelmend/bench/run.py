@@ -21,7 +21,7 @@ from labelmend.runs import folder as run_folder
 from labelmend.runs import jobs
 from labelmend.runs.backbone import cache_beside
 from labelmend.runs.lock import locked
-from labelmend.runs.records import Record, read_object, read_record
+from labelmend.runs.records import DataRecord, Record, read_object, read_record
 from labelmend.runs.run import Run, load_run
 from labelmend.settings.loading import load
 from labelmend.settings.retired import modernise
@@ -51,7 +51,11 @@ class RanResult(Result):
 
 
 def result_of(
-    cell: Cell, run: Run, noise: dict[str, Any] | None, rows: list[dict[str, Any]]
+    cell: Cell,
+    run: Run,
+    noise: dict[str, Any] | None,
+    rows: list[dict[str, Any]],
+    test_set: dict[str, str] | None,
 ) -> dict[str, Any]:
     """The JSON-able record of a finished cell.
 
@@ -60,6 +64,7 @@ def result_of(
         run: its result.
         noise: the noise record, with the hash of the labels, or None.
         rows: metrics of every epoch.
+        test_set: fingerprint of the images that it was scored by, or None.
     """
     kept = (
         "easy_purity",
@@ -77,6 +82,7 @@ def result_of(
         "seed": cell.seed,
         "settings": to_dict(run.settings),
         "noise_record": noise,
+        "test_set": test_set,
         "summary": run.summary,
         "selection": {name: rows[-1][name] for name in kept if name in rows[-1]},
         "curve": [
@@ -98,7 +104,7 @@ def run_cell(cell: Cell, folder: Path, listener: Listener) -> ResultRecord:
         folder: its run folder, which may hold an unfinished run.
         listener: is told how it goes.
     """
-    run_folder.check_apart(folder, (cell.data, cell.settings.data.test))
+    run_folder.check_apart(folder, (cell.data, cell.settings.data.test_source))
     going = _is_of(cell, folder)
     if going and run_folder.is_finished(folder):
         run = load_run(folder)
@@ -114,7 +120,8 @@ def run_cell(cell: Cell, folder: Path, listener: Listener) -> ResultRecord:
             )
     noise = folder / run_folder.NOISE
     record = read_object(noise) if noise.is_file() else None
-    return result_of(cell, run, record, run_folder.read_metrics(folder))
+    test_set = read_record(folder / run_folder.DATA, DataRecord)["test"]
+    return result_of(cell, run, record, run_folder.read_metrics(folder), test_set)
 
 
 def _is_of(cell: Cell, folder: Path) -> bool:
@@ -126,16 +133,20 @@ def _is_of(cell: Cell, folder: Path) -> bool:
     return bool(source == jobs.absolute(cell.data)) and same_result(ran, to_dict(cell.settings))
 
 
-WHERE = ("labels", "test", "root")
-"""Settings of the data that say where they lie, which may differ from machine to machine."""
+WHERE = ("labels", "decisions", "image_root", "test")
+"""Settings of the data whose folder may differ from machine to machine, but not their name in it."""
 
 
 def same_result(ran: dict[str, Any], wanted: dict[str, Any]) -> bool:
     """Whether two settings, as nested dictionaries, ask for the same result."""
 
     def what(settings: dict[str, Any]) -> dict[str, Any]:
-        data = {name: value for name, value in settings["data"].items() if name not in WHERE}
-        return {**settings, "data": data, "trained on": settings["data"]["test"] == jobs.TRUSTED}
+        data, network = dict(settings["data"]), dict(settings["network"])
+        for section, name in (*((data, name) for name in WHERE), (network, "weights")):
+            section[name] = None if section[name] is None else Path(section[name]).name
+        # May be said by the environment instead.
+        del data["root"]
+        return {**settings, "data": data, "network": network}
 
     return what(ran) == what(wanted)
 

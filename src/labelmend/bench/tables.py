@@ -11,8 +11,8 @@ from pathlib import Path
 
 from labelmend.bench.published import SOURCES, beside
 from labelmend.bench.results import LAST, ResultRecord, grouped, read_results, values
+from labelmend.config import TRUSTED
 from labelmend.files import write_text
-from labelmend.runs.jobs import TRUSTED
 
 MARKER = re.compile(r"(<!-- table: (?P<name>[\w.-]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 ACCURACIES = {
@@ -112,21 +112,34 @@ def render_choice(folder: Path) -> str | None:
     Args:
         folder: of JSON files, one a finished cell.
     """
-    records = read_results(folder)
-    groups = grouped([r for r in records if r.get("settings", {}).get("data", {}).get("test") == TRUSTED])
+    groups = grouped([record for record in read_results(folder) if _scored_by_trusted(record)])
     lines = []
     for noise in dict.fromkeys(noise for noise, _ in groups):
-        found = {row: records for (n, row), records in groups.items() if n == noise}
-        accuracy = {row: statistics.fmean(values(records, LAST)) for row, records in found.items()}
-        most = max(accuracy.values())
-        best = [row for row in found if accuracy[row] == most]
-        count = found[best[0]][0]["summary"]["test_images"]
-        error = 100 * math.sqrt(most * (1 - most) / count)
+        rows = {row: records for (n, row), records in groups.items() if n == noise}
+        every = [record for records in rows.values() for record in records]
+        if any(record.get("test_set") != every[0].get("test_set") for record in every):
+            lines.append(
+                f"No row is chosen for {noise}: they were scored by different trusted labels; remove the "
+                "older results and run them again.\n"
+            )
+            continue
+        accuracy = {row: statistics.fmean(values(records, LAST)) for row, records in rows.items()}
+        most, count = max(accuracy.values()), every[0]["summary"]["test_images"]
+        # With one more right and one more wrong, so that it is not 0 where all are right.
+        share = (most * count + 1) / (count + 2)
+        error = math.sqrt(share * (1 - share) / (count + 2))
+        best = [row for row, value in accuracy.items() if value == most]
+        near = [row for row, value in accuracy.items() if most - error <= value < most]
         lines.append(
-            f"Best by {count:,} trusted labels, {noise}: {' and '.join(best)}, {100 * most:.2f}; "
-            f"so many images tell an accuracy to about {error:.1f} points.\n"
+            f"Best by {count:,} trusted labels, {noise}: {' and '.join(best)}, {100 * most:.2f}, with a "
+            f"standard error of {100 * error:.1f}; within that: {'; '.join(near) or 'no other row'}.\n"
         )
     return "\n".join(lines) or None
+
+
+def _scored_by_trusted(record: ResultRecord) -> bool:
+    asked: str | None = record.get("settings", {}).get("data", {}).get("test")
+    return asked == TRUSTED and LAST in record["summary"]
 
 
 def render_page(folder: Path) -> str:

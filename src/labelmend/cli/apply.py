@@ -110,7 +110,7 @@ def _print_plan(found: Applied, taken: str) -> None:
     )
     say(f"{len(found.changes):,} of {found.images:,} labels change: {counted}")
     if found.others:
-        say(f"{found.others:,} further labels are those that the run was trained on, not those of its source")
+        say(f"{found.others:,} further labels are those that the run was given, not those of its source")
     if found.decided:
         kept = found.decided - by_reason[DECISION]
         say(f"a person decided about {count(found.decided, 'image')}; {kept:,} of them keep their label")

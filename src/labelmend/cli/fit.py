@@ -14,6 +14,7 @@ from labelmend.cli.progress import ProgressView
 from labelmend.cli.reading import describe_job, image_bar
 from labelmend.cli.report import report_at_end
 from labelmend.cli.result import print_result
+from labelmend.config import DataSettings
 from labelmend.errors import SettingsError
 from labelmend.methods import METHODS
 from labelmend.runs import folder as run_folder
@@ -181,7 +182,8 @@ def main(argv: Sequence[str]) -> None:
         folder = run_folder.next_folder(Path("runs"), arguments.data, arguments.method)
     else:
         folder = Path(arguments.out)
-    run_folder.check_apart(folder, (arguments.data, arguments.overrides.get("test")))
+    tested = DataSettings(test=arguments.overrides.get("test")).test_source
+    run_folder.check_apart(folder, (arguments.data, tested))
     with run_folder.claimed(folder, arguments.overwrite), plain_warnings():
         settings = settle(arguments.data, arguments.recipe, arguments.method, arguments.overrides)
         with image_bar() as progress:

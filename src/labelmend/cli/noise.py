@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +13,7 @@ from labelmend.data import load
 from labelmend.errors import DataError
 from labelmend.files import csv_rows, replacing, write_text
 from labelmend.noise.picture import save_picture
-from labelmend.noise.spec import apply, parse
+from labelmend.noise.spec import KINDS, apply, parse
 from labelmend.noise.trusted import draw_trusted
 from labelmend.text import spreadsheet_safe
 from labelmend.training.soft_labels import averaged_softmax
@@ -52,7 +53,8 @@ def noise(
     """
     name, *options = kind.split(":")
     middle = [] if rate is None else [repr(float(rate))]
-    seeds = [] if seed is None else [f"seed={seed}"]
+    drawn = KINDS[name].seeded if name in KINDS else True
+    seeds = [] if seed is None or (trusted is not None and not drawn) else [f"seed={seed}"]
     spec = parse(":".join([name, *middle, *options, *seeds]))
     table = Path(out)
     if table.suffix.lower() != ".csv":
@@ -67,8 +69,10 @@ def noise(
     with image_bar() as progress:
         clean = load(source, split=split, label_column=label_column, root=root, progress=progress)
     if trusted is not None:
-        clean = draw_trusted(clean, trusted, spec.seed)
+        clean = draw_trusted(clean, trusted, seed or 0)
     noisy, record = apply(spec, clean, root, train=averaged_softmax)
+    if trusted is not None:
+        record = replace(record, parameters=record.parameters | {"trusted_seed": seed or 0})
     true = noisy.given_labels if noisy.true_labels is None else noisy.true_labels
     names = noisy.class_names
     frame = pd.DataFrame(

@@ -68,7 +68,7 @@ LONG = 3600.0
 
 LEGENDS = {
     "easy": (
-        "easy: given labels that are trusted; anchors: valid ones; kept, changed: hard labels that anchors\n"
+        "easy: given labels that are believed; anchors: valid ones; kept, changed: hard labels that anchors\n"
         "confirm, change; unsure: no anchor near; noise: rough share of wrong labels"
     ),
     "easy_purity": (

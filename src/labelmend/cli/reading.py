@@ -72,7 +72,7 @@ def describe_job(job: Job) -> list[str]:
     if job.test_set is not None:
         lines[0] += f", and {len(job.test_set):,} test images"
     if job.noise is not None:
-        lines.append(f"noise {job.noise.name}: {job.noise.realised_rate:.1%} of the labels were changed")
+        lines.append(f"noise {job.noise.name}: {job.noise_rate:.1%} of the labels were changed")
     lines += train_set.notes
     if train_set.skipped:
         lines.append(_describe_skipped(train_set.skipped))

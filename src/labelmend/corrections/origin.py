@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from labelmend.config import DataSettings
+from labelmend.config import TRUSTED, DataSettings
 from labelmend.corrections.held_out import held_out
 from labelmend.data import sources
 from labelmend.data.assemble import class_names_of
@@ -16,7 +16,7 @@ from labelmend.data.listing import Listing
 from labelmend.data.tables import read_table
 from labelmend.errors import DataError, RunError
 from labelmend.runs import folder as run_folder
-from labelmend.runs.jobs import TRUSTED, reading_of
+from labelmend.runs.jobs import reading_of
 from labelmend.runs.verified import verified_labels
 
 _NEXT = "nothing was changed; train again on the data as it is (labelmend fit)"
@@ -64,7 +64,7 @@ def open_origin(source: str, wanted: DataSettings) -> Origin:
     return Origin(listing, labels, names, marked)
 
 
-def check_same(origin: Origin, verdicts: pd.DataFrame, wanted: DataSettings, folder: Path) -> None:
+def check_same(origin: Origin, verdicts: pd.DataFrame, wanted: DataSettings, folder: Path) -> dict[str, str]:
     """Refuse labels for other images than the run judged, or for images that have other labels by now.
 
     Args:
@@ -72,6 +72,10 @@ def check_same(origin: Origin, verdicts: pd.DataFrame, wanted: DataSettings, fol
         verdicts: of the run.
         wanted: how it read its data.
         folder: of the run.
+
+    Returns:
+        Labels by id that a person had decided on before the run; those of images that it was scored by are in
+        no verdict.
 
     Raises:
         RunError: With the first image that has gone, is new, or has another label.
@@ -103,6 +107,7 @@ def check_same(origin: Origin, verdicts: pd.DataFrame, wanted: DataSettings, fol
         flags = origin.listing.trusted or [False] * len(origin.listing)
         known |= decided.keys() | {i for i, flag in zip(origin.listing.ids, flags, strict=True) if flag}
     _refuse_new(origin.listing, known, wanted.limit, folder)
+    return decided
 
 
 def _refuse_new(listing: Listing, known: set[str], limit: int | None, folder: Path) -> None:

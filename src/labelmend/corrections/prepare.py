@@ -114,9 +114,8 @@ def prepare(run: Path, choice: Choice) -> Task:
     least = float("inf") if choice.decisions_only else choice.min_confidence
     chosen = choose(verdicts, least, decided)
     origin = _in_memory(verdicts) if source is None else open_origin(source, wanted)
-    if source is not None:
-        check_same(origin, verdicts, wanted, run)
-    of_run = dict(zip(verdicts["id"], verdicts["given_label"], strict=True))
+    before = {} if source is None else check_same(origin, verdicts, wanted, run)
+    of_run = before | dict(zip(verdicts["id"], verdicts["given_label"], strict=True))
     ids, now = origin.listing.ids, origin.labels
     given = [of_run.get(identity, label) for identity, label in zip(ids, now, strict=True)]
     changes, rows, held_out, others = [], {}, 0, 0

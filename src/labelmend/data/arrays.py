@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from labelmend.data.flags import read_flag
 from labelmend.data.image_file import Encoded
 from labelmend.data.image_set import MemoryImages
 from labelmend.data.labels import name_indices, one_hot_indices, read_label
@@ -176,7 +177,10 @@ def list_arrays(
         "labels": _label_list(labels, classes, name),
         "true_labels": _label_list(true_labels, classes, name),
     }
-    flags = None if trusted is None else [bool(flag) for flag in trusted]
+    flags = None
+    if trusted is not None:
+        said = np.asarray(trusted).tolist()
+        flags = [read_flag(value, f"{name}, row {row + 1}") for row, value in enumerate(said)]
     names = [str(i) for i in (range(len(pixels)) if ids is None else ids)]
     for column, values in {**columns, "trusted": flags, "ids": names}.items():
         if values is not None and len(values) != len(pixels):

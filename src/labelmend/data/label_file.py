@@ -11,10 +11,11 @@ import numpy as np
 
 from labelmend.data.arrays import class_indices
 from labelmend.data.columns import is_one_hot, label_column, missing_labels, one_hot_labels
+from labelmend.data.flags import read_flag
 from labelmend.data.label_keys import PATH_COLUMNS, find_rows
 from labelmend.data.labels import encode_labels, is_empty, name_indices, read_label, sort_class_names
 from labelmend.data.listing import Label, LabelPlace, Listing
-from labelmend.data.manifest import Columns, read_flag
+from labelmend.data.manifest import Columns
 from labelmend.data.numpy_files import read_npy, read_npz
 from labelmend.data.suggested_labels import MIN_CONFIDENCE, VERDICTS, as_suggested, is_verdict_table
 from labelmend.data.tables import TABLE_SUFFIXES, Table, read_table, table_kind
@@ -181,8 +182,8 @@ def _trusted(table: Table, rows: list[int | None], before: list[bool] | None) ->
     column = table.find("trusted")
     if column is None:
         return before
-    flags = table.columns[column]
+    flags, name = table.columns[column], table.path
     return [
-        (before is not None and before[i]) if row is None else read_flag(flags[row], table.path, row)
+        (before is not None and before[i]) if row is None else read_flag(flags[row], f"{name}, row {row + 1}")
         for i, row in enumerate(rows)
     ]

@@ -25,6 +25,7 @@ from labelmend.data.columns import (
     other_label_columns,
     read_labels,
 )
+from labelmend.data.flags import read_flag
 from labelmend.data.image_file import Encoded
 from labelmend.data.image_set import Skipped
 from labelmend.data.labels import is_empty, list_classes, name_indices
@@ -36,7 +37,6 @@ from labelmend.data.tables import Table
 from labelmend.data.walk import is_hidden, is_image_file
 from labelmend.errors import DataError, LabelmendWarning
 
-_TRUE, _FALSE = ("true", "1", "yes", "y"), ("false", "0", "no", "n", "", "none", "nan")
 _NAMED = 3
 
 
@@ -191,7 +191,8 @@ def _read_table(
         if (true := table.find("true_label")) is not None:
             found.true_labels += _named(table, true, read_labels(table, true, rows))
         if (flags := table.find("trusted")) is not None:
-            found.trusted += [read_flag(table.columns[flags][row], table.path, row) for row in rows]
+            column = table.columns[flags]
+            found.trusted += [read_flag(column[row], f"{table.path}, row {row + 1}") for row in rows]
         if columns.group is not None:
             groups = table.require_column(columns.group, "--group-column")
             found.groups += [_group(groups[row], f"{table.path}, row {row + 1}") for row in rows]
@@ -368,13 +369,3 @@ def _first_duplicate(ids: Sequence[str]) -> tuple[int, int] | None:
             return row, first[identity]
         first[identity] = row
     return None
-
-
-def read_flag(value: Any, path: Path, row: int) -> bool:
-    """A yes or no of a table; a DataError names the row (from 0) of any other value."""
-    text = str(value).strip().lower()
-    if text in _TRUE:
-        return True
-    if text in _FALSE:
-        return False
-    raise DataError(f"{path}, row {row + 1}: trusted is {value!r}, expected true or false")

@@ -19,8 +19,13 @@ def draw_trusted(image_set: ImageSet, count: int, seed: int) -> ImageSet:
         seed: of the draw.
 
     Raises:
-        SettingsError: If the count is out of range.
+        SettingsError: If the count is out of range, or some labels are trusted already.
     """
+    if image_set.trusted is not None and image_set.trusted.any():
+        raise SettingsError(
+            f"--trusted {count}: {image_set.trusted.sum():,} labels of {image_set.name} are trusted already "
+            "and stay as they are; leave it out"
+        )
     if not 0 < count < len(image_set):
         raise SettingsError(f"--trusted is {count}, but must be from 1 to {len(image_set) - 1}")
     clean = image_set.given_labels if image_set.true_labels is None else image_set.true_labels

@@ -13,7 +13,7 @@ from typing import Any, TypedDict
 import torch
 
 from labelmend import __version__
-from labelmend.config import DataSettings, Settings, TrainingSettings
+from labelmend.config import NO_TEST, TRUSTED, DataSettings, Settings, TrainingSettings
 from labelmend.data import is_named, sources
 from labelmend.data.assemble import EmbedListing
 from labelmend.data.decode import ProgressCallback
@@ -45,9 +45,6 @@ from labelmend.training.machine import machine
 from labelmend.training.trainer import Trained, train
 from labelmend.verdicts.verdicts import Verdicts
 
-NO_TEST, TRUSTED = "none", "trusted"
-"""Given as a test set: there is none, whatever the source has; the training images with a trusted label."""
-
 STARTED = (run_folder.DATA, run_folder.NOISE, run_folder.SETTINGS)
 """Files that are written at the start of a run, and decide its result."""
 
@@ -78,6 +75,13 @@ class Job:
     test_in_memory: bool
     frozen: FrozenBackbone | None = None
     photographs: Photographs | None = None
+
+    @property
+    def noise_rate(self) -> float | None:
+        """Share of the training images whose label noise has changed; None without noise."""
+        if self.noise is None:
+            return None
+        return float((self.train_set.given_labels != self.train_set.true_labels).mean())
 
 
 def absolute(source: str | None) -> str | None:
@@ -129,7 +133,7 @@ def prepare(
             f"--finetune {settings.network.finetune:g} trains a network further that was frozen first; give "
             "--recipe photos or --frozen true, or leave it out"
         )
-    named_test = settings.data.test not in (None, NO_TEST, TRUSTED)
+    named_test = settings.data.test_source is not None
     wanted = replace(
         settings.data,
         labels=absolute(settings.data.labels),
@@ -453,7 +457,7 @@ def _finish(folder: Path, run: Run, rows: list[dict[str, Any]]) -> Run:
 def _run_of(trained: Trained, job: Job, folder: Path | None) -> Run:
     verdicts = Verdicts.from_record(trained.record, job.train_set)
     counts = {key: value for key, value in verdicts.summary().items() if key not in ("images", "verdicts")}
-    noise = {} if job.noise is None else {"realised_noise_rate": job.noise.realised_rate}
+    noise = {} if job.noise_rate is None else {"realised_noise_rate": job.noise_rate}
     summary = {**trained.summary, **counts, **noise, "labelmend": __version__}
     description = trained.description
     if job.frozen is not None:

@@ -8,12 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
+from labelmend.data.assemble import check_training_set
 from labelmend.data.image_set import ImageSet, Skipped
 from labelmend.data.labels import list_classes
 from labelmend.errors import DataError
 from labelmend.runs import folder as run_folder
 from labelmend.runs.checksums import check_unchanged
 from labelmend.verdicts.decisions import Decisions
+
+RELATIVE = "equal to an image that is scored by, or of its group"
+"""Why an image is left out of training."""
 
 
 def verified_labels(folder: Path, known: Container[str], name: str) -> tuple[dict[str, str], int]:
@@ -77,36 +81,51 @@ def trust_decisions(image_set: ImageSet, folder: Path) -> ImageSet:
 def divide_trusted(image_set: ImageSet) -> tuple[ImageSet, ImageSet]:
     """The images to train on, and those with a trusted label to score by.
 
-    An image that equals a trusted one pixel by pixel, or is of its group, is in neither; it is listed as
-    left out.
+    What equals a trusted image pixel by pixel, or is of its group, is in neither, nor is what equals one of
+    these or is of its group; it is listed as left out.
 
     Raises:
-        DataError: If no label is trusted, or nothing is left to train on.
+        DataError: If no label is trusted, or there is nothing to learn from the others.
+
+    Warns:
+        LabelmendWarning: If a class has no image to train on.
     """
-    trusted = np.zeros(len(image_set), dtype=bool) if image_set.trusted is None else image_set.trusted
-    if not trusted.any():
+    trusted = image_set.trusted
+    if trusted is None or not trusted.any():
+        have = "there is none" if trusted is None else f"none of its {len(image_set):,} images has one"
         raise DataError(
-            f"{image_set.name}: --test trusted needs labels that a person has confirmed; give a table with a "
-            "column 'trusted', or --decisions RUN of a run that was reviewed"
+            f"{image_set.name}: --test trusted needs labels that a person has confirmed, and {have}; give a "
+            "column 'trusted', true in some rows, or --decisions RUN of a run that was reviewed"
         )
-    left_out = np.zeros(len(image_set), dtype=bool)
-    for rows in image_set.same_pictures:
-        left_out[rows] = trusted[rows].any()
-    if image_set.groups is not None:
-        groups = np.asarray(image_set.groups, dtype=object)
-        left_out |= np.isin(groups, groups[trusted])
-    left_out &= ~trusted
-    rest = ~trusted & ~left_out
-    if not rest.any():
+    apart = _with_relatives(trusted, image_set)
+    if apart.all():
         raise DataError(
             f"{image_set.name}: --test trusted leaves no image to train on: {trusted.sum():,} are trusted "
-            f"and {left_out.sum():,} are equal to one or of its group; leave it out"
+            f"and {(~trusted).sum():,} are tied to one as a copy or by a group; leave it out"
         )
-    note = f"{trusted.sum():,} images with a trusted label are scored by and not trained on (--test trusted)"
-    why = "equal to an image that is scored by, or of its group"
     names = [path or identity for path, identity in zip(image_set.paths, image_set.ids, strict=True)]
-    twins = [Skipped(names[row], why) for row in left_out.nonzero()[0]]
-    training = image_set.subset(rest.nonzero()[0])
+    relatives = [Skipped(names[row], RELATIVE) for row in (apart & ~trusted).nonzero()[0]]
+    training = image_set.subset((~apart).nonzero()[0])
     scored = replace(image_set.subset(trusted.nonzero()[0]), notes=[], skipped=[])
-    kept = replace(training, notes=[*training.notes, note], skipped=[*training.skipped, *twins])
+    check_training_set(
+        training.given_labels,
+        training.class_names,
+        f"{image_set.name}, without what --test trusted scores by",
+        None,
+    )
+    note = f"{len(scored):,} images with a trusted label are scored by and not trained on (--test trusted)"
+    kept = replace(training, notes=[*training.notes, note], skipped=[*training.skipped, *relatives])
     return kept, scored
+
+
+def _with_relatives(chosen: np.ndarray, image_set: ImageSet) -> np.ndarray:
+    """Chosen images (bool, (N,)), and all that copies and groups tie to them, however many steps away."""
+    groups = None if image_set.groups is None else np.unique(image_set.groups, return_inverse=True)[1]
+    found, before = chosen.copy(), -1
+    while found.sum() > before:
+        before = found.sum()
+        for rows in image_set.same_pictures:
+            found[rows] = found[rows].any()
+        if groups is not None:
+            found = np.isin(groups, groups[found])
+    return found
