@@ -78,7 +78,7 @@ def test_what_a_person_decided_is_trusted_and_written(folders, tmp_path, capsys)
         assert (row.given_label, row.suggested_label, row.verdict) == (label, label, "easy")
         assert row.label_quality == 1
     assert main(["apply", str(suggest(again, {}))]) == 0
-    assert "1 further labels are those that the run was trained on" in capsys.readouterr().out
+    assert "1 further labels are those that the run was given" in capsys.readouterr().out
     labels = read_table(again / "corrections" / "1" / "labels.csv").columns
     assert dict(zip(labels["id"], labels["label"], strict=True))["cat/4.png"] == "dog"
 
