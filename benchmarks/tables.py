@@ -340,17 +340,16 @@ PHOTO_NUMBERS = {
 
 def photos(record: str) -> str:
     found = json.loads((RESULTS / f"{record}.json").read_text())
-    numbers = {name: title for name, title in PHOTO_NUMBERS.items() if name in found["rows"][0]["labelmend"]}
     rows = []
     for noise in dict.fromkeys(row["noise"] for row in found["rows"]):
         cells = [row for row in found["rows"] if row["noise"] == noise]
         for name, title in PHOTO_METHODS.items():
             if name not in cells[0]:
                 continue
-            shown = [mean_and_spread([cell[name][number] for cell in cells]) for number in numbers]
+            shown = [mean_and_spread([cell[name][number] for cell in cells]) for number in PHOTO_NUMBERS]
             seconds = statistics.median(cell[name]["seconds"] for cell in cells)
             rows.append([noise, title, str(len(cells)), *shown, f"{seconds:.0f}"])
-    return markdown(["noise", "method", "seeds", *numbers.values(), "seconds"], rows)
+    return markdown(["noise", "method", "seeds", *PHOTO_NUMBERS.values(), "seconds"], rows)
 
 
 def second_fit() -> str:

@@ -53,8 +53,9 @@ def noise(
     """
     name, *options = kind.split(":")
     middle = [] if rate is None else [repr(float(rate))]
-    drawn = KINDS[name].seeded if name in KINDS else True
-    seeds = [] if seed is None or (trusted is not None and not drawn) else [f"seed={seed}"]
+    # Which labels are trusted is drawn by the seed also where the noise has none.
+    for_draw_alone = trusted is not None and name in KINDS and not KINDS[name].seeded
+    seeds = [] if seed is None or for_draw_alone else [f"seed={seed}"]
     spec = parse(":".join([name, *middle, *options, *seeds]))
     table = Path(out)
     if table.suffix.lower() != ".csv":

@@ -174,32 +174,27 @@ def prepare(
             train_set = train_set.subset(range(min(wanted.limit, len(train_set))))
     if wanted.decisions is not None:
         train_set = trust_decisions(train_set, Path(wanted.decisions))
-    of_trusted = wanted.test == TRUSTED and test is None
-    every, scored = train_set, None
-    if of_trusted:
-        train_set, scored = divide_trusted(every)
 
-    def load_test(made_of_them: EmbedListing | None) -> ImageSet | None:
-        form: _TestForm = {"like": train_set, "progress": progress, "embed": made_of_them}
+    def divided(images: ImageSet, made_of_them: EmbedListing | None) -> tuple[ImageSet, ImageSet | None]:
+        """The images to train on, and a test set in the same form."""
+        form: _TestForm = {"like": images, "progress": progress, "embed": made_of_them}
         if test is not None or named_test:
-            return sources.load_test(wanted.test if test is None else test, **form, **reading)
+            return images, sources.load_test(wanted.test if test is None else test, **form, **reading)
+        if wanted.test == TRUSTED:
+            return divide_trusted(images)
         if wanted.test == NO_TEST:
-            return None
-        return sources.load_own_test(data, trained_on=wanted.split, **form, **reading)
+            return images, None
+        return images, sources.load_own_test(data, trained_on=wanted.split, **form, **reading)
 
-    test_set = scored if of_trusted else load_test(embed)
+    every = train_set
+    train_set, test_set = divided(every, embed)
     photographs = None
     if frozen is not None and network.finetune:
         pixels = partial(with_margins, embedder=frozen, progress=progress)
         # What there is to say of the data has been said.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", LabelmendWarning)
-            pictures = _with_pixels(every, load_training(embed=pixels))
-            photographs = (
-                Photographs(*divide_trusted(pictures))
-                if of_trusted
-                else Photographs(pictures, load_test(pixels))
-            )
+            photographs = Photographs(*divided(_with_pixels(every, load_training(embed=pixels)), pixels))
     source = data if isinstance(data, str) else None
     settled = replace(settings, data=wanted, network=network)
     return Job(settled, train_set, test_set, record, source, test is not None, frozen, photographs)
