@@ -172,6 +172,32 @@ def test_where_something_lies_may_differ_but_not_what_it_is(name):
         assert not same_result(settings("a/b"), settings(other))
 
 
+PHOTOS = """
+data: digits
+recipe: photos
+settings: {epochs: 3, limit: 40, network: "timm:test_resnet", pretrained: false, precision: float32}
+noises: ["symmetric:0.3"]
+seeds: [0]
+rows:
+  CE: {method: ce}
+  Anchors: {method: anchor_hallucination, warmup: 0.5, hallucinator: closed_form}
+"""
+
+
+def test_a_network_whose_full_name_is_another_is_gone_on_with_and_not_run_again(tmp_path, monkeypatch):
+    begun = stopped(tmp_path, monkeypatch, PHOTOS)
+    run_bench(tmp_path / "small.yaml", tmp_path / "out")
+    assert begun == ["anchor_hallucination"]
+    (path,) = (tmp_path / "out" / "small").glob("CE*.json")
+    record = json.loads(path.read_text())
+    assert record["settings"]["network"]["network"] == "timm:test_resnet.r160_in1k"
+    run_bench(tmp_path / "small.yaml", tmp_path / "out")
+    assert begun == ["anchor_hallucination"]
+    (tmp_path / "small.yaml").write_text(PHOTOS.replace("test_resnet", "test_vit"))
+    with pytest.raises(RunError, match=r"2 of 2 cells failed: CE__.* was run with other settings"):
+        run_bench(tmp_path / "small.yaml", tmp_path / "out")
+
+
 def test_the_folder_of_public_data_sets_may_be_said_elsewhere():
     of_one = to_dict(resolve(method="ce", overrides={"root": "a"}))
     assert same_result(of_one, to_dict(resolve(method="ce")))

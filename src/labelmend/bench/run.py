@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import time
+import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,9 @@ from labelmend.bench.suite import Cell, Suite, read_suite
 from labelmend.bench.tables import render_page, suite_tables, update_document
 from labelmend.bench.view import BenchView
 from labelmend.config import Settings
-from labelmend.errors import DivergedError, LabelmendError, RunError, WriteError
+from labelmend.errors import DivergedError, LabelmendError, LabelmendWarning, RunError, WriteError
 from labelmend.files import reason, write_json, write_text
+from labelmend.models.registry import obtain_network
 from labelmend.runs import folder as run_folder
 from labelmend.runs import jobs
 from labelmend.runs.backbone import cache_beside
@@ -48,6 +51,7 @@ class RanResult(Result):
     """The JSON file of a finished cell, as far as it tells what was run."""
 
     settings: Sections
+    network_asked: str | None = None
 
 
 def result_of(
@@ -81,6 +85,7 @@ def result_of(
         "noise": cell.noise,
         "seed": cell.seed,
         "settings": to_dict(run.settings),
+        "network_asked": cell.settings.network.network,
         "noise_record": noise,
         "test_set": test_set,
         "summary": run.summary,
@@ -129,8 +134,15 @@ def _is_of(cell: Cell, folder: Path) -> bool:
     if not run_folder.is_run(folder):
         return False
     source = read_object(folder / run_folder.DATA).get("source")
+    if source != jobs.absolute(cell.data):
+        return False
+    asked = cell.settings.network
+    with warnings.catch_warnings():
+        # Which network can be had is said when the cell goes on.
+        warnings.simplefilter("ignore", LabelmendWarning)
+        network = obtain_network(replace(asked, weights=jobs.absolute(asked.weights)))
     ran = to_dict(load(folder / run_folder.SETTINGS))
-    return bool(source == jobs.absolute(cell.data)) and same_result(ran, to_dict(cell.settings))
+    return same_result(ran, to_dict(replace(cell.settings, network=network)))
 
 
 WHERE = ("labels", "decisions", "image_root", "test")
@@ -154,13 +166,17 @@ def same_result(ran: dict[str, Any], wanted: dict[str, Any]) -> bool:
 def check_same_settings(path: Path, cell: Cell) -> None:
     """Refuse a result that was run with other settings than the suite now asks for.
 
-    Where the data lie may differ from machine to machine, so it is not compared. A setting that did not
-    exist when the result was run had what is now its default; one that no longer exists is left out.
+    Where the data lie may differ from machine to machine, so it is not compared, nor which weights were to be
+    had. A setting that did not exist when the result was run had what is now its default; one that no longer
+    exists is left out.
 
     Raises:
         RunError: If the settings differ.
     """
-    ran, wanted = modernise(read_record(path, RanResult)["settings"], path), to_dict(cell.settings)
+    record = read_record(path, RanResult)
+    ran, wanted = modernise(record["settings"], path), to_dict(cell.settings)
+    if record.get("network_asked") is not None:
+        ran = {**ran, "network": {**ran["network"], "network": record["network_asked"]}}
     defaults = to_dict(Settings(type(cell.settings.method)()))
     known = {
         section: {**defaults[section], **ran[section]} if isinstance(values, dict) else ran[section]
