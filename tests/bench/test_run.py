@@ -6,6 +6,7 @@ import pytest
 from labelmend.bench.run import check_same_settings, run_bench, same_result
 from labelmend.bench.suite import read_suite
 from labelmend.bench.view import BenchView
+from labelmend.cli.noise import noise
 from labelmend.errors import LabelmendWarning, RunError, WriteError
 from labelmend.runs import jobs
 from labelmend.runs.lock import locked
@@ -196,6 +197,27 @@ def test_a_network_whose_full_name_is_another_is_gone_on_with_and_not_run_again(
     (tmp_path / "small.yaml").write_text(PHOTOS.replace("test_resnet", "test_vit"))
     with pytest.raises(RunError, match=r"2 of 2 cells failed: CE__.* was run with other settings"):
         run_bench(tmp_path / "small.yaml", tmp_path / "out")
+
+
+TRUSTED_SUITE = """
+data: digits
+settings: {labels: labels.csv, test: trusted, method: ce, epochs: 1, widths: [8], limit: 200, precision: float32}
+rows:
+  Slow: {lr: 0.01}
+"""
+
+
+def test_rows_that_other_labels_scored_are_not_compared_with_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    noise("digits", rate=0.0, trusted=300, seed=1, out="labels.csv")
+    Path("small.yaml").write_text(TRUSTED_SUITE)
+    run_bench(Path("small.yaml"), Path("out"))
+    assert "Best by 39 trusted labels, as given: Slow, " in Path("out/small.md").read_text()
+    noise("digits", rate=0.0, trusted=300, seed=2, out="labels.csv", overwrite=True)
+    Path("small.yaml").write_text(TRUSTED_SUITE + "  Fast: {lr: 0.1}\n")
+    run_bench(Path("small.yaml"), Path("out"))
+    page = Path("out/small.md").read_text()
+    assert "No row is chosen for as given: they were scored by different trusted labels" in page
 
 
 def test_the_folder_of_public_data_sets_may_be_said_elsewhere():
