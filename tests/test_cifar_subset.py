@@ -27,9 +27,11 @@ def test_fit_on_a_part_of_cifar10_with_human_noise(tmp_path):
         out=tmp_path / "run",
     )
     assert run.summary["samples"] == 600
-    assert run.summary["realised_noise_rate"] == pytest.approx(0.4021, abs=1e-4)
-    assert run.summary["test_accuracy_last"] > 0.15
+    # 40.2 % of all 50,000 are wrong; of the 600 that are trained on, these
     table = labelmend.load_run(tmp_path / "run").verdicts.table
+    wrong = (table["given_label"] != table["true_label"]).mean()
+    assert run.summary["realised_noise_rate"] == pytest.approx(wrong)
+    assert wrong == pytest.approx(260 / 600)
+    assert run.summary["test_accuracy_last"] > 0.15
     assert len(table) == 600
-    assert (table["given_label"] != table["true_label"]).mean() == pytest.approx(0.4, abs=0.06)
     assert (table["verdict"] == "easy").sum() >= 30

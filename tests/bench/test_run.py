@@ -201,7 +201,8 @@ def test_a_network_whose_full_name_is_another_is_gone_on_with_and_not_run_again(
 
 TRUSTED_SUITE = """
 data: digits
-settings: {labels: labels.csv, test: trusted, method: ce, epochs: 1, widths: [8], limit: 200, precision: float32}
+settings:
+  {labels: labels.csv, test: trusted, method: ce, epochs: 1, widths: [8], limit: 200, precision: float32}
 rows:
   Slow: {lr: 0.01}
 """
