@@ -6,8 +6,11 @@ given labels), finds issues as ``find_label_issues`` does, and the regression is
 once more with the roots of the features, which labelmend's heads see where no feature is negative.
 Nearest neighbours score each label by its share among the 20 most similar other images.
 They flag the most; how precise the others are where they find as many wrong labels is measured as well.
+With ``--ceiling`` the regression learns the true labels, still out of sample: how well the given ones can be
+judged by these features if it were known which are right.
 
-    python benchmarks/photos.py FOLDER --test FOLDER --cache CACHE --out benchmarks/results/photos.json
+    python benchmarks/photos.py FOLDER --test FOLDER --cache CACHE --ceiling \
+        --out benchmarks/results/photos.json
     python benchmarks/photos.py cifar10 --root DATA --image-size 128 --noises cifar10n:worse --cache CACHE \
         --out benchmarks/results/photos_cifar10.json
 """
@@ -29,7 +32,7 @@ from cleanlab.rank import get_label_quality_scores
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, precision_recall_curve
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from labelmend.correction.neighbours import neighbour_shares
@@ -76,20 +79,27 @@ def ours(job: jobs.Job, recall: float) -> dict[str, float]:
     }
 
 
+def out_of_sample(
+    features: np.ndarray, labels: np.ndarray, seed: int, strengths: tuple[float, ...] = STRENGTHS
+) -> tuple[float, Pipeline, np.ndarray]:
+    """The strength of regularisation with the likeliest predictions, its model and these predictions."""
+    folds = StratifiedKFold(5, shuffle=True, random_state=seed)
+    best = None
+    for strength in strengths:
+        model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=1000))
+        guesses = cross_val_predict(model, features, labels, cv=folds, method="predict_proba")
+        likelihood = float(np.log(guesses[np.arange(len(labels)), labels].clip(1e-12)).mean())
+        if best is None or likelihood > best[0]:
+            best = (likelihood, strength, model, guesses)
+    return best[1:]
+
+
 def by_cleanlab(
     job: jobs.Job, features: np.ndarray, tested: np.ndarray, seed: int, recall: float
 ) -> dict[str, float]:
     start = time.perf_counter()
     given, true = job.train_set.given_labels, job.train_set.true_labels
-    folds = StratifiedKFold(5, shuffle=True, random_state=seed)
-    best = None
-    for strength in STRENGTHS:
-        model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=1000))
-        guesses = cross_val_predict(model, features, given, cv=folds, method="predict_proba")
-        likelihood = float(np.log(guesses[np.arange(len(given)), given].clip(1e-12)).mean())
-        if best is None or likelihood > best[0]:
-            best = (likelihood, strength, model, guesses)
-    _, strength, model, probabilities = best
+    strength, model, probabilities = out_of_sample(features, given, seed)
     flagged = find_label_issues(given, probabilities)
     quality = get_label_quality_scores(given, probabilities)
     model.fit(features[~flagged], given[~flagged])
@@ -99,6 +109,25 @@ def by_cleanlab(
         **detection(given != true, quality, flagged, recall),
         "suggestions": int(suggested.sum()),
         "right_suggestions": float((probabilities.argmax(1) == true)[suggested].mean()),
+        "test_accuracy": accuracy,
+        "strength": strength,
+        "seconds": time.perf_counter() - start,
+    }
+
+
+def by_true_labels(
+    job: jobs.Job, features: np.ndarray, tested: np.ndarray, seed: int, recall: float
+) -> dict[str, float]:
+    start = time.perf_counter()
+    given, true = job.train_set.given_labels, job.train_set.true_labels
+    strength, model, probabilities = out_of_sample(features, true, seed, (*STRENGTHS, 1e-1))
+    accuracy = float((model.fit(features, true).predict(tested) == job.test_set.given_labels).mean())
+    predicted, quality = probabilities.argmax(1), get_label_quality_scores(given, probabilities)
+    flagged = predicted != given
+    return {
+        **detection(given != true, quality, flagged, recall),
+        "suggestions": int(flagged.sum()),
+        "right_suggestions": float((predicted == true)[flagged].mean()),
         "test_accuracy": accuracy,
         "strength": strength,
         "seconds": time.perf_counter() - start,
@@ -145,6 +174,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--noises", nargs="+", default=list(NOISES))
+    parser.add_argument("--ceiling", action="store_true", help="also a classifier of the true labels")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -172,6 +202,8 @@ def main() -> None:
                 "cleanlab_rooted": by_cleanlab(job, *roots, seed, near["recall"]),
                 "neighbours": near,
             }
+            if arguments.ceiling:
+                row["true_labels"] = by_true_labels(job, *roots, seed, near["recall"])
             rows.append(row)
             print(json.dumps(row), flush=True)
             found = {

@@ -327,6 +327,7 @@ PHOTO_METHODS = {
     "cleanlab": "cleanlab",
     "cleanlab_rooted": "cleanlab, roots of features",
     "neighbours": "nearest neighbours",
+    "true_labels": "a classifier of the true labels, roots of features",
 }
 PHOTO_NUMBERS = {
     "average_precision": "average precision",
