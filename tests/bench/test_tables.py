@@ -7,6 +7,7 @@ from labelmend.bench.tables import (
     mean_and_spread,
     render_choice,
     render_detection,
+    render_mixture,
     render_page,
     render_suite,
     suite_tables,
@@ -34,14 +35,21 @@ def write(folder, row, seed, accuracy, data="digits", found=None, **selection):
     (folder / f"{row}-{seed}.json").write_text(json.dumps(record))
 
 
-def tried(folder, row, seed, accuracy, test="trusted", images=400, noise=None, test_set="a"):
+def labels(given, images="i"):
+    return {"class names": "c", "ids": "i", "given labels": given, "images": images}
+
+
+def tried(folder, row, seed, accuracy, test="trusted", images=400, noise=None, test_set="a", train_set="a"):
     record = {
         "suite": folder.name,
         "data": "digits",
         "row": row,
         "noise": noise,
-        "settings": {"data": {"test": test}},
-        "test_set": {"images": test_set},
+        "seed": seed,
+        "settings": {"data": {"test": test, "root": row}},
+        # Features of rows with other networks are others.
+        "train_set": labels(train_set, images=row),
+        "test_set": labels(test_set, images=row),
         "summary": {
             "test_accuracy_last": accuracy,
             "test_accuracy_mean_of_last_10": accuracy,
@@ -83,6 +91,26 @@ def test_rows_that_different_labels_scored_are_not_compared(tmp_path):
         "No row is chosen for as given: they were scored by different trusted labels; remove the older "
         "results and run them again.\n"
     )
+
+
+def test_cells_that_ask_for_the_same_labels_and_had_others_are_named(tmp_path):
+    tried(tmp_path, "P 40", 0, 0.7, test="my/test")
+    tried(tmp_path, "P 50", 0, 0.9, test="its/test")
+    tried(tmp_path, "P 60", 0, 0.9, test="another", train_set="b")
+    assert render_mixture(tmp_path) is None
+    tried(tmp_path, "P 70", 2, 0.9, test="test", train_set="c")
+    expected = (
+        "P 70 (as given, seed 2) and P 40 (as given, seed 0) were trained on different labels, though the "
+        "suite asks for the same; remove the older result and run it again.\n"
+    )
+    assert render_mixture(tmp_path) == expected
+    assert expected in render_page(tmp_path)
+
+
+def test_results_that_do_not_tell_their_labels_are_not_compared(tmp_path):
+    tried(tmp_path, "P 40", 0, 0.7)
+    write(tmp_path, "CE", 1, 0.6)
+    assert render_mixture(tmp_path) is None
 
 
 def test_a_record_without_an_accuracy_is_passed_over(tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from labelmend.errors import RunError
 from labelmend.runs.records import Record, read_record
@@ -13,6 +13,10 @@ Groups = dict[tuple[str, str], list[ResultRecord]]
 """Records over seeds, by (noise, row)."""
 
 LAST = "test_accuracy_last"
+WHERE = ("labels", "decisions", "image_root", "test")
+"""Settings of the data whose folder may differ from machine to machine, but not their name in it."""
+LABELS = ("class names", "ids", "given labels")
+"""Parts of the fingerprint of a set of images that tell its labels; features depend on the network."""
 
 
 class Result(Record):
@@ -21,6 +25,8 @@ class Result(Record):
     row: str
     noise: str | None
     summary: dict[str, Any]
+    train_set: dict[str, str] | None = None
+    test_set: dict[str, str] | None = None
 
 
 def read_results(folder: Path) -> list[ResultRecord]:
@@ -33,6 +39,19 @@ def read_results(folder: Path) -> list[ResultRecord]:
     if not paths:
         raise RunError(f"{folder} holds no results; run labelmend bench first")
     return [read_record(path, Result) for path in paths]
+
+
+def data_asked(data: dict[str, Any]) -> dict[str, Any]:
+    """Settings of the data, but for where they lie."""
+    names = {name: None if data.get(name) is None else Path(data[name]).name for name in WHERE}
+    # The root may be said by the environment instead.
+    return {name: value for name, value in {**data, **names}.items() if name != "root"}
+
+
+def labels_of(record: ResultRecord, part: Literal["train_set", "test_set"]) -> list[str | None] | None:
+    """What tells the labels that a cell was trained or scored by; None where it was not recorded."""
+    found = record.get(part)
+    return None if found is None else [found.get(name) for name in LABELS]
 
 
 def noise_name(noise: str | None) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 
 from labelmend.bench.figures import draw_suite, save_figure
-from labelmend.bench.results import Result, ResultRecord, read_results
+from labelmend.bench.results import Result, ResultRecord, data_asked, read_results
 from labelmend.bench.suite import Cell, Suite, read_suite
 from labelmend.bench.tables import render_page, suite_tables, update_document
 from labelmend.bench.view import BenchView
@@ -59,7 +59,7 @@ def result_of(
     run: Run,
     noise: dict[str, Any] | None,
     rows: list[dict[str, Any]],
-    test_set: dict[str, str] | None,
+    data: dict[str, Any],
 ) -> dict[str, Any]:
     """The JSON-able record of a finished cell.
 
@@ -68,7 +68,7 @@ def result_of(
         run: its result.
         noise: the noise record, with the hash of the labels, or None.
         rows: metrics of every epoch.
-        test_set: fingerprint of the images that it was scored by, or None.
+        data: fingerprints of the images that it was trained on and scored by.
     """
     kept = (
         "easy_purity",
@@ -87,7 +87,8 @@ def result_of(
         "settings": to_dict(run.settings),
         "network_asked": cell.settings.network.network,
         "noise_record": noise,
-        "test_set": test_set,
+        "train_set": data["train"],
+        "test_set": data["test"],
         "summary": run.summary,
         "selection": {name: rows[-1][name] for name in kept if name in rows[-1]},
         "curve": [
@@ -125,8 +126,8 @@ def run_cell(cell: Cell, folder: Path, listener: Listener) -> ResultRecord:
             )
     noise = folder / run_folder.NOISE
     record = read_object(noise) if noise.is_file() else None
-    test_set = read_record(folder / run_folder.DATA, DataRecord)["test"]
-    return result_of(cell, run, record, run_folder.read_metrics(folder), test_set)
+    data = read_record(folder / run_folder.DATA, DataRecord)
+    return result_of(cell, run, record, run_folder.read_metrics(folder), data)
 
 
 def _is_of(cell: Cell, folder: Path) -> bool:
@@ -145,20 +146,14 @@ def _is_of(cell: Cell, folder: Path) -> bool:
     return same_result(ran, to_dict(replace(cell.settings, network=network)))
 
 
-WHERE = ("labels", "decisions", "image_root", "test")
-"""Settings of the data whose folder may differ from machine to machine, but not their name in it."""
-
-
 def same_result(ran: dict[str, Any], wanted: dict[str, Any]) -> bool:
     """Whether two settings, as nested dictionaries, ask for the same result."""
 
     def what(settings: dict[str, Any]) -> dict[str, Any]:
-        data, network = dict(settings["data"]), dict(settings["network"])
-        for section, name in (*((data, name) for name in WHERE), (network, "weights")):
-            section[name] = None if section[name] is None else Path(section[name]).name
-        # May be said by the environment instead.
-        del data["root"]
-        return {**settings, "data": data, "network": network}
+        network = dict(settings["network"])
+        if network["weights"] is not None:
+            network["weights"] = Path(network["weights"]).name
+        return {**settings, "data": data_asked(settings["data"]), "network": network}
 
     return what(ran) == what(wanted)
 

@@ -10,7 +10,16 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from labelmend.bench.published import SOURCES, beside
-from labelmend.bench.results import LAST, ResultRecord, grouped, read_results, values
+from labelmend.bench.results import (
+    LAST,
+    ResultRecord,
+    data_asked,
+    grouped,
+    labels_of,
+    noise_name,
+    read_results,
+    values,
+)
 from labelmend.config import TRUSTED
 from labelmend.files import write_text
 
@@ -117,7 +126,7 @@ def render_choice(folder: Path) -> str | None:
     for noise in dict.fromkeys(noise for noise, _ in groups):
         rows = {row: records for (n, row), records in groups.items() if n == noise}
         every = [record for records in rows.values() for record in records]
-        if any(record.get("test_set") != every[0].get("test_set") for record in every):
+        if any(labels_of(record, "test_set") != labels_of(every[0], "test_set") for record in every):
             lines.append(
                 f"No row is chosen for {noise}: they were scored by different trusted labels; remove the "
                 "older results and run them again.\n"
@@ -142,11 +151,38 @@ def _scored_by_trusted(record: ResultRecord) -> bool:
     return asked == TRUSTED and LAST in record["summary"]
 
 
+def render_mixture(folder: Path) -> str | None:
+    """Which cells of a suite asked for the same labels and were trained on others; None where none were.
+
+    Args:
+        folder: of JSON files, one a finished cell.
+    """
+    first: dict[str, ResultRecord] = {}
+    lines = []
+    for record in read_results(folder):
+        labels = labels_of(record, "train_set")
+        if labels is None:
+            continue
+        asked = json.dumps([record["data"], data_asked(record["settings"]["data"])], sort_keys=True)
+        other = first.setdefault(asked, record)
+        if labels != labels_of(other, "train_set"):
+            lines.append(
+                f"{_cell(record)} and {_cell(other)} were trained on different labels, though the suite asks "
+                "for the same; remove the older result and run it again.\n"
+            )
+    return "\n".join(lines) or None
+
+
+def _cell(record: ResultRecord) -> str:
+    return f"{record['row']} ({noise_name(record['noise'])}, seed {record['seed']})"
+
+
 def render_page(folder: Path) -> str:
     """The tables of a suite as a page of its own."""
-    choice, detection = render_choice(folder), render_detection(folder)
+    choice, detection, mixture = render_choice(folder), render_detection(folder), render_mixture(folder)
     return (
         render_suite(folder)
+        + ("" if mixture is None else f"\n{mixture}")
         + ("" if choice is None else f"\n{choice}")
         + ("" if detection is None else f"\n{DETECTION_LEGEND}\n\n{detection}")
     )
