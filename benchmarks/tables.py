@@ -26,7 +26,7 @@ DOCUMENTS = (
     ROOT / "docs" / "PHOTOS.md",
 )
 
-FIGURES = ("methods-10k",)
+FIGURES = ("methods-10k", "parameters-10k")
 """Suites whose figure stands in the documentation."""
 
 # What the README claims: a suite and the noise of its records, data and noise as a reader knows them, and
