@@ -121,12 +121,12 @@ def test_first_terms_are_tiny_and_drawn_from_the_generator(method):
 def test_record_is_of_the_share_that_the_terms_leave(method):
     p = torch.tensor([[0.5, 0.3, 0.2]] * 5)
     m = method(lambda network: Scores(p, torch.zeros(5, 1)))
-    m.u[:, 0] = torch.tensor([0.0, 0.9, 0.0, 2.0, 0.5]) ** 0.5
+    m.u[:, 0] = torch.tensor([0.0, 0.9, 0.4, 2.0, 0.5]) ** 0.5
     m.v.zero_()
     m.v[1, 0] = 0.9**0.5
-    m.v[4, 2] = 0.25**0.5
+    m.v[4, 2] = 0.75**0.5
     record = m.record()
-    # What is left: 1; 0.1 of 1.0; 1; 0; 0.5 of 0.75.
-    assert record.easiness.tolist() == pytest.approx([1.0, 0.1, 1.0, 0.0, 2 / 3], abs=1e-6)
-    assert record.easy.tolist() == [True, False, True, False, True]
-    assert record.label_quality.tolist() == pytest.approx([0.75, 0.2, 0.6, 0.25, (2 / 3 + 0.3) / 2], abs=1e-6)
+    # What is left: 1; 0.1 of 1.0; 0.6, the rest no other label's; 0; 0.5 of 1.25.
+    assert record.easiness.tolist() == pytest.approx([1.0, 0.1, 0.6, 0.0, 0.4], abs=1e-6)
+    assert record.easy.tolist() == [True, False, True, False, False]
+    assert record.label_quality.tolist() == pytest.approx([0.75, 0.2, 0.4, 0.25, 0.35], abs=1e-6)

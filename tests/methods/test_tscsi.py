@@ -146,7 +146,7 @@ def test_each_network_learns_the_division_of_the_other(method):
 
 def test_heads_are_driven_apart_on_frozen_features(method, clusters, with_optimizers):
     features, true = clusters(30)
-    m = with_optimizers(method(true, features[:, :3], discrepancy_weight=1.0, discrepancy_steps=30))
+    m = with_optimizers(method(true, features[:, :3], discrepancy_weight=90.0, discrepancy_steps=30))
     before = {name: value.clone() for name, value in m.state_dict().items()}
 
     def apart(number):

@@ -316,7 +316,7 @@ RECIPES |= {
         epochs=200,
         network="preact_resnet18",
     ),
-    "sop-paper": published({"name": "sop", "lr_u": 10.0, "lr_v": 10.0}, {"lr": 0.02, **THIRDS}, epochs=120),
+    "sop-paper": published({"name": "sop", "lr_u": 10.0, "lr_v": 1000.0}, {"lr": 0.02, **THIRDS}, epochs=120),
     "promix-paper": changed(
         published(
             {

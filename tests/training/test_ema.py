@@ -40,9 +40,28 @@ def test_batch_norm_statistics_are_averaged_too():
     assert mine[counter] == theirs[counter] == 1
 
 
+def test_a_network_adopts_its_average_and_is_followed_on():
+    net = network()
+    average = WeightAverage(net, 0.9)
+    start = net.classifier.weight.detach().clone()
+    with torch.no_grad():
+        net.classifier.weight += 1
+    average.update()
+    average.adopt()
+    assert torch.allclose(net.classifier.weight, start + 0.9)
+    assert average.steps == 1
+    with torch.no_grad():
+        net.classifier.weight += 1
+    assert torch.allclose(average.average.classifier.weight, start + 0.9)
+
+
 def test_decay_zero_is_the_network_itself():
     net = network()
-    assert WeightAverage(net, 0.0).average is net
+    average = WeightAverage(net, 0.0)
+    assert average.average is net
+    weight = net.classifier.weight.detach().clone()
+    average.adopt()
+    assert torch.equal(net.classifier.weight, weight)
 
 
 def test_the_average_is_a_network_of_its_own_in_evaluation_mode():

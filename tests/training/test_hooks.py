@@ -162,11 +162,13 @@ def test_redrawn_and_frozen_parts(trainer):
         def stages(self):
             return Stage(0.5), Stage(0.25, redrawn=("classifier",), frozen=("extractor",)), Stage(0.25)
 
-    run = trainer(LastLayer, lr_schedule="cosine")
-    network = run.setup.networks[0]
+    run = trainer(LastLayer, lr_schedule="cosine", ema_decay=0.9)
+    network, average = run.setup.networks[0], run.averages[0].average
     for _ in range(2):
         run.run_epoch()
-    before = weights(network)
+    # What stays is that of the average.
+    before = weights(average)
+    assert not equal(before, weights(network))
     run.run_epoch()
     after = weights(network)
     for name in before:

@@ -32,18 +32,18 @@ ALPHAS = 4.0, 0.75
 
 
 def class_weights(labels: Tensor, num_classes: int) -> Tensor:
-    """``min(mean count / count_c, 3)`` over the labelled samples; 3 for classes without any.
+    """``min(mean count / count_c, 3)``, the mean over classes with labelled samples; 0 for the others.
 
     Args:
         labels: int64, of the labelled samples.
         num_classes: C.
 
     Returns:
-        (C,), above 0.
+        (C,), of at least 0.
     """
     counts = torch.bincount(labels, minlength=num_classes).float()
-    weights: Tensor = counts.mean() / counts
-    return weights.clamp(max=LARGEST_WEIGHT)
+    weights: Tensor = counts[counts > 0].mean() / counts
+    return weights.clamp(max=LARGEST_WEIGHT) * (counts > 0)
 
 
 @dataclass
@@ -78,7 +78,10 @@ class PesSettings(MethodSettings):
 
 
 class Pes(Method):
-    """Stop early, redraw the last layer, stop it earlier; then MixMatch without label refinement."""
+    """Stop early, redraw the last layer, stop it earlier; then MixMatch without label refinement.
+
+    Where weights are averaged, the network that is stopped early is the average.
+    """
 
     Settings: ClassVar[type[MethodSettings]] = PesSettings
     settings: PesSettings

@@ -41,7 +41,8 @@ class Stage:
         share: share of the budget, above 0; those of all stages add up to 1.
         fresh: whether it starts with newly drawn networks (fitted to the data as at the start), new weight
             averages and new optimisers.
-        redrawn: parts of every network that are drawn anew at its start, e.g. ``("classifier",)``.
+        redrawn: parts of every network that are drawn anew at its start, e.g. ``("classifier",)``; the others
+            start as those of its weight average.
         frozen: parts of every network that are not trained; their batch norm keeps its statistics.
         restart: whether optimisers and learning-rate schedule begin anew; they do where ``fresh`` is set.
     """

@@ -70,8 +70,9 @@ class ProMixSettings(MethodSettings):
     """How far the mean prediction is added to logits in the loss. Published: 0.5 for 100 classes."""
     debias_guess: float = 0.8
     """How far it is taken out of logits in pseudo-labels. Published: 0.5 for 100 classes."""
-    bias_memory: float = 0.999
-    """Share of the mean prediction that the next one keeps in each step. Published: 0.9999."""
+    bias_memory: float = 0.98
+    """Share of the mean prediction that the next one keeps in each step. Published: 0.9999,
+    over 120,000 steps."""
     ramp: float = 0.3
     """Share of the budget, from its start, over which strong views and mixtures gain their weight;
     pseudo-labels take twice as long."""

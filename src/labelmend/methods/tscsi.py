@@ -2,8 +2,8 @@
 
 Zhao et al., "Centrality and Consistency: Two-Stage Clean Samples Identification for Learning with
 Instance-Dependent Noisy Labels", ECCV 2022. The released code maximises the discrepancy on random views in
-training mode, and divides it by the size of the batch twice; here it does so on features of the scoring pass,
-divided once.
+training mode; here it does so on features of the scoring pass. As there, the mean discrepancy is divided by
+the size of the batch once more where it is driven up: with all of it the heads forget their classes.
 """
 
 from __future__ import annotations
@@ -225,7 +225,7 @@ class Tscsi(DivideMix):
             labels = task.given_labels[batch].to(task.device)
             apart = frequency_weighted_mean(discrepancy(first, second), labels, frequencies.float())
             optimizer.zero_grad()
-            (-settings.discrepancy_weight * apart).backward()
+            (-settings.discrepancy_weight * apart / size).backward()
             optimizer.step()
         task.meter.add(3 * heads.operations * size * steps)
 

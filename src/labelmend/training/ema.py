@@ -34,6 +34,12 @@ class WeightAverage:
             self.average.eval()
 
     @torch.no_grad()
+    def adopt(self) -> None:
+        """Set the network to its average."""
+        if self.decay > 0:
+            self.network.load_state_dict(self.average.state_dict())
+
+    @torch.no_grad()
     def restart(self) -> None:
         """Begin anew at the network as it is now."""
         self.steps = 0

@@ -73,6 +73,10 @@ class Stages:
 
     def _draw(self) -> None:
         stage = self.stage
+        if stage.redrawn and not stage.fresh:
+            # What stays is that of the model that predicts, which is the average.
+            for average in self.averages:
+                average.adopt()
         for network in self.setup.networks:
             for part in ("",) if stage.fresh else stage.redrawn:
                 self.setup.redraw(network, self.generator, part)
