@@ -31,9 +31,8 @@ class NegativeLabelSmoothingSettings(MethodSettings):
 
     rate: float = -1.0
     """r: share of each given label that is spread over the classes; below 0 it is taken from them."""
-    warmup: float = 0.35
-    """Share of the budget for cross-entropy on the given labels before r counts; 0 for none. Published: 0.55,
-    of which the epoch of best test accuracy is kept: here it ends before the labels are learned by heart."""
+    warmup: float = 0.7
+    """Share of the budget for cross-entropy on the given labels before r counts; 0 for none."""
     tuning_lr: float = 1e-3
     """Learning rate after the warm-up, held constant: for r < 0 the loss has no least value."""
 
