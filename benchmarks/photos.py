@@ -62,6 +62,23 @@ def detection(
     }
 
 
+def judged(
+    job: jobs.Job,
+    predicted: np.ndarray,
+    quality: np.ndarray,
+    flagged: np.ndarray,
+    recall: float | None = None,
+) -> dict[str, float]:
+    """How well wrong labels are found, and how often what is predicted for flagged ones is right."""
+    given, true = job.train_set.given_labels, job.train_set.true_labels
+    suggested = flagged & (predicted != given)
+    return {
+        **detection(given != true, quality, flagged, recall),
+        "suggestions": int(suggested.sum()),
+        "right_suggestions": float((predicted == true)[suggested].mean()),
+    }
+
+
 def ours(job: jobs.Job, recall: float) -> dict[str, float]:
     start = time.perf_counter()
     run = jobs.start(job)
@@ -98,17 +115,14 @@ def by_cleanlab(
     job: jobs.Job, features: np.ndarray, tested: np.ndarray, seed: int, recall: float
 ) -> dict[str, float]:
     start = time.perf_counter()
-    given, true = job.train_set.given_labels, job.train_set.true_labels
+    given = job.train_set.given_labels
     strength, model, probabilities = out_of_sample(features, given, seed)
     flagged = find_label_issues(given, probabilities)
     quality = get_label_quality_scores(given, probabilities)
     model.fit(features[~flagged], given[~flagged])
     accuracy = float((model.predict(tested) == job.test_set.given_labels).mean())
-    suggested = flagged & (probabilities.argmax(1) != given)
     return {
-        **detection(given != true, quality, flagged, recall),
-        "suggestions": int(suggested.sum()),
-        "right_suggestions": float((probabilities.argmax(1) == true)[suggested].mean()),
+        **judged(job, probabilities.argmax(1), quality, flagged, recall),
         "test_accuracy": accuracy,
         "strength": strength,
         "seconds": time.perf_counter() - start,
@@ -123,11 +137,8 @@ def by_true_labels(
     strength, model, probabilities = out_of_sample(features, true, seed, (*STRENGTHS, 1e-1))
     accuracy = float((model.fit(features, true).predict(tested) == job.test_set.given_labels).mean())
     predicted, quality = probabilities.argmax(1), get_label_quality_scores(given, probabilities)
-    flagged = predicted != given
     return {
-        **detection(given != true, quality, flagged, recall),
-        "suggestions": int(flagged.sum()),
-        "right_suggestions": float((predicted == true)[flagged].mean()),
+        **judged(job, predicted, quality, predicted != given, recall),
         "test_accuracy": accuracy,
         "strength": strength,
         "seconds": time.perf_counter() - start,
@@ -141,18 +152,16 @@ def rooted(features: np.ndarray) -> np.ndarray:
 
 def by_neighbours(job: jobs.Job, features: np.ndarray, tested: np.ndarray) -> dict[str, float]:
     start = time.perf_counter()
-    given, true = torch.from_numpy(job.train_set.given_labels), job.train_set.true_labels
+    given = torch.from_numpy(job.train_set.given_labels)
     every = torch.from_numpy(np.concatenate([features, tested]))
     known = torch.arange(len(every)) < len(given)
     labels = torch.cat([given, torch.zeros(len(tested), dtype=torch.int64)])
     shares = neighbour_shares(every, known, labels, job.train_set.num_classes, NEIGHBOURS).numpy()
     own, predicted = shares[: len(given)], shares.argmax(1)
     quality = own[np.arange(len(given)), given.numpy()]
-    flagged = predicted[: len(given)] != given.numpy()
+    of_train = predicted[: len(given)]
     return {
-        **detection(given.numpy() != true, quality, flagged),
-        "suggestions": int(flagged.sum()),
-        "right_suggestions": float((predicted[: len(given)] == true)[flagged].mean()),
+        **judged(job, of_train, quality, of_train != given.numpy()),
         "test_accuracy": float((predicted[len(given) :] == job.test_set.given_labels).mean()),
         "seconds": time.perf_counter() - start,
     }

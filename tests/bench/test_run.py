@@ -9,6 +9,7 @@ from labelmend.bench.view import BenchView
 from labelmend.cli.noise import noise
 from labelmend.errors import LabelmendWarning, RunError, WriteError
 from labelmend.runs import jobs
+from labelmend.runs.fingerprint import fingerprint
 from labelmend.runs.lock import locked
 from labelmend.settings import retired
 from labelmend.settings.loading import resolve
@@ -46,6 +47,10 @@ def test_cells_leave_one_json_each_and_finished_ones_are_kept(tmp_path, monkeypa
     record = json.loads(files[0].read_text())
     assert record["settings"]["method"]["name"] == "anchor_hallucination"
     assert len(record["noise_record"]["sha256"]) == 64
+    cell = read_suite(tmp_path / "small.yaml").cells[0]
+    job = jobs.prepare(cell.settings, cell.data)
+    assert record["train_set"] == fingerprint(job.train_set)
+    assert record["test_set"] == fingerprint(job.test_set)
     assert record["summary"]["flops"] > 0
     assert record["summary"]["processor"]
     assert record["summary"]["torch"]

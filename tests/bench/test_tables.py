@@ -35,8 +35,8 @@ def write(folder, row, seed, accuracy, data="digits", found=None, **selection):
     (folder / f"{row}-{seed}.json").write_text(json.dumps(record))
 
 
-def labels(given, images="i"):
-    return {"class names": "c", "ids": "i", "given labels": given, "images": images}
+def labels(given, images="i", names="c"):
+    return {"class names": names, "ids": "i", "given labels": given, "images": images}
 
 
 def tried(folder, row, seed, accuracy, test="trusted", images=400, noise=None, test_set="a", train_set="a"):
@@ -105,6 +105,19 @@ def test_cells_that_ask_for_the_same_labels_and_had_others_are_named(tmp_path):
     )
     assert render_mixture(tmp_path) == expected
     assert expected in render_page(tmp_path)
+
+
+def test_other_names_of_the_classes_are_other_labels_and_those_of_other_data_may_differ(tmp_path):
+    tried(tmp_path, "P 40", 0, 0.7)
+    tried(tmp_path, "P 50", 0, 0.9)
+    path = tmp_path / "P 50-0-None.json"
+    record = json.loads(path.read_text())
+    record["train_set"] = labels("a", names="d")
+    path.write_text(json.dumps(record))
+    assert render_mixture(tmp_path).startswith("P 50 (as given, seed 0) and P 40 (as given, seed 0) were ")
+    record["data"] = "letters"
+    path.write_text(json.dumps(record))
+    assert render_mixture(tmp_path) is None
 
 
 def test_results_that_do_not_tell_their_labels_are_not_compared(tmp_path):

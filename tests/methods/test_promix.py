@@ -160,6 +160,15 @@ def test_mean_predictions_move_slowly(method):
     assert m.bias[0].flatten().tolist() == pytest.approx([1 / 3] * 6)
 
 
+def test_mean_predictions_are_of_the_last_hundred_steps_by_default(method):
+    """A small budget has some hundreds of steps, so that a longer memory is one of how it began."""
+    m, p = method(), torch.tensor([[0.9, 0.1, 0.0]])
+    for _ in range(100):
+        m.remember(0, p, torch.tensor([True]))
+    kept = float((m.bias[0, 0, 2]) / (1 / 3))
+    assert 0.05 < kept < 0.25
+
+
 def test_labels_on_which_both_agree_are_learned_late_in_the_budget(method, views):
     """Networks sure of another label than the given one: a pseudo-label first, later a label."""
     images = 8.0 * functional.one_hot((LABELS + 1) % 3, 3).float()

@@ -162,6 +162,23 @@ def test_heads_are_driven_apart_on_frozen_features(method, clusters, with_optimi
     assert moved == {"heads"}  # not the projection
 
 
+def test_a_step_apart_is_up_the_mean_discrepancy_over_the_size_of_the_batch(method, clusters):
+    features, true = clusters(4)
+    m = method(true, features[:, :3], discrepancy_weight=6.0, discrepancy_steps=1)
+    heads, labels = m.heads_of(0), torch.as_tensor(true)
+    parameters = list(heads.heads.parameters())
+    m.task.optimizers["discrepancy"] = torch.optim.SGD(parameters, lr=0.5)
+    among = torch.tensor([0, 3, 6, 9, 1, 2])  # four of class 0, one each of 1 and 2
+    _, first, second = heads(features[among, :3])
+    frequencies = torch.bincount(labels[among], minlength=3).float()
+    apart = frequency_weighted_mean(discrepancy(first, second), labels[among], frequencies)
+    slopes = torch.autograd.grad(apart, parameters)
+    expected = [p.detach() + 0.5 * 6.0 / len(among) * s for p, s in zip(parameters, slopes, strict=True)]
+    m.drive_apart(0, features[:, :3], among)
+    assert all(torch.allclose(p, e, atol=1e-6) for p, e in zip(parameters, expected, strict=True))
+    assert any(float(slope.abs().max()) > 1e-3 for slope in slopes)
+
+
 @pytest.mark.parametrize("changes", [{"discrepancy_steps": 0}, {"discrepancy_weight": 0.0}])
 def test_heads_are_left_alone_as_asked_and_where_nothing_is_central(
     method, clusters, with_optimizers, changes

@@ -32,8 +32,8 @@ class VolMinNetSettings(MethodSettings):
     volume_weight: float = 1e-4
     """lambda: weight of the logarithm of the volume of T."""
     transition_lr: float = 0.1
-    """Peak learning rate of T, by SGD without weight decay. Published: 0.01 over ten times as many
-    steps as a small budget has, and 0.1 in the protocol of CIFAR-N."""
+    """Peak learning rate of T, by SGD without weight decay. Published: 0.01 over 28,000 steps,
+    many more than a small budget has; 0.1 in the protocol of CIFAR-N."""
 
 
 class VolMinNet(Method):

@@ -36,8 +36,7 @@ class WeightAverage:
     @torch.no_grad()
     def adopt(self) -> None:
         """Set the network to its average."""
-        if self.decay > 0:
-            self.network.load_state_dict(self.average.state_dict())
+        self.network.load_state_dict(self.average.state_dict())
 
     @torch.no_grad()
     def restart(self) -> None:

@@ -73,7 +73,7 @@ class Stages:
 
     def _draw(self) -> None:
         stage = self.stage
-        if stage.redrawn and not stage.fresh:
+        if stage.redrawn:
             # What stays is that of the model that predicts, which is the average.
             for average in self.averages:
                 average.adopt()
