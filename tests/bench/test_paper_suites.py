@@ -22,6 +22,7 @@ SCALED = {
     "methods-10k": (4.9e13, 10000),
     "methods-10k-noises": (4.9e13, 10000),
     "methods-10k-long": (1.47e14, 10000),
+    "paper-noises-10k": (4.9e13, 10000),
     "cifar100n-50k": (5.9e14, None),
 }
 TUNING = yaml.safe_load((BENCHMARKS / "tuning.yaml").read_text(encoding="utf-8"))

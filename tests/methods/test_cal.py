@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from torch.nn import functional
@@ -5,11 +7,11 @@ from torch.nn import functional
 from labelmend.errors import SettingsError
 from labelmend.methods.base import Scores
 from labelmend.methods.cal import (
-    EPSILON,
     Cal,
     CalSettings,
     bounded_losses,
     covariances,
+    given_losses,
     label_conditional,
     peer_term,
 )
@@ -31,7 +33,8 @@ def labels():
 @pytest.fixture
 def method(make_task, logits_network):
     def make(score=None, trusted=None, **settings):
-        task = make_task(GIVEN, logits_network(), score=score, trusted=trusted)
+        averages = [logits_network()]
+        task = make_task(GIVEN, logits_network(), averages=averages, score=score, trusted=trusted)
         return Cal(CalSettings(**settings), task)
 
     return make
@@ -39,8 +42,17 @@ def method(make_task, logits_network):
 
 def test_peer_term_by_hand():
     p, prior = torch.tensor([[0.5, 0.5, 0.0]]), torch.tensor([0.25, 0.5, 0.25])
-    expected = -(0.75 * torch.tensor(0.5 + EPSILON).log() + 0.25 * torch.tensor(EPSILON).log())
-    assert float(peer_term((p + 1e-30).log(), prior)) == pytest.approx(float(expected), abs=1e-5)
+    expected = -(0.75 * math.log(0.5 + 1e-5) + 0.25 * math.log(1e-5))
+    assert float(peer_term((p + 1e-30).log(), prior)) == pytest.approx(expected, abs=1e-5)
+
+
+def test_the_loss_of_a_given_label_by_hand():
+    """Bounded where it is ruled out, so that it pulls no more."""
+    logits = torch.tensor([[math.log(3), 0.0], [-60.0, 0.0]], requires_grad=True)
+    losses = given_losses(logits, torch.tensor([0, 0]))
+    assert losses.tolist() == pytest.approx([-math.log(0.75), -math.log(1e-8)], abs=1e-5)
+    losses[1].backward()
+    assert logits.grad.abs().max() < 1e-6
 
 
 def test_conditional_by_hand():
@@ -81,6 +93,19 @@ def test_cross_entropy_less_the_covariance_learns_how_labels_are_given():
     assert torch.allclose(found, expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("stage", [0, 1])
+def test_an_epoch_is_of_all_samples(method, stage):
+    steps = method().start_epoch(Progress(1, 0.5, stage=stage, stage_share=0.2))
+    assert torch.cat([step.index for step in steps]).sort().values.tolist() == list(range(6))
+
+
+@pytest.mark.parametrize(("share", "weight"), [(0.1, 0.0), (0.2, 1 / 3), (0.4, 1.0)])
+def test_the_second_network_has_a_growing_peer_term_of_its_own(method, share, weight):
+    m = method(sieve_peer=2.0)
+    m.start_epoch(Progress(9, 0.8, stage=1, stage_share=share))
+    assert float(m.peer) == pytest.approx(weight)
+
+
 @pytest.mark.parametrize(("share", "weight"), [(0.05, 0.0), (0.25, 1.0), (0.4, 2.0), (0.9, 2.0)])
 def test_the_first_network_has_a_growing_peer_term(method, views, share, weight):
     m = method(sieve_peer=2.0)
@@ -108,9 +133,15 @@ P = torch.tensor(
 
 
 def test_guesses_and_the_loss_of_the_second_network_by_hand(method, views):
-    m = method(lambda network: Scores(P, P), trusted=torch.arange(6) == 5, threshold=-8.0)
+    asked = []
+    m = method(
+        lambda network: asked.append(network) or Scores(P, P),
+        trusted=torch.arange(6) == 5,
+        threshold=-8.0,
+    )
     assert m.metrics() == {}
     m.end_stage(FIRST)
+    assert asked == [m.task.averages[0]]
     # The second label is replaced; the sixth is trusted.
     assert m.guessed.tolist() == [0, 0, 2, 0, 1, 0]
     assert m.metrics() == {"estimated_noise_rate": pytest.approx(1 / 6)}

@@ -10,6 +10,7 @@ import torch
 
 from labelmend.config import BudgetSettings, NetworkSettings, Settings, TrainingSettings
 from labelmend.data.sources import load
+from labelmend.errors import SettingsError
 from labelmend.methods import METHODS
 from labelmend.methods.base import Scores, Task
 from labelmend.models.registry import build_network, describe_network
@@ -125,6 +126,17 @@ def same_runs(first, second):
         and same_weights(first.network, second.network)
         and rows[0] == rows[1]
     )
+
+
+@every_method
+def test_smooths_labels_or_says_that_it_does_not(name, noisy_digits):
+    plain = train(settings(name, 1.0), noisy_digits)
+    if METHODS[name].refuses_smoothing:
+        with pytest.raises(SettingsError, match=rf"--label-smoothing is 0\.3, but --method {name} .*; "):
+            train(settings(name, 1.0, label_smoothing=0.3), noisy_digits)
+    else:
+        smoothed = train(settings(name, 1.0, label_smoothing=0.3), noisy_digits)
+        assert not same_weights(plain.network, smoothed.network)
 
 
 @every_method

@@ -8,7 +8,7 @@ from torch.nn import functional
 from labelmend.config import BudgetSettings, NetworkSettings, Settings, TrainingSettings
 from labelmend.errors import SettingsError
 from labelmend.methods.base import Scores
-from labelmend.methods.dac import AVERAGE_DECAY, FIRST_COST_DIVISOR, Dac, DacSettings, abstention_loss
+from labelmend.methods.dac import Dac, DacSettings, abstention_loss
 from labelmend.methods.plan import Progress
 from labelmend.training.trainer import Trainer
 
@@ -22,7 +22,8 @@ def logits_of(count=4, seed=3):
 @pytest.fixture
 def method(make_task, logits_network):
     def make(score=None, trusted=None, **settings):
-        task = make_task(GIVEN, logits_network(outputs=4), score=score, trusted=trusted)
+        average = logits_network(outputs=4)
+        task = make_task(GIVEN, logits_network(outputs=4), averages=[average], score=score, trusted=trusted)
         return Dac(DacSettings(**settings), task)
 
     return make
@@ -72,8 +73,10 @@ def test_a_huge_cost_rules_abstaining_out_and_none_invites_it(cost, abstains):
 
 
 def test_a_sure_abstention_stays_finite():
+    """Nothing is surer than 1 - 1e-7, as released."""
     logits = torch.tensor([[0.0, 0.0, 500.0]], requires_grad=True)
     loss = abstention_loss(logits, torch.tensor([0]), 1.0)
+    assert float(loss.detach()) == pytest.approx(-math.log(1e-7), rel=0.02)
     loss.sum().backward()
     assert loss.isfinite().all()
     assert logits.grad.isfinite().all()
@@ -86,34 +89,31 @@ def test_the_last_output_is_no_class(method):
 
 
 def test_cross_entropy_over_all_outputs_comes_first_and_sets_the_first_cost(method, views):
+    """A running mean of decay 0.95, which the first batch begins; a 64th of it is the first cost."""
     m = method(learn=0.5, retrain=0.0)
-    m.start_epoch(Progress(1, 0.0, stage_share=0.0))
     labels = torch.tensor(GIVEN)[INDEX]
-    loss = m.loss(views(INDEX, [logits_of()]), Progress(1, 0.0))
-    assert torch.allclose(loss, functional.cross_entropy(logits_of(), labels))
-    p = logits_of().softmax(1)
-    entropy = functional.cross_entropy(logits_of()[:, :3], labels, reduction="none")
-    seen = float(((1 - p[:, -1]) * entropy).mean())
-    assert float(m.average) == pytest.approx((1 - AVERAGE_DECAY) * seen, rel=1e-5)
-    m.loss(views(INDEX, [logits_of()]), Progress(1, 0.1))
-    average = (1 - AVERAGE_DECAY) * seen * (1 + AVERAGE_DECAY)
-    assert float(m.average) == pytest.approx(average, rel=1e-5)
-    m.start_epoch(Progress(2, 0.5, stage_share=0.5))
-    assert float(m.cost) == pytest.approx(average / FIRST_COST_DIVISOR, rel=1e-5)
+    seen = []
+    for seed, share in ((3, 0.0), (5, 0.25)):
+        logits = logits_of(seed=seed)
+        loss = m.loss(views(INDEX, [logits]), Progress(1, share, stage_share=share))
+        assert torch.allclose(loss, functional.cross_entropy(logits, labels))
+        entropy = functional.cross_entropy(logits[:, :3], labels, reduction="none")
+        seen.append(float(((1 - logits.softmax(1)[:, -1]) * entropy).mean()))
+    mean = 0.95 * seen[0] + 0.05 * seen[1]
+    assert float(m.average) == pytest.approx(mean, rel=1e-5)
+    loss = m.loss(views(INDEX, [logits_of()]), Progress(2, 0.5, stage_share=0.5))
+    assert torch.allclose(loss, abstention_loss(logits_of(), labels, mean / 64).mean())
+    assert float(m.average) == pytest.approx(mean, rel=1e-5)
 
 
-def test_the_cost_rises_linearly_to_its_end_and_is_the_price_of_an_epoch(method, views):
-    m = method(learn=0.2, retrain=0.0)
+def test_the_cost_rises_linearly_to_its_end(method, views):
+    m = method(learn=0.2, retrain=0.5)
     m.average.fill_(0.64)
-    costs = []
-    for share in (0.2, 0.4, 0.6, 1.0):
-        m.start_epoch(Progress(1, share, stage_share=share))
-        costs.append(float(m.cost))
-        labels = torch.tensor(GIVEN)[INDEX]
-        loss = m.loss(views(INDEX, [logits_of()]), Progress(1, share))
-        assert torch.allclose(loss, abstention_loss(logits_of(), labels, costs[-1]).mean())
-        m.average.fill_(99.0)  # the first cost is settled once
-    assert costs == pytest.approx([0.01, 0.01 + 0.99 / 4, 0.01 + 0.99 / 2, 1.0])
+    labels = torch.tensor(GIVEN)[INDEX]
+    for share, cost in ((0.2, 0.01), (0.4, 0.01 + 0.99 / 4), (0.6, 0.01 + 0.99 / 2), (1.0, 1.0)):
+        assert float(m.cost(share)) == pytest.approx(cost)
+        loss = m.loss(views(INDEX, [logits_of()]), Progress(1, share / 2, stage_share=share))
+        assert torch.allclose(loss, abstention_loss(logits_of(), labels, cost).mean())
 
 
 def test_the_second_stage_is_cross_entropy_over_the_classes(method, views):
@@ -136,15 +136,17 @@ def test_stages_share_the_budget(method):
 def test_samples_abstained_on_are_left_out_of_the_second_stage_unless_trusted(method):
     p = torch.tensor([[0.1, 0.1, 0.1, 0.7]] * 5)
     p[2] = torch.tensor([0.1, 0.5, 0.0, 0.4])
-    asked = []
+    asked, networks = [], []
 
     def score(network, views=0, probabilities=None):
+        networks.append(network)
         asked.append(probabilities(logits_of()))
         return Scores(p, torch.zeros(5, 1))
 
     m = method(score, trusted=torch.arange(5) == 4)
     m.end_stage(Progress(5, 0.5, stage=0))
     assert torch.allclose(asked[0], logits_of().softmax(1))
+    assert networks == [m.task.averages[0]]
     assert m.abstained.tolist() == [True, True, False, True, False]
     assert m.metrics() == {"abstained": 3}
     first = m.start_epoch(Progress(1, 0.0, stage=0))
@@ -153,6 +155,17 @@ def test_samples_abstained_on_are_left_out_of_the_second_stage_unless_trusted(me
     assert torch.cat([step.index for step in second]).sort().values.tolist() == [2, 4]
     m.end_stage(Progress(9, 1.0, stage=1))
     assert len(asked) == 1
+
+
+def test_the_record_believes_labels_as_far_as_the_first_network_engages(method):
+    p = torch.tensor([[0.6, 0.3, 0.1]] * 5)
+    m = method(lambda network: Scores(p, torch.zeros(5, 1)), trusted=torch.arange(5) == 3)
+    m.engaged.copy_(torch.tensor([0.8, 0.1, 0.9, 0.2, 0.4]))
+    m.abstained.copy_(torch.arange(5) == 1)
+    record = m.record()
+    assert record.easy.tolist() == [True, False, True, True, True]
+    assert record.easiness.tolist() == pytest.approx([0.8, 0.1, 0.9, 1.0, 0.4])
+    assert record.label_quality.tolist() == pytest.approx([0.7, 0.2, 0.5, 1.0, 0.35])
 
 
 def test_where_almost_all_are_abstained_on_all_are_learned_again(method):

@@ -1,4 +1,5 @@
 from copy import deepcopy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -34,10 +35,17 @@ def step(views, role, seeds):
 
 @pytest.fixture
 def method(make_task, logits_network):
-    """Networks that multiply images by 1 and -0.5."""
+    """Networks that multiply images by 1 and -0.5; their averages, by 2 and 3."""
 
     def make(score=None, trusted=None, **settings):
-        task = make_task(GIVEN, logits_network(1.0), logits_network(-0.5), score=score, trusted=trusted)
+        task = make_task(
+            GIVEN,
+            logits_network(1.0),
+            logits_network(-0.5),
+            averages=[logits_network(2.0), logits_network(3.0)],
+            score=score,
+            trusted=trusted,
+        )
         m = DivideMix(DivideMixSettings(**settings), task)
         m.clean.copy_(CLEAN)
         return m
@@ -53,6 +61,17 @@ def test_warm_up_is_cross_entropy_of_both_with_the_penalty_by_hand(method, views
         p = logits.softmax(1)
         expected += float(functional.cross_entropy(logits, LABELS) + penalty * (p * p.log()).sum(1).mean())
     assert float(loss.detach()) == pytest.approx(expected, abs=1e-5)
+
+
+def test_labels_are_smoothed_in_the_warm_up(method, views):
+    m = method()
+    m.task = replace(m.task, label_smoothing=0.3)
+    loss = m.loss(step(views, "", [1, 2]), Progress(1, 0.0))
+    expected = sum(
+        functional.cross_entropy(logits, LABELS, label_smoothing=0.3)
+        for logits in (draws(1), -0.5 * draws(2))
+    )
+    assert float(loss.detach()) == pytest.approx(float(expected), abs=1e-5)
 
 
 def test_the_mixture_tells_two_groups_of_losses_apart():
@@ -73,7 +92,7 @@ def test_each_network_learns_the_division_of_the_other(method):
         return Scores(p, torch.zeros(5, 1))
 
     m = method(score)
-    m.clean_by = lambda network: CLEAN[m.task.networks.index(network)]
+    m.clean_by = lambda network: CLEAN[m.task.averages.index(network)]
     m.clean.zero_()
     steps = m.start_epoch(Progress(3, 0.5))
     assert torch.equal(m.clean, CLEAN)
@@ -122,17 +141,18 @@ def test_where_no_sample_is_clean_both_networks_go_on_with_the_warm_up(method):
     assert only.role == ""
 
 
+@pytest.mark.parametrize("temperature", [0.5, 0.7])
 @pytest.mark.parametrize("number", [0, 1])
-def test_targets_by_hand(method, number):
-    m = method(temperature=0.5)
+def test_targets_by_hand(method, number, temperature):
+    m = method(temperature=temperature)
     views = [draws(1), draws(2)]
     labelled = m.labelled_for(number)[INDEX]
     found = m.targets(number, torch.tensor(INDEX), views, labelled)
     p = {factor: sum((factor * view).softmax(1) for view in views) / 2 for factor in (1.0, -0.5)}
     own = p[1.0] if number == 0 else p[-0.5]
     w = CLEAN[1 - number, INDEX][:, None]
-    refined = sharpened(w * functional.one_hot(LABELS, 3) + (1 - w) * own, 0.5)
-    guess = sharpened((p[1.0] + p[-0.5]) / 2, 0.5)
+    refined = sharpened(w * functional.one_hot(LABELS, 3) + (1 - w) * own, temperature)
+    guess = sharpened((p[1.0] + p[-0.5]) / 2, temperature)
     assert torch.allclose(found, torch.where(labelled[:, None], refined, guess), atol=1e-6)
     assert labelled.tolist() == ([True, True, False, False] if number == 0 else [False, True, True, False])
     assert not found.requires_grad
@@ -174,8 +194,9 @@ def test_one_network_is_trained_and_the_other_asked_in_evaluation_mode(make_task
     other = deepcopy(network)
     m = DivideMix(DivideMixSettings(), make_task(GIVEN, network, other))
     m.clean.copy_(CLEAN)
-    modes = []
+    modes, own_modes = [], []
     other.register_forward_pre_hook(lambda module, _: modes.append(module.training))
+    network.register_forward_pre_hook(lambda module, _: own_modes.append(module.training))
     network.train()
     other.train()
     images = [torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(i)) for i in (1, 2)]
@@ -183,6 +204,7 @@ def test_one_network_is_trained_and_the_other_asked_in_evaluation_mode(make_task
     batch.role = "0"
     m.loss(batch, Progress(4, 0.9)).backward()
     assert modes == [False, False]
+    assert own_modes == [True] * 3
     assert other.training
     assert network.classifier.weight.grad.any()
     assert other.classifier.weight.grad is None
@@ -198,7 +220,7 @@ def test_the_model_is_both_networks(method):
 def test_record_is_of_the_mean_clean_probability(method):
     p = torch.tensor([[0.6, 0.3, 0.1]] * 5)
     m = method(lambda network: Scores(p, torch.zeros(5, 1)), p_threshold=0.4, trusted=torch.arange(5) == 1)
-    m.clean_by = lambda network: CLEAN[m.task.networks.index(network)]
+    m.clean_by = lambda network: CLEAN[m.task.averages.index(network)]
     record = m.record()
     mean = [0.85, 0.25, 0.4, 0.5, 0.5]
     assert record.easiness.tolist() == pytest.approx([0.85, 1.0, *mean[2:]])

@@ -73,6 +73,22 @@ def test_a_run_of_a_library_s_network_is_loaded_without_its_first_weights(photos
     assert np.array_equal(loaded.predict_proba(photos), run.predict_proba(photos))
 
 
+@pytest.mark.parametrize("frozen", [False, True])
+def test_what_a_method_refuses_leaves_no_folder_and_replaces_no_run(photos, tmp_path, frozen):
+    """Also in a run that trains on frozen features first, and then the network."""
+    flags = {"network": "timm:test_resnet", "pretrained": False, "image_size": 32, "epochs": 1}
+    if frozen:
+        flags |= {"frozen": True, "finetune": 0.5}
+    for folder in (tmp_path / "old", tmp_path / "new"):
+        if folder.name == "old":
+            labelmend.fit(photos, method="ce", out=folder, **flags)
+            before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        with pytest.raises(SettingsError, match="--label-smoothing"):
+            labelmend.fit(photos, method="gce", out=folder, overwrite=True, label_smoothing=0.1, **flags)
+    assert before == {path: path.read_bytes() for path in before}
+    assert not (tmp_path / "new").exists()
+
+
 class Stop(Silent):
     def on_epoch(self, row):
         raise KeyboardInterrupt

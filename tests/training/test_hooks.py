@@ -157,6 +157,28 @@ def test_a_fresh_stage_starts_with_new_networks_optimisers_and_averages(trainer)
     assert row["stage"] == 1
 
 
+def test_the_average_of_a_network_that_rests_stays_as_it_is(trainer):
+    class InTurn(Plain):
+        """Trains the second network in all steps of an epoch but the first, which is of both."""
+
+        @classmethod
+        def num_networks(cls, settings):
+            return 2
+
+        def updates(self, batch, progress):
+            labels = self.task.given_labels[batch.index]
+            for network in self.task.networks[progress.step > 0 :]:
+                yield Update(functional.cross_entropy(network(batch.view()).float(), labels))
+
+    run = trainer(InTurn)
+    run.run_epoch()
+    first, second = run.averages
+    assert (first.steps, second.steps) == (1, 12)
+    assert not equal(weights(first.average), weights(first.network))
+    assert run.averages[0].has_gradient is False
+    assert run.averages[1].has_gradient is True
+
+
 def test_redrawn_and_frozen_parts(trainer):
     class LastLayer(Plain):
         def stages(self):

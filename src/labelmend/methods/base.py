@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from labelmend.config import MethodSettings
+from labelmend.errors import SettingsError
 from labelmend.methods.plan import OptimizerPlan, Progress, Stage, Step, Update
 from labelmend.models.classifier import Classifier
 from labelmend.models.ensemble import Ensemble
@@ -30,6 +31,10 @@ class Scores:
 
     probabilities: Tensor
     features: Tensor
+
+
+LEARNS_AS_GIVEN = "learns given labels as they are; leave it out"
+"""Why ``--label-smoothing`` is refused by methods whose loss is of single labels."""
 
 
 class Scorer(Protocol):
@@ -141,12 +146,22 @@ class Method(nn.Module):
     Args:
         settings: an instance of ``Settings``.
         task: what it works with.
+
+    Raises:
+        SettingsError: If given labels are to be smoothed and the method does not do that.
     """
 
     Settings: ClassVar[type[MethodSettings]] = MethodSettings
+    refuses_smoothing: ClassVar[str] = ""
+    """Why ``--label-smoothing`` is not for this method, said after its name; empty where it is."""
 
     def __init__(self, settings: MethodSettings, task: Task) -> None:
         super().__init__()
+        if self.refuses_smoothing and task.label_smoothing > 0:
+            raise SettingsError(
+                f"--label-smoothing is {task.label_smoothing}, but --method {settings.name} "
+                f"{self.refuses_smoothing}"
+            )
         self.settings = settings
         self.task = task
 

@@ -17,9 +17,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from labelmend.config import MethodSettings, Range
-from labelmend.methods.base import Batch, Method, Task
+from labelmend.methods.base import LEARNS_AS_GIVEN, Batch, Method, Task
 from labelmend.methods.plan import Progress, Stage, Step
-from labelmend.selection.sieve import sieve
+from labelmend.selection.sieve import SMALLEST, sieve
 from labelmend.semi.losses import ramp_up
 from labelmend.verdicts.record import SampleRecord
 
@@ -28,6 +28,11 @@ RAMP_FROM, RAMP_TO = 0.1, 0.4
 SECOND_PEER = 1.0
 # Added to probabilities, so that a class that is ruled out has a bounded loss.
 EPSILON = 1e-5
+
+
+def given_losses(logits: Tensor, labels: Tensor) -> Tensor:
+    """``-log(p_y + 1e-8)`` of every sample, (B,)."""
+    return -(logits.softmax(1).gather(1, labels[:, None])[:, 0] + SMALLEST).log()
 
 
 def bounded_losses(logits: Tensor) -> Tensor:
@@ -91,8 +96,9 @@ class CalSettings(MethodSettings):
         "threshold": Range(high=0),
     }
 
-    sieve_share: float = 0.5
-    """Share of the budget for the first network, whose guesses the second one learns with."""
+    sieve_share: float = 0.4
+    """Share of the budget for the first network, whose guesses the second one learns with; as published,
+    which is 65 epochs of 165."""
     sieve_peer: float = 2.0
     """Final weight of the first network's peer term, which makes it sure of some class."""
     threshold: float = -8.0
@@ -104,6 +110,7 @@ class Cal(Method):
 
     Settings: ClassVar[type[MethodSettings]] = CalSettings
     settings: CalSettings
+    refuses_smoothing: ClassVar[str] = LEARNS_AS_GIVEN
     guessed: Tensor
     conditional: Tensor
     peer: Tensor
@@ -134,7 +141,7 @@ class Cal(Method):
         labels = self.task.given_labels[batch.index].to(device)
         logits = self.task.networks[0](batch.view()).float()
         prior = self.get_buffer("priors")[progress.stage]
-        loss = functional.cross_entropy(logits, labels) - self.peer * peer_term(logits, prior).mean()
+        loss = given_losses(logits, labels).mean() - self.peer * peer_term(logits, prior).mean()
         if progress.stage == 0:
             return loss
         guessed = self.guessed[batch.index.to(self.guessed.device)]

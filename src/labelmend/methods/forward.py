@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from labelmend.config import MethodSettings, Range
 from labelmend.errors import DataError
-from labelmend.methods.base import Batch, Method, Task
+from labelmend.methods.base import LEARNS_AS_GIVEN, Batch, Method, Task
 from labelmend.methods.plan import Progress, Stage
 from labelmend.noise.transition import load_matrix
 from labelmend.transition.anchor_points import anchor_point_transition
@@ -54,6 +54,7 @@ class Forward(Method):
 
     Settings: ClassVar[type[MethodSettings]] = ForwardSettings
     settings: ForwardSettings
+    refuses_smoothing: ClassVar[str] = LEARNS_AS_GIVEN
     transition: Tensor
     known: Tensor
 

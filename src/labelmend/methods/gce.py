@@ -12,7 +12,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from labelmend.config import MethodSettings, Range
-from labelmend.methods.base import Batch, Method
+from labelmend.methods.base import LEARNS_AS_GIVEN, Batch, Method
 from labelmend.methods.plan import Progress
 
 
@@ -48,6 +48,7 @@ class Gce(Method):
 
     Settings: ClassVar[type[MethodSettings]] = GceSettings
     settings: GceSettings
+    refuses_smoothing: ClassVar[str] = LEARNS_AS_GIVEN
 
     def loss(self, batch: Batch, progress: Progress) -> Tensor:
         """Mean loss of one step."""

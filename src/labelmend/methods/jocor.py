@@ -11,7 +11,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from labelmend.config import MethodSettings, Range
-from labelmend.methods.base import Batch, Method, record_by_loss
+from labelmend.methods.base import LEARNS_AS_GIVEN, Batch, Method, record_by_loss
 from labelmend.methods.plan import Progress
 from labelmend.selection.small_loss import keep_share, small_loss, small_loss_set
 from labelmend.verdicts.record import SampleRecord
@@ -59,6 +59,7 @@ class Jocor(Method):
 
     Settings: ClassVar[type[MethodSettings]] = JocorSettings
     settings: JocorSettings
+    refuses_smoothing: ClassVar[str] = LEARNS_AS_GIVEN
 
     @classmethod
     def num_networks(cls, settings: MethodSettings) -> int:

@@ -11,8 +11,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from labelmend.config import MethodSettings, Range
-from labelmend.errors import SettingsError
-from labelmend.methods.base import Batch, Method, Task, smooth
+from labelmend.methods.base import Batch, Method, smooth
 from labelmend.methods.plan import Progress
 from labelmend.semi.losses import soft_cross_entropy
 
@@ -33,27 +32,10 @@ class LabelSmoothing(Method):
 
     Settings: ClassVar[type[MethodSettings]] = LabelSmoothingSettings
     settings: LabelSmoothingSettings
-
-    def __init__(self, settings: LabelSmoothingSettings, task: Task) -> None:
-        super().__init__(settings, task)
-        refuse_smoothing(task, "--method label_smoothing has --smoothing")
+    refuses_smoothing: ClassVar[str] = "has --smoothing; give only that"
 
     def loss(self, batch: Batch, progress: Progress) -> Tensor:
         """Mean cross-entropy of one step."""
         task = self.task
         targets = smooth(task.given_labels[batch.index], task.num_classes, self.settings.smoothing)
         return soft_cross_entropy(task.networks[0](batch.view()).float(), targets.to(task.device))
-
-
-def refuse_smoothing(task: Task, instead: str) -> None:
-    """Let a method that smooths labels itself not be told twice by how much.
-
-    Args:
-        task: of the method.
-        instead: which setting it has for that.
-
-    Raises:
-        SettingsError: If the run smooths labels.
-    """
-    if task.label_smoothing > 0:
-        raise SettingsError(f"--label-smoothing is {task.label_smoothing}, but {instead}; give only that")

@@ -12,8 +12,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from labelmend.config import MethodSettings, Range
-from labelmend.methods.base import Batch, Method, Task, smooth
-from labelmend.methods.label_smoothing import refuse_smoothing
+from labelmend.methods.base import Batch, Method, smooth
 from labelmend.methods.plan import OptimizerPlan, Progress, Schedule, Stage
 from labelmend.semi.losses import soft_cross_entropy
 
@@ -42,10 +41,7 @@ class NegativeLabelSmoothing(Method):
 
     Settings: ClassVar[type[MethodSettings]] = NegativeLabelSmoothingSettings
     settings: NegativeLabelSmoothingSettings
-
-    def __init__(self, settings: NegativeLabelSmoothingSettings, task: Task) -> None:
-        super().__init__(settings, task)
-        refuse_smoothing(task, "--method negative_label_smoothing has --rate")
+    refuses_smoothing: ClassVar[str] = "has --rate; give only that"
 
     def stages(self) -> Sequence[Stage]:
         """Warm-up, and the tuning of what it leaves."""

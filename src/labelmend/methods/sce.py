@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from labelmend.config import MethodSettings, Range
-from labelmend.methods.base import Batch, Method
+from labelmend.methods.base import LEARNS_AS_GIVEN, Batch, Method
 from labelmend.methods.plan import Progress
 
 
@@ -55,6 +55,7 @@ class Sce(Method):
 
     Settings: ClassVar[type[MethodSettings]] = SceSettings
     settings: SceSettings
+    refuses_smoothing: ClassVar[str] = LEARNS_AS_GIVEN
 
     def loss(self, batch: Batch, progress: Progress) -> Tensor:
         """Mean loss of one step."""

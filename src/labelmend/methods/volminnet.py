@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from labelmend.config import MethodSettings, Range
-from labelmend.methods.base import Batch, Method, Task
+from labelmend.methods.base import LEARNS_AS_GIVEN, Batch, Method, Task
 from labelmend.methods.plan import OptimizerPlan, ParameterGroup, Progress
 from labelmend.transition.forward import forward_loss
 from labelmend.transition.noise_rate import implied_noise_rate
@@ -41,6 +41,7 @@ class VolMinNet(Method):
 
     Settings: ClassVar[type[MethodSettings]] = VolMinNetSettings
     settings: VolMinNetSettings
+    refuses_smoothing: ClassVar[str] = LEARNS_AS_GIVEN
 
     def __init__(self, settings: VolMinNetSettings, task: Task) -> None:
         super().__init__(settings, task)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,7 +13,7 @@ from typing import Any, TypedDict
 import torch
 
 from labelmend import __version__
-from labelmend.config import NO_TEST, TRUSTED, DataSettings, Settings, TrainingSettings
+from labelmend.config import NO_TEST, TRUSTED, DataSettings, Settings
 from labelmend.data import is_named, sources
 from labelmend.data.assemble import EmbedListing
 from labelmend.data.decode import ProgressCallback
@@ -42,7 +42,8 @@ from labelmend.training.embedder import FrozenBackbone
 from labelmend.training.finetune import finetune
 from labelmend.training.listener import Listener
 from labelmend.training.machine import machine
-from labelmend.training.trainer import Trained, train
+from labelmend.training.memory import kept_memory
+from labelmend.training.trainer import Trained, Trainer, train
 from labelmend.verdicts.verdicts import Verdicts
 
 STARTED = (run_folder.DATA, run_folder.NOISE, run_folder.SETTINGS)
@@ -234,8 +235,8 @@ def start(job: Job, out: str | Path | None = None, *, listener: Listener | None 
             return _finetune(job, None, listener)[0]
         return _run_of(train(job.settings, job.train_set, job.test_set, listener=listener), job, None)
     folder = Path(out)
-    # What cannot be used on this machine is found before anything is replaced.
-    precision, memory_format = _arithmetic(job)
+    # What cannot be used on this machine or data is found before anything is replaced.
+    trainer = _first_trainer(job, folder, listener)
     run_folder.create(folder)
     write_json(
         folder / run_folder.DATA,
@@ -245,8 +246,7 @@ def start(job: Job, out: str | Path | None = None, *, listener: Listener | None 
             "images": len(job.train_set),
             "classes": job.train_set.class_names,
             **_fingerprints(job),
-            "precision": precision,
-            "memory_format": memory_format,
+            **_arithmetic(job),
             "machine": {name: machine()[name] for name in SAME_RESULT},
         },
     )
@@ -258,17 +258,37 @@ def start(job: Job, out: str | Path | None = None, *, listener: Listener | None 
     settings = to_yaml(job.settings)
     write_sums(folder, STARTED, {run_folder.SETTINGS: settings})
     write_text(folder / run_folder.SETTINGS, settings)
-    return go_on(folder, job, listener)
+    return go_on(folder, job, listener, trainer if job.photographs is None else None)
 
 
-def _arithmetic(job: Job) -> tuple[str, str]:
+def _first_trainer(job: Job, folder: Path, listener: Listener | None) -> Trainer:
+    """What trains first in a run from its beginning; it has written nothing yet."""
+    first = job if job.photographs is None else _on_frozen_features(job)
+    settings = _settled(first.settings, _arithmetic(first))
+    with kept_memory():
+        return Trainer(settings, first.train_set, first.test_set, folder, listener)
+
+
+def _settled(settings: Settings, arithmetic: Mapping[str, Any]) -> Settings:
+    training = replace(
+        settings.training, precision=arithmetic["precision"], memory_format=arithmetic["memory_format"]
+    )
+    return replace(settings, training=training)
+
+
+def _on_frozen_features(job: Job) -> Job:
+    """The part of a run with fine-tuning that comes first."""
+    return replace(job, settings=without_finetuning(job.settings), photographs=None)
+
+
+def _arithmetic(job: Job) -> dict[str, str]:
     """Precision and memory format of a run, settled by what the device is."""
     training = job.settings.training
     device = find_device(training.device)
     if job.train_set.has_features and job.photographs is None:
-        return "float32", "contiguous"
+        return {"precision": "float32", "memory_format": "contiguous"}
     chosen = choose_arithmetic(device, training.precision, training.memory_format)
-    return chosen.precision, chosen.memory_format
+    return {"precision": chosen.precision, "memory_format": chosen.memory_format}
 
 
 def _fingerprints(job: Job) -> dict[str, dict[str, str] | None]:
@@ -356,8 +376,14 @@ def _check_same_machine(folder: Path, recorded: dict[str, Any]) -> None:
         )
 
 
-def go_on(folder: Path, job: Job, listener: Listener | None = None) -> Run:
-    """Go on with the unfinished run in a folder, which the caller holds; ``job`` is what ``reload`` returned.
+def go_on(folder: Path, job: Job, listener: Listener | None = None, trainer: Trainer | None = None) -> Run:
+    """Go on with the unfinished run in a folder, which the caller holds.
+
+    Args:
+        folder: of the run.
+        job: what ``reload`` returned.
+        listener: told of the progress.
+        trainer: what trains first, where nothing has been trained yet.
 
     Raises:
         WriteError: If the folder cannot be written; what is there can be resumed.
@@ -365,27 +391,25 @@ def go_on(folder: Path, job: Job, listener: Listener | None = None) -> Run:
     with _kept(folder):
         # As it was settled at the start: another machine may be built for something else.
         recorded = read_record(folder / run_folder.DATA, DataRecord)
-        training = replace(
-            job.settings.training,
-            precision=recorded["precision"],
-            memory_format=recorded["memory_format"],
-        )
+        settings = _settled(job.settings, recorded)
         if job.photographs is not None:
-            run, rows = _finetune(job, folder, listener, training)
+            run, rows = _finetune(job, folder, listener, settings)
             return _finish(folder, run, rows)
-        trained = train(
-            replace(job.settings, training=training),
-            job.train_set,
-            job.test_set,
-            folder=folder,
-            listener=listener,
-            resume=state.exists(folder),
-        )
+        with kept_memory():
+            trainer = trainer or Trainer(
+                settings,
+                job.train_set,
+                job.test_set,
+                folder,
+                listener,
+                resume=state.exists(folder),
+            )
+            trained = trainer.run()
         return _finish(folder, _run_of(trained, job, folder), trained.rows)
 
 
 def _finetune(
-    job: Job, folder: Path | None, listener: Listener | None, training: TrainingSettings | None = None
+    job: Job, folder: Path | None, listener: Listener | None, settings: Settings | None = None
 ) -> tuple[Run, list[dict[str, Any]]]:
     """The run on frozen features, or what is left of it, then the training of their network.
 
@@ -393,18 +417,18 @@ def _finetune(
         job: whose photographs are trained on.
         folder: of the run; the one on frozen features has a folder in it.
         listener: told of the progress of both.
-        training: with the arithmetic that was settled when the run began; None settles it now.
+        settings: with the arithmetic that was settled when the run began; None settles it now.
 
     Returns:
         The run, and the metrics of each epoch in which the network was trained.
     """
     assert job.frozen is not None
     assert job.photographs is not None
-    settings = job.settings if training is None else replace(job.settings, training=training)
-    first = replace(job, settings=without_finetuning(job.settings), photographs=None)
-    before = _frozen_run(first, None if folder is None else folder / run_folder.FROZEN, listener)
+    before = _frozen_run(
+        _on_frozen_features(job), None if folder is None else folder / run_folder.FROZEN, listener
+    )
     tuned = finetune(
-        settings,
+        job.settings if settings is None else settings,
         believed(before, job.photographs.train),
         job.photographs.test,
         start_of(before, job.frozen),

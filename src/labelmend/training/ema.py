@@ -33,6 +33,11 @@ class WeightAverage:
             self.average.requires_grad_(False)
             self.average.eval()
 
+    @property
+    def has_gradient(self) -> bool:
+        """Whether the last update trained the network."""
+        return any(parameter.grad is not None for parameter in self.network.parameters())
+
     @torch.no_grad()
     def adopt(self) -> None:
         """Set the network to its average."""
@@ -47,7 +52,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self) -> None:
-        """Take in the weights after one more step."""
+        """Take in the weights after one more step of the network."""
         self.steps += 1
         if self.decay == 0:
             return

@@ -356,6 +356,7 @@ class Trainer:
         pixels = pixels.to(setup.arithmetic.device)
         batch = TrainingBatch(step, pixels, setup.augmentation, setup.arithmetic, self.generator)
         updates, losses = self.method.updates(batch, progress), []
+        trained: set[int] = set()
         while True:
             with setup.arithmetic.autocast():
                 update = next(updates, None)
@@ -363,8 +364,10 @@ class Trainer:
                 break
             self.stages.step(update.loss, update.optimizers)
             losses.append(update.loss.detach())
-        for average in self.averages:
-            average.update()
+            trained.update(i for i, average in enumerate(self.averages) if average.has_gradient)
+        # Those of networks that rest, as one of DivideMix does, would otherwise run into the weights.
+        for i in sorted(trained):
+            self.averages[i].update()
         return torch.stack(losses).sum()
 
     def _counted(self) -> float:
