@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from labelmend.config import BudgetSettings, NetworkSettings, Settings, TrainingSettings
+from labelmend.config import AugmentationSettings, BudgetSettings, NetworkSettings, Settings, TrainingSettings
 from labelmend.data.sources import load
 from labelmend.errors import SettingsError
 from labelmend.methods import METHODS
@@ -137,6 +137,16 @@ def test_smooths_labels_or_says_that_it_does_not(name, noisy_digits):
     else:
         smoothed = train(settings(name, 1.0, label_smoothing=0.3), noisy_digits)
         assert not same_weights(plain.network, smoothed.network)
+
+
+@every_method
+def test_strong_views_count_where_it_says_that_it_learns_them(name, noisy_digits):
+    mild, strong = (
+        replace(settings(name, 3.0), augmentation=AugmentationSettings(cutout=cutout))
+        for cutout in (0.0, 0.5)
+    )
+    same = same_weights(train(mild, noisy_digits).network, train(strong, noisy_digits).network)
+    assert same != METHODS[name].learns_strong_views(mild.method)
 
 
 @every_method

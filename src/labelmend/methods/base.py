@@ -178,6 +178,11 @@ class Method(nn.Module):
         return num_classes
 
     @classmethod
+    def learns_strong_views(cls, settings: MethodSettings) -> bool:
+        """Whether any step asks for strong views, so that how strong they are counts."""
+        return bool(getattr(settings, "strong_views", False))
+
+    @classmethod
     def probabilities(cls, logits: Tensor) -> Tensor:
         """Class probabilities (B, C) from the outputs of a network (B, ``num_outputs``).
 

@@ -131,6 +131,11 @@ class ProMix(Method):
         self.register_buffer("bias", torch.full((2, 2, classes), 1 / classes))
 
     @classmethod
+    def learns_strong_views(cls, settings: MethodSettings) -> bool:
+        """Always, once the warm-up is over."""
+        return True
+
+    @classmethod
     def num_networks(cls, settings: MethodSettings) -> int:
         """Two."""
         return 2

@@ -15,6 +15,7 @@ from labelmend.errors import LabelmendWarning
 from labelmend.models.registry import AUTO
 from labelmend.models.resnet import CIFAR_STEM_UP_TO
 from labelmend.runs.jobs import absolute, reading_of
+from labelmend.settings.idle import idle_lines
 from labelmend.settings.loading import DEFAULT_RECIPE, resolve
 
 PHOTOS = "photos"
@@ -66,7 +67,13 @@ def settle(
     Raises:
         SettingsError: If a name is unknown or a value is not allowed.
         DataError: If the images cannot be listed.
+
+    Warns:
+        LabelmendWarning: For each of ``overrides`` that does nothing in such a run.
     """
     if recipe is None:
         recipe = suggest_recipe(resolve(method=method, overrides=overrides), data)
-    return resolve(recipe, method, overrides)
+    settings = resolve(recipe, method, overrides)
+    for line in idle_lines(settings, overrides):
+        warnings.warn(line, LabelmendWarning, stacklevel=3)
+    return settings
