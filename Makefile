@@ -9,7 +9,7 @@ DEMO := runs/demo
 .PHONY: help demo browser test lint types mutants format clean
 
 help:
-	@echo "make demo    repair 1,297 digits of which 40 % are wrongly labelled, and show the result"
+	@echo "make demo    repair 1,297 digits, four in ten of which are wrongly labelled, and show the result"
 	@echo "make test    run the tests"
 	@echo "make browser get the Chromium that some of the tests drive; they are skipped without it"
 	@echo "make lint    check the style and the layers;  make format  repairs what it can"
