@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -95,7 +96,10 @@ def test_cross_entropy_less_the_covariance_learns_how_labels_are_given():
 
 @pytest.mark.parametrize("stage", [0, 1])
 def test_an_epoch_is_of_all_samples(method, stage):
-    steps = method().start_epoch(Progress(1, 0.5, stage=stage, stage_share=0.2))
+    m = method()
+    m.task = replace(m.task, batch_size=2)
+    steps = m.start_epoch(Progress(1, 0.5, stage=stage, stage_share=0.2))
+    assert len(steps) == 3
     assert torch.cat([step.index for step in steps]).sort().values.tolist() == list(range(6))
 
 
@@ -130,6 +134,16 @@ P = torch.tensor(
     [[0.98, 0.01, 0.01], [0.7, 0.2, 0.1], [0.0, 0.0, 1.0], [0.4, 0.3, 0.3], [0.1, 0.9, 0.0], [0.1, 0.1, 0.8]]
 )
 # Of these only the third is kept at -8; the fourth and sixth are doubtful, the second and sixth wrong.
+
+
+@pytest.mark.parametrize("progress", [FIRST, SECOND])
+def test_a_label_that_is_ruled_out_pulls_no_more(method, views, progress):
+    m = method()
+    m.guessed.copy_(m.task.given_labels)
+    m.conditional.copy_(torch.eye(3))
+    logits = torch.full((4, 3), -60.0).scatter(1, (labels()[:, None] + 1) % 3, 0.0).requires_grad_()
+    m.loss(views(INDEX, [logits]), progress).backward()
+    assert logits.grad.abs().max() < 1e-6
 
 
 def test_guesses_and_the_loss_of_the_second_network_by_hand(method, views):

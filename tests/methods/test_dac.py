@@ -148,6 +148,7 @@ def test_samples_abstained_on_are_left_out_of_the_second_stage_unless_trusted(me
     assert torch.allclose(asked[0], logits_of().softmax(1))
     assert networks == [m.task.averages[0]]
     assert m.abstained.tolist() == [True, True, False, True, False]
+    assert m.engaged.tolist() == pytest.approx([0.3, 0.3, 0.6, 0.3, 0.3])
     assert m.metrics() == {"abstained": 3}
     first = m.start_epoch(Progress(1, 0.0, stage=0))
     assert torch.cat([step.index for step in first]).sort().values.tolist() == [0, 1, 2, 3, 4]

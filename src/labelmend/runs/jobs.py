@@ -258,7 +258,7 @@ def start(job: Job, out: str | Path | None = None, *, listener: Listener | None 
     settings = to_yaml(job.settings)
     write_sums(folder, STARTED, {run_folder.SETTINGS: settings})
     write_text(folder / run_folder.SETTINGS, settings)
-    return go_on(folder, job, listener, trainer if job.photographs is None else None)
+    return go_on(folder, job, listener, trainer)
 
 
 def _first_trainer(job: Job, folder: Path, listener: Listener | None) -> Trainer:
@@ -383,7 +383,7 @@ def go_on(folder: Path, job: Job, listener: Listener | None = None, trainer: Tra
         folder: of the run.
         job: what ``reload`` returned.
         listener: told of the progress.
-        trainer: what trains first, where nothing has been trained yet.
+        trainer: one that has not begun, to be used in place of another; a run with fine-tuning makes its own.
 
     Raises:
         WriteError: If the folder cannot be written; what is there can be resumed.
