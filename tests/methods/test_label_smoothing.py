@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.nn import functional
@@ -24,6 +26,12 @@ def test_loss_is_that_of_torch(smoothing, make_task, logits_network, views):
 
 def test_by_default_labels_are_smoothed():
     assert LabelSmoothingSettings().smoothing > 0
+
+
+def test_two_rates_at_once_are_refused(make_task, logits_network):
+    task = replace(make_task(GIVEN, logits_network()), label_smoothing=0.1)
+    with pytest.raises(SettingsError, match=r"--label-smoothing is 0\.1, but .*--smoothing"):
+        LabelSmoothing(LabelSmoothingSettings(), task)
 
 
 @pytest.mark.parametrize("smoothing", [-0.1, 1.0])

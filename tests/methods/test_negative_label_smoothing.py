@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.nn import functional
@@ -80,6 +82,12 @@ def test_the_tuning_is_slow_and_constant(noisy_digits):
     # The warm-up's own schedule ends at 0; the tuning starts anew.
     assert rows[1]["lr"] < 0.05
     assert [row["lr"] for row in rows[2:]] == [0.002, 0.002]
+
+
+def test_two_rates_at_once_are_refused(make_task, logits_network):
+    task = replace(make_task(GIVEN, logits_network()), label_smoothing=0.1)
+    with pytest.raises(SettingsError, match=r"--label-smoothing is 0\.1, but .*--rate"):
+        NegativeLabelSmoothing(NegativeLabelSmoothingSettings(), task)
 
 
 @pytest.mark.parametrize(("setting", "value"), [("rate", 1.0), ("warmup", 1.0), ("tuning_lr", 0.0)])
