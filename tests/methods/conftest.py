@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from labelmend.config import TrainingSettings
-from labelmend.methods.base import Scores, Task
+from labelmend.methods.base import Scores, Task, Uncounted
 from labelmend.models.registry import NetworkDescription, build_network
 from labelmend.training.optimizers import build_optimizer
 
@@ -19,6 +19,16 @@ CENTRES = torch.tensor([[1.0, 0, 0, 0.2], [0, 1.0, 0, 0.2], [0, 0, 1.0, 0.2]])
 def network():
     description = NetworkDescription("fastnet", 8, 1, CLASSES, CLASSES, {"widths": [DIM], "depth": 1})
     return build_network(description, torch.Generator().manual_seed(0)).eval()
+
+
+class Added(Uncounted):
+    """Keeps what is added to it."""
+
+    def __init__(self):
+        self.operations = []
+
+    def add(self, operations):
+        self.operations.append(operations)
 
 
 @pytest.fixture
@@ -36,6 +46,7 @@ def make_task():
             label_smoothing=0.0,
             generator=torch.Generator().manual_seed(seed),
             device=torch.device("cpu"),
+            meter=Added(),
         )
 
     return make

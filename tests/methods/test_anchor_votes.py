@@ -14,7 +14,7 @@ from labelmend.hallucination.partners import sample_partners
 from labelmend.hallucination.train import training_operations
 from labelmend.methods import anchor_votes
 from labelmend.methods.anchor_votes import AnchorVotes, choose, voted_record
-from labelmend.methods.base import Scores, Uncounted
+from labelmend.methods.base import Scores
 from labelmend.selection.select import EasySet
 from labelmend.verdicts.evidence import Neighbours
 from labelmend.verdicts.record import SampleRecord
@@ -106,18 +106,8 @@ def test_votes_are_taken_from_enough_anchors_that_agree(make):
     assert not torch.equal(agreed.corrected, every.corrected)
 
 
-class Added(Uncounted):
-    """Keeps what is added to it."""
-
-    def __init__(self):
-        self.operations = []
-
-    def add(self, operations):
-        self.operations.append(operations)
-
-
 def learned(make_task, network, given, with_optimizers):
-    task = replace(make_task(given, network), meter=Added())
+    task = make_task(given, network)
     votes = AnchorVotes(task, **{**PLAIN, "hallucinator": "learned"}, surrounding="strict")
     with_optimizers(SimpleNamespace(task=task, optimizers=lambda stage: votes.optimizers()))
     return votes

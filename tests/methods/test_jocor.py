@@ -96,6 +96,18 @@ def test_easy_is_what_has_a_small_joint_loss_and_what_is_trusted(two):
     assert float(trusted.label_quality[4]) == 1
 
 
+def test_easy_is_by_the_product_of_both_probabilities_where_agreement_has_no_weight(two):
+    # 0.9 x 0.2 is less than 0.45 x 0.45, and 0.9 + 0.2 more than 0.45 + 0.45.
+    first = torch.tensor([[0.9, 0.1, 0], [0.55, 0.45, 0], [0, 0, 1], [0, 1, 0], [1, 0, 0]])
+    second = torch.tensor([[0.2, 0.8, 0], [0.55, 0.45, 0], [0, 1, 0], [0, 1, 0], [1, 0, 0]])
+
+    def score(network):
+        return Scores(first if float(network.factor.detach()) > 0 else second, torch.zeros(5, 1))
+
+    easy = two(score, forget_rate=0.8, agreement=0.0).record().easy
+    assert easy.tolist() == [False, True, False, False, False]
+
+
 @pytest.mark.parametrize(("setting", "value"), [("forget_rate", 1.0), ("agreement", 1.0), ("forget_ramp", 2)])
 def test_settings_out_of_range_are_refused(setting, value):
     with pytest.raises(SettingsError, match="--" + setting.replace("_", "-")):

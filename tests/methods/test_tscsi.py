@@ -3,6 +3,7 @@ from dataclasses import fields, replace
 import pytest
 import torch
 from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
 
 from labelmend.config import BudgetSettings, NetworkSettings, Settings, TrainingSettings
 from labelmend.errors import SettingsError
@@ -262,6 +263,24 @@ def test_a_step_drives_the_network_alone_down_the_discrepancy(noisy_digits):
     run.stages.step = watched
     run.run_epoch()
     assert set(take) == {(None, True), (("networks",), False)}
+
+
+def test_the_passes_of_the_heads_are_counted(method, views, with_optimizers):
+    """Of one sample as PyTorch counts them; a step forward and backward is three times a pass."""
+    m = with_optimizers(method(mixup_alpha=0.0, discrepancy_steps=4, warmup=0.1))
+    with FlopCounterMode(display=False) as counter:
+        m.heads_of(0)(images(count=2))
+    one, counted = counter.get_total_flops() / 2, m.task.meter.operations
+    list(m.updates(step(views, ""), Progress(1, 0.0)))
+    assert counted == [9 * one, 9 * one]  # three samples, two networks
+    counted.clear()
+    m.clean.fill_(0.9)
+    list(m.updates(step(views, "1"), LATE))
+    assert counted == [18 * one, 18 * one]  # two views of three samples, two updates
+    counted.clear()
+    m.passed(0, images(count=5))
+    m.drive_apart(0, images(count=6), torch.arange(6))
+    assert counted == [5 * one, 3 * 6 * 4 * one]  # batches of six samples, four times
 
 
 def test_both_networks_are_final(method):
