@@ -2,15 +2,9 @@ import torch
 
 from labelmend.config import BudgetSettings, NetworkSettings, Settings, TrainingSettings
 from labelmend.data.sources import load
-from labelmend.methods.base import smooth
 from labelmend.methods.cross_entropy import CrossEntropy, CrossEntropySettings
 from labelmend.methods.plan import Progress
 from labelmend.training.trainer import train
-
-
-def test_smoothed_targets_by_hand():
-    assert torch.allclose(smooth(torch.tensor([1]), 4, 0.2), torch.tensor([[0.05, 0.85, 0.05, 0.05]]))
-    assert smooth(torch.tensor([2, 0]), 3, 0.0).tolist() == [[0, 0, 1], [1, 0, 0]]
 
 
 def test_loss_is_cross_entropy_on_weak_views(make_task, logits_network, views):

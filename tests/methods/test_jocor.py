@@ -29,6 +29,15 @@ def two(make_task, logits_network):
     return make
 
 
+def scored(first, second):
+    """Scores by which the networks of ``two`` give these probabilities, (5, 3)."""
+
+    def score(network):
+        return Scores(first if float(network.factor.detach()) > 0 else second, torch.zeros(5, 1))
+
+    return score
+
+
 def log_probabilities():
     return images().log_softmax(1), (-0.5 * images()).log_softmax(1)
 
@@ -83,10 +92,7 @@ def test_easy_is_what_has_a_small_joint_loss_and_what_is_trusted(two):
     )
     second = first.clone()
     second[3] = torch.tensor([0.5, 0.01, 0.49])
-
-    def score(network):
-        return Scores(first if float(network.factor.detach()) > 0 else second, torch.zeros(5, 1))
-
+    score = scored(first, second)
     easy = two(score, forget_rate=0.4, agreement=0.5).record().easy
     assert easy.tolist() == [True, True, True, False, False]
     without = two(score, forget_rate=0.4, agreement=0.0).record().easy
@@ -100,11 +106,7 @@ def test_easy_is_by_the_product_of_both_probabilities_where_agreement_has_no_wei
     # 0.9 x 0.2 is less than 0.45 x 0.45, and 0.9 + 0.2 more than 0.45 + 0.45.
     first = torch.tensor([[0.9, 0.1, 0], [0.55, 0.45, 0], [0, 0, 1], [0, 1, 0], [1, 0, 0]])
     second = torch.tensor([[0.2, 0.8, 0], [0.55, 0.45, 0], [0, 1, 0], [0, 1, 0], [1, 0, 0]])
-
-    def score(network):
-        return Scores(first if float(network.factor.detach()) > 0 else second, torch.zeros(5, 1))
-
-    easy = two(score, forget_rate=0.8, agreement=0.0).record().easy
+    easy = two(scored(first, second), forget_rate=0.8, agreement=0.0).record().easy
     assert easy.tolist() == [False, True, False, False, False]
 
 
