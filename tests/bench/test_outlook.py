@@ -46,12 +46,12 @@ def test_minutes_are_what_they_say():
     assert outlook(done("CE", 10.0)).seconds(cell(flops=None, minutes=2)) == 120
 
 
-def test_what_the_first_cell_expects_stands_until_one_is_done():
+def test_the_last_word_of_the_first_cell_stands_until_one_is_done():
     found = Outlook()
     found.expect(cell("A", flops=1e9), 50.0)
     assert found.whole([cell("A", flops=1e9), cell("B", flops=2e9)]) == pytest.approx(150)
-    found.expect(cell("B", flops=2e9), 1.0)
-    assert found.seconds(cell("A")) == 50
+    found.expect(cell("A", flops=1e9), 60.0)
+    assert found.whole([cell("A", flops=1e9), cell("B", flops=2e9)]) == pytest.approx(180)
     found.learn(done("A", 70.0))
     assert (found.seconds(cell("A")), found.seconds(cell("B", flops=2e9))) == (70, pytest.approx(140))
     found.expect(cell("B"), 1.0)

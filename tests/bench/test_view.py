@@ -57,8 +57,8 @@ def test_each_cell_says_how_it_went_and_what_is_left(monkeypatch):
         assert "30%" not in out.getvalue()
         now[0] = 60.0
         view.on_step(0.6)
-        # 40 % in 60 s, so as long again.
-        assert "CE__symmetric-0.2__seed1: 60%, about 60 s left" in out.getvalue()
+        # 40 % in 60 s, so as long again, and 150 s for each of the others.
+        assert "CE__symmetric-0.2__seed1: 60%, about 60 s left; 8 cells left, about 18 min" in out.getvalue()
         now[0] = 61.0
         view.on_step(0.65)
         assert "65%" not in out.getvalue()

@@ -18,10 +18,11 @@ from labelmend.report.words import percent
 from labelmend.report.write import write_report
 from labelmend.runs import folder as run_folder
 from labelmend.runs import jobs
-from labelmend.runs.finetuning import believed
+from labelmend.runs.finetuning import believed, estimated_seconds
 from labelmend.runs.suggest import suggest_recipe
 from labelmend.settings.loading import resolve
 from labelmend.training.listener import Silent
+from labelmend.training.setup import resolve_batch_size
 
 pytest.importorskip("timm")
 BARE = {"recipe": "photos", "network": "timm:test_resnet", "pretrained": False, "precision": "float32"}
@@ -71,6 +72,21 @@ def contents(folder):
     assert {"model.safetensors", "backbone.safetensors", "frozen/model.safetensors"} <= found.keys()
     assert not any("checkpoint" in name for name in found)
     return found
+
+
+def test_its_time_is_told_from_steps_of_the_batches_that_it_will_have(run, monkeypatch):
+    """Two epochs of 500 images at 50 images a second."""
+    asked = []
+    monkeypatch.setattr(
+        "labelmend.runs.finetuning.images_per_second", lambda *given: asked.append(given) or 50.0
+    )
+    before = labelmend.load_run(run.folder / "frozen")
+    assert estimated_seconds(run.settings, before.backbone, 500) == 2 * 500 / 50
+    ((network, shape, arithmetic, batch_size),) = asked
+    assert network is before.backbone.backbone
+    assert shape == (3, before.backbone.size, before.backbone.size)
+    assert arithmetic.precision == "float32"
+    assert batch_size == resolve_batch_size(run.settings.training, 500, before.backbone.size)
 
 
 def test_the_backbone_is_another_and_the_verdicts_are_those_of_the_frozen_one(run):

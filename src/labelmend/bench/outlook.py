@@ -21,7 +21,7 @@ class Outlook:
     Attributes:
         by_row: seconds of each cell of a row.
         per_operation: seconds of each cell, divided by its counted operations.
-        expected: whether these are no more than what the first cell expects of itself.
+        expected: whether these are no more than what a cell that is not done says of itself.
     """
 
     by_row: dict[str, list[float]] = field(default_factory=dict)
@@ -39,15 +39,19 @@ class Outlook:
 
     def learn(self, record: ResultRecord) -> None:
         """Take in a cell that was run on this machine."""
-        if self.expected:
-            self.by_row, self.per_operation, self.expected = {}, [], False
+        self._forget_expected()
         self._add(record["row"], record["summary"]["seconds"], record["summary"]["flops"])
 
     def expect(self, cell: Cell, seconds: float) -> None:
-        """Take in what a cell expects of itself as it starts, where nothing better is known."""
+        """Take in how long a cell in hand says that it takes, where none is done; its last word stands."""
+        self._forget_expected()
         if not self.by_row:
             self._add(cell.row, seconds, cell.settings.budget.flops)
             self.expected = True
+
+    def _forget_expected(self) -> None:
+        if self.expected:
+            self.by_row, self.per_operation, self.expected = {}, [], False
 
     def _add(self, row: str, seconds: float, flops: float | None) -> None:
         self.by_row.setdefault(row, []).append(seconds)

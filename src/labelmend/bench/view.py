@@ -95,7 +95,7 @@ class BenchView:
         self._end(cell, f"failed: {why}")
 
     def _end(self, cell: Cell, what: str) -> None:
-        self.running = None
+        self.running = self.first_step = None
         self.waiting.remove(cell)
         self.say(f"{cell.name}: {what}; {self._left()}")
 
@@ -114,24 +114,36 @@ class BenchView:
         self.share = share
         # A cell that is gone on with has a share that these seconds did not buy.
         self.first_step = self.first_step or (time.monotonic(), share)
+        takes = self._seconds_of_running()
+        if takes is not None:
+            self.outlook.expect(self.running, takes)
         if not self.console.is_terminal and time.monotonic() - self.last >= EVERY:
             self.last = time.monotonic()
-            self.say(f"{self.running.name}: {self._progress()}")
+            others = f"; {self._left()}" if len(self.waiting) > 1 else ""
+            self.say(f"{self.running.name}: {self._progress()}{others}")
 
     def on_epoch(self, row: dict[str, Any]) -> None:
         """Nothing: epochs can be shorter than a line is worth."""
 
     def _progress(self) -> str:
+        takes = self._seconds_of_running()
+        left = "" if takes is None else f", about {duration(takes * (1 - self.share))} left"
+        return f"{self.share:.0%}{left}"
+
+    def _seconds_of_running(self) -> float | None:
+        """About how long the whole of the cell in hand takes, by what it has done; None where it has not."""
         began, before = self.first_step or (0.0, self.share)
-        if self.share == before:
-            return f"{self.share:.0%}"
-        left = (time.monotonic() - began) * (1 - self.share) / (self.share - before)
-        return f"{self.share:.0%}, about {duration(left)} left"
+        return None if self.share == before else (time.monotonic() - began) / (self.share - before)
 
     def _left(self) -> str:
         if not self.waiting:
             return "that was the last"
-        left = self.outlook.whole(self.waiting)
+        takes = self._seconds_of_running()
+        if takes is None:
+            left = self.outlook.whole(self.waiting)
+        else:
+            others = self.outlook.whole(cell for cell in self.waiting if cell is not self.running)
+            left = None if others is None else others + takes * (1 - self.share)
         return f"{count(len(self.waiting), 'cell')} left{'' if left is None else f', about {duration(left)}'}"
 
     def _extent(self) -> str:

@@ -18,6 +18,7 @@ from labelmend.training.arithmetic import choose_arithmetic, find_device
 from labelmend.training.embedder import FrozenBackbone
 from labelmend.training.finetune import Finetuned
 from labelmend.training.probe import images_per_second
+from labelmend.training.setup import resolve_batch_size
 from labelmend.verdicts import issues
 
 FROM_FROZEN = ("test_accuracy_last", "epochs", "flops", "seconds")
@@ -115,5 +116,6 @@ def estimated_seconds(settings: Settings, frozen: FrozenBackbone, images: int) -
     """
     training = settings.training
     arithmetic = choose_arithmetic(find_device(training.device), training.precision, training.memory_format)
-    shape = (3, frozen.size, frozen.size)
-    return settings.network.finetune * images / images_per_second(frozen.backbone, shape, arithmetic)
+    shape, batch_size = (3, frozen.size, frozen.size), resolve_batch_size(training, images, frozen.size)
+    speed = images_per_second(frozen.backbone, shape, arithmetic, batch_size)
+    return settings.network.finetune * images / speed

@@ -11,28 +11,41 @@ from torch import nn
 
 from labelmend.training.arithmetic import Arithmetic
 
-BATCH = 8
-"""Images of a timed step: few, because one step cannot be stopped in its middle."""
+FEWEST = 8
+"""Images of the first timed step: few, because one step cannot be stopped in its middle."""
 
 SECONDS = 0.5
 """No step is begun after this."""
 
+QUICK = SECONDS / 10
+"""Seconds of a step; after one that takes less, the next has twice its images."""
 
-def images_per_second(network: nn.Module, shape: Sequence[int], arithmetic: Arithmetic) -> float:
-    """Images a second in forward and backward passes, from small batches; larger ones can be faster.
+
+def images_per_second(
+    network: nn.Module, shape: Sequence[int], arithmetic: Arithmetic, batch_size: int
+) -> float:
+    """Images a second in forward and backward passes.
+
+    Small steps of small images are slow for what they do, so they are timed with as many images as the time
+    allows; where a step of ``batch_size`` images has no room, the network can train faster than is found.
 
     Args:
         network: the network to be trained; a copy is timed.
         shape: (channels, height, width) of the images, or (d,) of features.
         arithmetic: device, precision and memory format.
+        batch_size: images of a training step; no timed step has more.
     """
     trial = copy.deepcopy(network).train()
     arithmetic.place_module(trial)
-    images = torch.randn(BATCH, *shape, generator=torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn(min(FEWEST, batch_size), *shape, generator=generator)
     began, best = time.perf_counter(), 0.0
     # The first step sets things up, and its time says little; it stands where there is no time for another.
     while not best or time.perf_counter() - began < SECONDS:
-        best = max(best, BATCH / _step_seconds(trial, images, arithmetic))
+        seconds = _step_seconds(trial, images, arithmetic)
+        best = max(best, len(images) / seconds)
+        if seconds < QUICK and len(images) < batch_size:
+            images = torch.randn(min(2 * len(images), batch_size), *shape, generator=generator)
     return best
 
 
