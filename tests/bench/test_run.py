@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from labelmend.bench.run import run_bench, same_result
@@ -8,7 +9,7 @@ from labelmend.bench.suite import read_suite
 from labelmend.bench.view import BenchView
 from labelmend.cli.noise import noise
 from labelmend.errors import LabelmendWarning, RunError, WriteError
-from labelmend.runs import jobs
+from labelmend.runs import jobs, soft_labels
 from labelmend.runs.fingerprint import fingerprint
 from labelmend.runs.lock import locked
 from labelmend.settings import retired
@@ -38,7 +39,7 @@ def test_cells_leave_one_json_each_and_finished_ones_are_kept(tmp_path, monkeypa
     assert "; 1 cell left, about" in said
     assert "; that was the last\n" in said
     assert (tmp_path / "out" / "small.png").read_bytes().startswith(b"\x89PNG")
-    assert not any((tmp_path / "out" / "runs" / "small").iterdir())
+    assert not any((tmp_path / "out" / "runs").iterdir())
     files = sorted((tmp_path / "out" / "small").glob("*.json"))
     assert [f.name for f in files] == [
         "Anchors__symmetric-0.3__seed0.json",
@@ -148,15 +149,33 @@ def test_a_cell_of_other_settings_is_not_resumed_but_begun_anew(tmp_path, monkey
     suite = SUITE.replace("epochs: 3", "epochs: 3, lr: 0.2")
     begun = stopped(tmp_path, monkeypatch, suite)
     # Its run folder is where the cell that now goes by another name would have been.
-    (folder,) = (tmp_path / "out" / "runs" / "small").iterdir()
+    (folder,) = (tmp_path / "out" / "runs").iterdir()
     suite = suite.replace(before, after)
     (tmp_path / "small.yaml").write_text(suite)
     cell = read_suite(tmp_path / "small.yaml").cells[0]
-    folder.rename(folder.with_name(cell.name))
+    folder.rename(folder.with_name(f"small__{cell.name}"))
     run_bench(tmp_path / "small.yaml", tmp_path / "out")
     assert begun == ["ce", "anchor_hallucination"]
     record = json.loads((tmp_path / "out" / "small" / f"{cell.name}.json").read_text())
     assert same_result(record["settings"], to_dict(cell.settings))
+
+
+def test_suites_share_the_soft_labels_of_classifier_noise(tmp_path, monkeypatch):
+    """The network behind them trains for minutes on 10,000 images."""
+    made = []
+
+    def averaged_softmax(train_set, recipe, seed):
+        made.append(len(train_set))
+        return np.eye(10, dtype=np.float32)[(train_set.given_labels + 1) % 10] / 2 + np.float32(0.05)
+
+    monkeypatch.setattr(soft_labels, "averaged_softmax", averaged_softmax)
+    for name, rate in (("a", 0.2), ("b", 0.4)):
+        suite = SUITE.replace("symmetric:0.3", f"classifier:{rate}").split("  Anchors")[0]
+        (tmp_path / f"{name}.yaml").write_text(suite)
+        run_bench(tmp_path / f"{name}.yaml", tmp_path / "out")
+        (file,) = (tmp_path / "out" / name).glob("*.json")
+        assert json.loads(file.read_text())["noise_record"]["nominal_rate"] == rate
+    assert len(made) == 1
 
 
 @pytest.mark.parametrize("name", ["test", "labels", "decisions", "image_root", "weights"])

@@ -187,7 +187,7 @@ def run_bench(file: Path, out: Path, document: Path | None = None) -> None:
     Args:
         file: YAML file of the suite.
         out: folder for results: one JSON file a cell in ``out/SUITE``, the tables in ``out/SUITE.md`` and the
-            figure in ``out/SUITE.png``; unfinished runs are in ``out/runs``.
+            figure in ``out/SUITE.png``; ``out/runs`` has unfinished runs and what all suites share.
         document: a Markdown file whose tables are brought up to date, or None.
 
     Raises:
@@ -213,7 +213,9 @@ def run_bench(file: Path, out: Path, document: Path | None = None) -> None:
             for cell in to_run:
                 view.begin(cell)
                 try:
-                    record = _finish_cell(cell, results, out / RUNS / suite.name / cell.name, view)
+                    # All runs lie in one folder: features and soft labels are kept beside them.
+                    folder = out / RUNS / f"{suite.name}__{cell.name}"
+                    record = _finish_cell(cell, results, folder, view)
                 except WriteError as error:
                     # Nor could any other cell be written.
                     raise WriteError(f"{cell.name}: {error}") from error
