@@ -257,7 +257,7 @@ def test_one_failing_cell_is_named_and_does_not_stop_the_rest(tmp_path, monkeypa
     with pytest.raises(RunError, match="2 of 3 cells failed: Bad__") as caught:
         run_bench(tmp_path / "small.yaml", tmp_path / "out")
     assert "diverged" in str(caught.value)
-    assert "Broken__symmetric-0.3__seed0: unexpected ZeroDivisionError: oh" in str(caught.value)
+    assert "; Broken__symmetric-0.3__seed0: unexpected ZeroDivisionError: oh" in str(caught.value)
     assert [path.stem for path in (tmp_path / "out" / "small").glob("*.json")] == [SECOND]
     assert "Anchors" in (tmp_path / "out" / "small.md").read_text()
     assert "Bad__symmetric-0.3__seed0: failed" in capsys.readouterr().out
@@ -266,6 +266,18 @@ def test_one_failing_cell_is_named_and_does_not_stop_the_rest(tmp_path, monkeypa
     (tmp_path / "small.yaml").write_text(suite.replace("lr: 1.0e+30", "lr: 0.1"))
     run_bench(tmp_path / "small.yaml", tmp_path / "out")
     assert len(list((tmp_path / "out" / "small").glob("*.json"))) == 3
+
+
+def test_a_reason_of_many_cells_is_told_once(tmp_path, monkeypatch):
+    monkeypatch.delenv("LABELMEND_DATA", raising=False)
+    suite = SUITE.replace("data: digits", "data: cifar10").replace("[0]", "[0, 1]")
+    (tmp_path / "small.yaml").write_text(suite)
+    with pytest.raises(RunError) as caught:
+        run_bench(tmp_path / "small.yaml", tmp_path / "out")
+    message = str(caught.value)
+    assert message.startswith(f"4 of 4 cells failed: {FIRST} and 3 more: cifar10: no folder is given; ")
+    assert message.count("no folder is given") == 1
+    assert message.endswith("; what is named as a flag is a setting of the suite")
 
 
 def test_a_full_disk_stops_the_suite_and_names_the_cell(tmp_path, monkeypatch):

@@ -228,8 +228,7 @@ def run_bench(file: Path, out: Path, document: Path | None = None) -> None:
             _report(suite, out, console, document)
     if failed:
         first = next(iter(failed.values()))
-        listed = "; ".join(f"{name}: {_words(why)}" for name, why in failed.items())
-        raise RunError(f"{len(failed)} of {len(suite.cells)} cells failed: {listed}") from first
+        raise RunError(f"{len(failed)} of {len(suite.cells)} cells failed: {_listed(failed)}") from first
 
 
 def _finished(suite: Suite, results: Path) -> tuple[dict[str, ResultRecord], dict[str, Exception]]:
@@ -250,6 +249,16 @@ def _finished(suite: Suite, results: Path) -> tuple[dict[str, ResultRecord], dic
 def _words(error: Exception) -> str:
     kind = "" if isinstance(error, LabelmendError) else f"unexpected {type(error).__name__}: "
     return f"{kind}{error}"
+
+
+def _listed(failed: dict[str, Exception]) -> str:
+    """Cells with why they failed, each reason once: what a suite lacks, all its cells may lack."""
+    names: dict[str, list[str]] = {}
+    for name, why in failed.items():
+        names.setdefault(_words(why), []).append(name)
+    hint = "; what is named as a flag is a setting of the suite" if any("--" in why for why in names) else ""
+    told = (f"{of[0]}{f' and {len(of) - 1} more' if of[1:] else ''}: {why}" for why, of in names.items())
+    return "; ".join(told) + hint
 
 
 def _finish_cell(cell: Cell, results: Path, folder: Path, listener: Listener) -> ResultRecord:
