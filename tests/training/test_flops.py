@@ -53,6 +53,19 @@ def test_meter_counts_passes_with_and_without_gradients():
     assert meter.total == 5 * both + 2 * forward
 
 
+def test_a_training_pass_is_that_of_what_is_trained():
+    network, average, meter = tiny(), tiny().requires_grad_(False), FlopMeter()
+    for watched in (network, average):
+        meter.watch(watched, (1, 4, 4))
+    assert meter.training_pass == 576 + 12 + 576 + 2 * 12
+    # In a stage that trains nothing but the head, another is.
+    meter.close()
+    network.extractor.requires_grad_(False)
+    for watched in (network, average):
+        meter.watch(watched, (1, 4, 4))
+    assert meter.training_pass == 576 + 12 + 12
+
+
 def test_counting_sees_every_product_once():
     network, meter = tiny(), FlopMeter()
     meter.watch(network, (1, 4, 4))

@@ -47,7 +47,7 @@ class FlopMeter:
 
     Attributes:
         total: operations so far.
-        training_pass: of a forward and backward pass on one image, of the network that was watched last.
+        training_pass: of a forward and backward pass on one image, of the network whose pass costs most.
     """
 
     def __init__(self) -> None:
@@ -59,7 +59,8 @@ class FlopMeter:
     def watch(self, network: Classifier, shape: Sequence[int]) -> None:
         """Count every pass of ``network`` from now on."""
         forward, both = flops_per_image(network, shape)
-        self.training_pass = both
+        # Averages of weights, which are watched too, have no backward pass.
+        self.training_pass = max(self.training_pass, both)
 
         def count(_module: nn.Module, args: tuple[Any, ...], _output: Tensor) -> None:
             if self._hooks_count:
@@ -72,6 +73,7 @@ class FlopMeter:
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
+        self.training_pass = 0
 
     def add(self, operations: float) -> None:
         """Count work that was worked out."""
