@@ -153,6 +153,8 @@ def test_a_cell_of_other_settings_is_not_resumed_but_begun_anew(tmp_path, monkey
     suite = suite.replace(before, after)
     (tmp_path / "small.yaml").write_text(suite)
     cell = read_suite(tmp_path / "small.yaml").cells[0]
+    # Another suite may have a cell of the same name.
+    assert folder.name.startswith("small__CE__")
     folder.rename(folder.with_name(f"small__{cell.name}"))
     run_bench(tmp_path / "small.yaml", tmp_path / "out")
     assert begun == ["ce", "anchor_hallucination"]
@@ -210,7 +212,9 @@ def test_a_network_whose_full_name_is_another_is_gone_on_with_and_not_run_again(
     run_bench(tmp_path / "small.yaml", tmp_path / "out")
     assert begun == ["anchor_hallucination"]
     (tmp_path / "small.yaml").write_text(PHOTOS.replace("test_resnet", "test_vit"))
-    with pytest.raises(RunError, match=r"2 of 2 cells failed: CE__.* was run with other settings"):
+    with pytest.raises(
+        RunError, match=r"2 of 2 cells failed: CE__.* was run with other settings.*another name$"
+    ):
         run_bench(tmp_path / "small.yaml", tmp_path / "out")
 
 
@@ -270,12 +274,12 @@ def test_one_failing_cell_is_named_and_does_not_stop_the_rest(tmp_path, monkeypa
 
 def test_a_reason_of_many_cells_is_told_once(tmp_path, monkeypatch):
     monkeypatch.delenv("LABELMEND_DATA", raising=False)
-    suite = SUITE.replace("data: digits", "data: cifar10").replace("[0]", "[0, 1]")
+    suite = SUITE.replace("data: digits", "data: cifar10")
     (tmp_path / "small.yaml").write_text(suite)
     with pytest.raises(RunError) as caught:
         run_bench(tmp_path / "small.yaml", tmp_path / "out")
     message = str(caught.value)
-    assert message.startswith(f"4 of 4 cells failed: {FIRST} and 3 more: cifar10: no folder is given; ")
+    assert message.startswith(f"2 of 2 cells failed: {FIRST} and 1 more: cifar10: no folder is given; ")
     assert message.count("no folder is given") == 1
     assert message.endswith("; what is named as a flag is a setting of the suite")
 

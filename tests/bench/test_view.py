@@ -81,6 +81,18 @@ def test_each_cell_says_how_it_went_and_what_is_left(monkeypatch):
     assert "; that was the last" in out.getvalue()
 
 
+def test_of_the_last_cell_it_is_said_once_how_long_it_takes(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(views.time, "monotonic", lambda: now[0])
+    view, out = plain(CELLS[-1:])
+    with view:
+        view.begin(CELLS[-1])
+        view.on_step(0.0)
+        now[0] = 60.0
+        view.on_step(0.5)
+    assert "Mend__as-given__seed2: 50%, about 60 s left\n" in out.getvalue()
+
+
 def shown(view, height=40):
     console = Console(file=io.StringIO(), width=120, height=height, force_terminal=True, color_system=None)
     view.console = console
