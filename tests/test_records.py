@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from labelmend.bench.results import read_results
 from labelmend.bench.run import check_same_settings
 from labelmend.bench.suite import read_suite
 from labelmend.bench.tables import render_page, update_document
@@ -37,5 +38,5 @@ def test_results_are_of_the_settings_that_their_suite_asks_for(file):
         check_same_settings(path, paths[path])
     if not found:  # not run yet
         return
-    rendered = f"# {suite.title}\n\n{render_page(RESULTS / suite.name)}"
+    rendered = f"# {suite.title}\n\n{render_page(read_results(RESULTS / suite.name))}"
     assert (RESULTS / f"{suite.name}.md").read_text(encoding="utf-8") == rendered

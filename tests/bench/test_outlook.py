@@ -52,7 +52,7 @@ def test_the_last_word_of_the_first_cell_stands_until_one_is_done():
     assert found.whole([cell("A", flops=1e9), cell("B", flops=2e9)]) == pytest.approx(150)
     found.expect(cell("A", flops=1e9), 60.0)
     assert found.whole([cell("A", flops=1e9), cell("B", flops=2e9)]) == pytest.approx(180)
-    found.learn(done("A", 70.0))
+    found.learn(done("A", 20.0), 70.0)
     assert (found.seconds(cell("A")), found.seconds(cell("B", flops=2e9))) == (70, pytest.approx(140))
     found.expect(cell("B"), 1.0)
     assert found.seconds(cell("B")) == pytest.approx(70)

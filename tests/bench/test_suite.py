@@ -53,7 +53,29 @@ def test_cells_are_the_product(tmp_path):
         ("data: digits\nrows: {CE: {method: [ce]}}", "--method is"),
         ("data: digits\nrows: {1: {method: ce}}", "the key 1, but names of settings are text"),
         (f"data: digits\nrows: {{{'n' * 300}: {{method: ce}}}}", "too long a name for a file"),
-        ("data: digits\nrows: {CE: {method: ce, epocs: 1}}", "epocs"),
+        ("data: digits\nrows: {CE: {method: ce, epocs: 1}}", r"bad\.yaml, row 'CE': .*epocs"),
+        ("data: digits\nrows: {A: {method: ce}, B: {method: c}}", r"bad\.yaml, row 'B': .*method"),
+        ("data: digits\nseeds: []\nrows: {CE: {method: ce}}", "'seeds' is \\[\\]: .*at least 1 item"),
+        ("data: digits\nnoises: []\nrows: {CE: {method: ce}}", "'noises' is \\[\\]: .*at least 1 item"),
+        ("data: digits\nseeds: [1, 2, 1]\nrows: {CE: {method: ce}}", "'seeds' has 1 twice; leave one out"),
+        (
+            "data: digits\nnoises: ['symmetric:0.2', 'symmetric:0.2']\nrows: {CE: {method: ce}}",
+            "'noises' has 'symmetric:0.2' twice",
+        ),
+        (
+            "data: digits\nnoises: ['symetric:0.2']\nrows: {CE: {method: ce}}",
+            r"bad\.yaml: --noise symetric:0.2: there is no noise 'symetric'; did you mean 'symmetric'",
+        ),
+        (
+            "data: digits\nsettings: {noise: 'symmetric:0.4'}\nrows: {CE: {method: ce}}",
+            r"'settings' has 'noise', .*; list it for all rows: 'noises: \[symmetric:0.4\]'",
+        ),
+        ("data: digits\nrows: {CE: {method: ce, seed: 5}}", r"'rows.CE' has 'seed', .*'seeds: \[5\]'"),
+        (f"data: digits\nrows: {{{'λ' * 110}: {{method: ce}}}}", "too long a name for a file"),
+        (
+            "data: digits\nrows: {a b: {method: ce}, a-b: {method: ce}}",
+            "two cells are both called a-b__as-given",
+        ),
     ],
 )
 def test_mistakes_are_named(tmp_path, text, message):
@@ -62,3 +84,13 @@ def test_mistakes_are_named(tmp_path, text, message):
         read_suite(tmp_path / "bad.yaml")
     with pytest.raises(SettingsError, match="there is no such file"):
         read_suite(tmp_path / "none.yaml")
+
+
+def test_names_of_other_alphabets_are_told_apart(tmp_path):
+    (tmp_path / "small.yaml").write_text(
+        "data: digits\nrows: {λ: {method: ce}, ω_1: {method: mixup}}", "utf-8"
+    )
+    assert [cell.name for cell in read_suite(tmp_path / "small.yaml").cells] == [
+        "λ__as-given__seed0",
+        "ω-1__as-given__seed0",
+    ]

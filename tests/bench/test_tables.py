@@ -3,6 +3,7 @@ import json
 import pytest
 
 from labelmend.bench.published import SOURCES
+from labelmend.bench.results import read_results
 from labelmend.bench.tables import (
     mean_and_spread,
     render_choice,
@@ -69,25 +70,27 @@ def test_the_row_that_trusted_labels_choose_is_named_and_what_cannot_be_told_fro
             tried(tmp_path, row, seed, accuracy)
     tried(tmp_path, "P 60", 0, 0.5, noise="symmetric:0.2")
     of_noise = "Best by 400 trusted labels, symmetric:0.2: P 60, 50.00, with a standard error of 2.5; "
-    assert render_choice(tmp_path) == (
+    assert render_choice(read_results(tmp_path)) == (
         "Best by 400 trusted labels, as given: P 40, 80.00, with a standard error of 2.0; "
         f"within that: P 60.\n\n{of_noise}within that: no other row.\n"
     )
-    assert render_choice(tmp_path) in render_page(tmp_path)
+    assert render_choice(read_results(tmp_path)) in render_page(read_results(tmp_path))
 
 
 def test_rows_that_are_equally_good_are_all_named(tmp_path):
     for row, accuracy in {"P 40": 1.0, "P 50": 1.0, "P 60": 0.5}.items():
         tried(tmp_path, row, 0, accuracy, images=8)
-    assert render_choice(tmp_path).startswith("Best by 8 trusted labels, as given: P 40 and P 50, 100.00, ")
+    assert render_choice(read_results(tmp_path)).startswith(
+        "Best by 8 trusted labels, as given: P 40 and P 50, 100.00, "
+    )
     # Of 9 right and 1 wrong.
-    assert "standard error of 9.5; " in render_choice(tmp_path)
+    assert "standard error of 9.5; " in render_choice(read_results(tmp_path))
 
 
 def test_rows_that_different_labels_scored_are_not_compared(tmp_path):
     tried(tmp_path, "P 40", 0, 0.7)
     tried(tmp_path, "P 50", 0, 0.9, test_set="b")
-    assert render_choice(tmp_path) == (
+    assert render_choice(read_results(tmp_path)) == (
         "No row is chosen for as given: they were scored by different trusted labels; remove the older "
         "results and run them again.\n"
     )
@@ -97,14 +100,14 @@ def test_cells_that_ask_for_the_same_labels_and_had_others_are_named(tmp_path):
     tried(tmp_path, "P 40", 0, 0.7, test="my/test")
     tried(tmp_path, "P 50", 0, 0.9, test="its/test")
     tried(tmp_path, "P 60", 0, 0.9, test="another", train_set="b")
-    assert render_mixture(tmp_path) is None
+    assert render_mixture(read_results(tmp_path)) is None
     tried(tmp_path, "P 70", 2, 0.9, test="test", train_set="c")
     expected = (
         "P 70 (as given, seed 2) and P 40 (as given, seed 0) were trained on different labels, though the "
         "suite asks for the same; remove the older result and run it again.\n"
     )
-    assert render_mixture(tmp_path) == expected
-    assert expected in render_page(tmp_path)
+    assert render_mixture(read_results(tmp_path)) == expected
+    assert expected in render_page(read_results(tmp_path))
 
 
 def test_other_names_of_the_classes_are_other_labels_and_those_of_other_data_may_differ(tmp_path):
@@ -114,16 +117,18 @@ def test_other_names_of_the_classes_are_other_labels_and_those_of_other_data_may
     record = json.loads(path.read_text())
     record["train_set"] = labels("a", names="d")
     path.write_text(json.dumps(record))
-    assert render_mixture(tmp_path).startswith("P 50 (as given, seed 0) and P 40 (as given, seed 0) were ")
+    assert render_mixture(read_results(tmp_path)).startswith(
+        "P 50 (as given, seed 0) and P 40 (as given, seed 0) were "
+    )
     record["data"] = "letters"
     path.write_text(json.dumps(record))
-    assert render_mixture(tmp_path) is None
+    assert render_mixture(read_results(tmp_path)) is None
 
 
 def test_results_that_do_not_tell_their_labels_are_not_compared(tmp_path):
     tried(tmp_path, "P 40", 0, 0.7)
     write(tmp_path, "CE", 1, 0.6)
-    assert render_mixture(tmp_path) is None
+    assert render_mixture(read_results(tmp_path)) is None
 
 
 def test_a_record_without_an_accuracy_is_passed_over(tmp_path):
@@ -133,14 +138,14 @@ def test_a_record_without_an_accuracy_is_passed_over(tmp_path):
     record = json.loads(path.read_text())
     del record["summary"]["test_accuracy_last"]
     path.write_text(json.dumps(record))
-    assert "P 40, 70.00" in render_choice(tmp_path)
+    assert "P 40, 70.00" in render_choice(read_results(tmp_path))
 
 
 @pytest.mark.parametrize("test", [None, "elsewhere"])
 def test_nothing_is_chosen_by_test_images(tmp_path, test):
     tried(tmp_path, "P 40", 0, 0.7, test)
-    assert render_choice(tmp_path) is None
-    assert "Best" not in render_page(tmp_path)
+    assert render_choice(read_results(tmp_path)) is None
+    assert "Best" not in render_page(read_results(tmp_path))
 
 
 def test_mean_and_sample_deviation_by_hand():
@@ -152,7 +157,7 @@ def test_one_line_a_method_best_last(tmp_path):
     write(tmp_path, "Anchors", 1, 0.7, easy_purity=0.9)
     write(tmp_path, "Anchors", 2, 0.8, easy_purity=0.9)
     write(tmp_path, "CE", 1, 0.6)
-    lines = render_suite(tmp_path).splitlines()
+    lines = render_suite(read_results(tmp_path)).splitlines()
     assert len(lines) == 4
     assert lines[2].startswith("| cifar10n:worse | CE | 1 | 60.00 | 60.00 | 61.00 |  |")
     assert lines[3].startswith("| cifar10n:worse | Anchors | 2 | 75.00 ± 7.07 |")
@@ -164,7 +169,7 @@ def test_published_figures_stand_beside_ours_with_their_scale(tmp_path):
     write(tmp_path, "CE", 1, 0.6, data="cifar10")
     write(tmp_path, "Mend", 1, 0.7, data="cifar10")
     write(tmp_path, "Negative label smoothing", 1, 0.8, data="cifar10")
-    text = render_suite(tmp_path)
+    text = render_suite(read_results(tmp_path))
     head, _, *rows = [line.split(" | ") for line in text.splitlines() if line.startswith("|")]
     paper, again = head.index("paper"), head.index("re-run")
     assert [(row[1], row[paper], row[again]) for row in rows] == [
@@ -177,8 +182,8 @@ def test_published_figures_stand_beside_ours_with_their_scale(tmp_path):
 
 def test_a_source_without_a_figure_has_no_column(tmp_path):
     write(tmp_path, "JoCoR", 1, 0.6)
-    assert "paper" not in render_suite(tmp_path)
-    assert SOURCES["paper"] not in render_suite(tmp_path)
+    assert "paper" not in render_suite(read_results(tmp_path))
+    assert SOURCES["paper"] not in render_suite(read_results(tmp_path))
 
 
 def found(ap):
@@ -192,26 +197,26 @@ def test_detection_stands_best_last_and_leaves_out_rows_that_do_not_tell(tmp_pat
     write(tmp_path, "Bad", 1, 0.9, found=found(0.1))
     write(tmp_path, "Bad", 2, 0.9, found=found(0.2))
     write(tmp_path, "Old", 1, 0.5, found={"detection_ap": 0.9})
-    _, _, *rows = render_detection(tmp_path).splitlines()
+    _, _, *rows = render_detection(read_results(tmp_path)).splitlines()
     assert [row.split(" | ")[:4] for row in rows] == [
         ["| cifar10n:worse", "Bad", "2", "15.00 ± 7.07"],
         ["| cifar10n:worse", "A good one", "1", "30.00"],
     ]
     assert rows[1].endswith("| 30.00 | 40.00 | 50.00 | 60.00 | 70.00 | 80.00 |")
-    page = render_page(tmp_path)
-    assert page.startswith(render_suite(tmp_path))
-    assert page.endswith(render_detection(tmp_path))
+    page = render_page(read_results(tmp_path))
+    assert page.startswith(render_suite(read_results(tmp_path)))
+    assert page.endswith(render_detection(read_results(tmp_path)))
 
 
 def test_no_table_of_detection_where_no_row_tells(tmp_path):
     write(tmp_path, "Old", 1, 0.5)
-    assert render_detection(tmp_path) is None
-    assert render_page(tmp_path) == render_suite(tmp_path)
+    assert render_detection(read_results(tmp_path)) is None
+    assert render_page(read_results(tmp_path)) == render_suite(read_results(tmp_path))
 
 
 def test_no_results(tmp_path):
     with pytest.raises(RunError, match="holds no results"):
-        render_suite(tmp_path)
+        render_suite(read_results(tmp_path))
 
 
 def test_document_keeps_all_but_its_tables(tmp_path):
@@ -233,10 +238,12 @@ def test_document_keeps_all_but_its_tables(tmp_path):
 def test_a_document_may_have_the_table_of_detection(tmp_path):
     (tmp_path / "known").mkdir()
     write(tmp_path / "known", "CE", 1, 0.6, found=found(0.3))
-    assert suite_tables(tmp_path)("known-detection") == render_detection(tmp_path / "known")
+    assert suite_tables(tmp_path)("known-detection") == render_detection(read_results(tmp_path / "known"))
     (tmp_path / "other-detection").mkdir()
     write(tmp_path / "other-detection", "CE", 1, 0.6)
-    assert suite_tables(tmp_path)("other-detection") == render_suite(tmp_path / "other-detection")
+    assert suite_tables(tmp_path)("other-detection") == render_suite(
+        read_results(tmp_path / "other-detection")
+    )
 
 
 def test_results_that_are_of_no_suite_leave_a_document_as_it_is(tmp_path):
@@ -247,3 +254,32 @@ def test_results_that_are_of_no_suite_leave_a_document_as_it_is(tmp_path):
     document.write_text(text)
     update_document(document, suite_tables(results))
     assert document.read_text() == text
+
+
+def test_line_ends_of_a_document_stay(tmp_path):
+    document, results = tmp_path / "page.md", tmp_path / "results"
+    (results / "known").mkdir(parents=True)
+    write(results / "known", "CE", 1, 0.6)
+    document.write_bytes("é\r\n<!-- table: known -->\r\nold\r\n<!-- end of table -->\r\n".encode())
+    update_document(document, suite_tables(results))
+    content = document.read_bytes()
+    assert content.startswith("é\r\n<!-- table: known -->\r\n\r\n| noise".encode())
+    assert content.count(b"\r\n") == content.count(b"\n") > 6
+
+
+def test_what_a_row_is_called_breaks_no_table(tmp_path):
+    write(tmp_path, "mix|up", 1, 0.6)
+    write(tmp_path, "CE\n# head", 1, 0.5)
+    lines = render_suite(read_results(tmp_path)).splitlines()
+    assert [line.split(" | ")[1] for line in lines[2:]] == ["CE\\n# head", "mix\\|up"]
+
+
+def test_rows_without_an_accuracy_stand_before_those_that_have_one(tmp_path):
+    for row, accuracy in {"A": 0.1, "B": None, "C": 0.0}.items():
+        write(tmp_path, row, 1, 0.0)
+        path = tmp_path / f"{row}-1.json"
+        record = json.loads(path.read_text())
+        record["summary"]["test_accuracy_last"] = accuracy
+        path.write_text(json.dumps(record))
+    lines = render_suite(read_results(tmp_path)).splitlines()
+    assert [line.split(" | ")[1] for line in lines[2:]] == ["B", "C", "A"]

@@ -10,7 +10,7 @@ from labelmend.training.machine import machine
 CELLS = [
     cell(row, noise, seed) for row in ("CE", "Mend") for noise in ("symmetric:0.2", None) for seed in (1, 2)
 ]
-START = {"network": "net", "precision": "float32", "processor": "P", "estimated_seconds": 60.0}
+START = {"network": "net", "precision": "float32", "processor": "P", "estimated_seconds": 60.0, "share": 0.0}
 
 
 def plain(waiting=CELLS, done=()):
@@ -49,8 +49,9 @@ def test_each_cell_says_how_it_went_and_what_is_left(monkeypatch):
     view, out = plain()
     with view:
         view.begin(CELLS[0])
-        view.on_start(START)
-        assert "CE__symmetric-0.2__seed1: net, float32, P; about 8 min for all cells" in out.getvalue()
+        # A fifth of it is done, and the rest takes 60 s: 75 s a cell.
+        view.on_start(START | {"share": 0.2})
+        assert "CE__symmetric-0.2__seed1: net, float32, P; about 10 min for all cells" in out.getvalue()
         view.on_step(0.2)  # gone on with
         now[0] = 59.0
         view.on_step(0.3)
@@ -65,8 +66,9 @@ def test_each_cell_says_how_it_went_and_what_is_left(monkeypatch):
         view.finish(CELLS[0], here(CELLS[0], 120.0, 0.625))
         assert not any("seed 1:" in line for line in shown(view))
         view.console = Console(file=out, width=200)
+        # 61 s, and before these a fifth of 120.
         assert (
-            "CE__symmetric-0.2__seed1: 2 min, last epoch 62.50%; 7 cells left, about 14 min" in out.getvalue()
+            "CE__symmetric-0.2__seed1: 85 s, last epoch 62.50%; 7 cells left, about 10 min" in out.getvalue()
         )
         view.begin(CELLS[1])
         assert "symmetric:0.2 | CE | 1 of 2 | 62.50 | seed 2: 0%" in shown(view)
@@ -74,7 +76,7 @@ def test_each_cell_says_how_it_went_and_what_is_left(monkeypatch):
         view.on_start(START)
         assert "seed2: net, float32, P\n" in out.getvalue()
         view.fail(CELLS[1], "it broke")
-        assert "CE__symmetric-0.2__seed2: failed: it broke; 6 cells left, about 12 min" in out.getvalue()
+        assert "CE__symmetric-0.2__seed2: failed: it broke; 6 cells left, about 8 min" in out.getvalue()
         for each in CELLS[2:]:
             view.begin(each)
             view.finish(each, here(each, 1.0))

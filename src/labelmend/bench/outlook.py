@@ -34,13 +34,13 @@ class Outlook:
         found, here = cls(), machine()
         for record in records:
             if all(record["summary"].get(name) == here[name] for name in SAME):
-                found.learn(record)
+                found.learn(record, record["summary"]["seconds"])
         return found
 
-    def learn(self, record: ResultRecord) -> None:
-        """Take in a cell that was run on this machine."""
+    def learn(self, record: ResultRecord, seconds: float) -> None:
+        """Take in a cell that was run on this machine, and how long it took."""
         self._forget_expected()
-        self._add(record["row"], record["summary"]["seconds"], record["summary"]["flops"])
+        self._add(record["row"], seconds, record["summary"]["flops"])
 
     def expect(self, cell: Cell, seconds: float) -> None:
         """Take in how long a cell in hand says that it takes, where none is done; its last word stands."""

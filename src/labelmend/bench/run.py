@@ -12,9 +12,16 @@ from typing import Any
 from rich.console import Console
 
 from labelmend.bench.figures import draw_suite, save_figure
-from labelmend.bench.results import Result, ResultRecord, data_asked, read_results
+from labelmend.bench.results import LAST, Result, ResultRecord, data_asked, values
 from labelmend.bench.suite import Cell, Suite, read_suite
-from labelmend.bench.tables import render_page, suite_tables, update_document
+from labelmend.bench.tables import (
+    OF_DETECTION,
+    one_suite,
+    render_page,
+    suite_tables,
+    tables_of,
+    update_document,
+)
 from labelmend.bench.view import BenchView
 from labelmend.config import Settings
 from labelmend.errors import DivergedError, LabelmendError, LabelmendWarning, RunError, WriteError
@@ -29,10 +36,12 @@ from labelmend.runs.run import Run, load_run
 from labelmend.settings.loading import load
 from labelmend.settings.retired import modernise
 from labelmend.settings.saving import to_dict
-from labelmend.text import printable
+from labelmend.text import count, printable
 from labelmend.training.listener import Listener
 
 RUNS = "runs"
+SHOWN = 3
+"""Settings in which a result differs from its suite that are named, and results that are left out."""
 
 
 class Sections(Record):
@@ -51,6 +60,7 @@ class RanResult(Result):
     """The JSON file of a finished cell, as far as it tells what was run."""
 
     settings: Sections
+    data: str
     network_asked: str | None = None
 
 
@@ -109,9 +119,18 @@ def run_cell(cell: Cell, folder: Path, listener: Listener) -> ResultRecord:
         cell: what to run.
         folder: its run folder, which may hold an unfinished run.
         listener: is told how it goes.
+
+    Warns:
+        LabelmendWarning: That an unfinished run is replaced.
     """
     run_folder.check_apart(folder, (cell.data, cell.settings.data.test_source))
     going = _is_of(cell, folder)
+    if not going and run_folder.is_run(folder):
+        warnings.warn(
+            f"{cell.name}: its unfinished run was of other settings or data, and is begun anew",
+            LabelmendWarning,
+            stacklevel=2,
+        )
     if going and run_folder.is_finished(folder):
         run = load_run(folder)
     elif going:
@@ -148,14 +167,15 @@ def _is_of(cell: Cell, folder: Path) -> bool:
 
 def same_result(ran: dict[str, Any], wanted: dict[str, Any]) -> bool:
     """Whether two settings, as nested dictionaries, ask for the same result."""
+    return comparable(ran) == comparable(wanted)
 
-    def what(settings: dict[str, Any]) -> dict[str, Any]:
-        network = dict(settings["network"])
-        if network["weights"] is not None:
-            network["weights"] = Path(network["weights"]).name
-        return {**settings, "data": data_asked(settings["data"]), "network": network}
 
-    return what(ran) == what(wanted)
+def comparable(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings, as nested dictionaries, without where on a machine files lie."""
+    network = dict(settings["network"])
+    if network["weights"] is not None:
+        network["weights"] = Path(network["weights"]).name
+    return {**settings, "data": data_asked(settings["data"]), "network": network}
 
 
 def check_same_settings(path: Path, cell: Cell) -> None:
@@ -166,9 +186,11 @@ def check_same_settings(path: Path, cell: Cell) -> None:
     exists is left out.
 
     Raises:
-        RunError: If the settings differ.
+        RunError: If the settings or the data differ; it says in what.
     """
     record = read_record(path, RanResult)
+    if Path(record["data"]).name != Path(cell.data).name:
+        raise RunError(_other_than(path, f"data {record['data']}, now {cell.data}"))
     ran, wanted = modernise(record["settings"], path), to_dict(cell.settings)
     if record.get("network_asked") is not None:
         ran = {**ran, "network": {**ran["network"], "network": record["network_asked"]}}
@@ -178,7 +200,28 @@ def check_same_settings(path: Path, cell: Cell) -> None:
         for section, values in wanted.items()
     }
     if not same_result(known, wanted):
-        raise RunError(f"{path} was run with other settings; remove it, or give the row another name")
+        raise RunError(_other_than(path, _difference(comparable(known), comparable(wanted))))
+
+
+def _other_than(path: Path, what: str) -> str:
+    return (
+        f"its result was run with other settings ({what}); remove it from {path.parent}, or give the row "
+        "another name"
+    )
+
+
+def _difference(ran: dict[str, Any], wanted: dict[str, Any]) -> str:
+    """The first settings, by section, in which two differ."""
+    told = []
+    for section, now in wanted.items():
+        before = ran.get(section)
+        if not isinstance(now, dict) or not isinstance(before, dict):
+            before, now = {section: before}, {section: now}
+        for name in {**now, **before}:
+            if before.get(name) != now.get(name):
+                shown = section if name == "name" else name
+                told.append(f"{shown} {before.get(name)}, now {now.get(name)}")
+    return "; ".join(told[:SHOWN]) + (f" and {len(told) - SHOWN} more" if len(told) > SHOWN else "")
 
 
 def run_bench(file: Path, out: Path, document: Path | None = None) -> None:
@@ -197,8 +240,8 @@ def run_bench(file: Path, out: Path, document: Path | None = None) -> None:
         WriteError: If ``out`` cannot be written.
     """
     suite, console = read_suite(file), Console(soft_wrap=True, markup=False, highlight=False, emoji=False)
-    if document is not None and not document.is_file():
-        raise RunError(f"--document {document} does not exist; name a Markdown file with table markers")
+    if document is not None:
+        _check_document(document, suite)
     results = out / suite.name
     try:
         results.mkdir(parents=True, exist_ok=True)
@@ -223,9 +266,11 @@ def run_bench(file: Path, out: Path, document: Path | None = None) -> None:
                     failed[cell.name] = error
                     view.fail(cell, _words(error))
                 else:
+                    done[cell.name] = record
                     view.finish(cell, record)
-        if any(results.glob("*.json")):
-            _report(suite, out, console, document)
+        _say_left_out(suite, results, console)
+        if done:
+            _report(suite, [done[name] for name in sorted(done)], out, console, document)
     if failed:
         first = next(iter(failed.values()))
         raise RunError(f"{len(failed)} of {len(suite.cells)} cells failed: {_listed(failed)}") from first
@@ -274,13 +319,45 @@ def _finish_cell(cell: Cell, results: Path, folder: Path, listener: Listener) ->
     return record
 
 
-def _report(suite: Suite, out: Path, console: Console, document: Path | None) -> None:
-    """Write the tables and the figure of what is finished; print the tables."""
-    results = out / suite.name
-    tables = render_page(results)
-    write_text(out / f"{suite.name}.md", f"# {suite.title}\n\n{tables}")
-    save_figure(draw_suite(read_results(results)), out / f"{suite.name}.png")
+def _check_document(document: Path, suite: Suite) -> None:
+    """Refuse, before hours are spent, a document that no table of the suite will come into."""
+    if not document.is_file():
+        raise RunError(f"--document {document} does not exist; name a Markdown file with table markers")
+    if not any(name.removesuffix(OF_DETECTION) == suite.name for name in tables_of(document)):
+        raise RunError(
+            f"--document {document} has no place for the table of {suite.name}; write the lines "
+            f"'<!-- table: {suite.name} -->' and '<!-- end of table -->' where it belongs"
+        )
+
+
+def _say_left_out(suite: Suite, results: Path, console: Console) -> None:
+    """Say which results in the folder are of no cell of the suite, such as those of a row renamed since."""
+    cells = {cell.name for cell in suite.cells}
+    others = sorted(path.name for path in results.glob("*.json") if path.stem not in cells)
+    if others:
+        named = ", ".join(others[:SHOWN]) + (
+            f" and {len(others) - SHOWN} more" if len(others) > SHOWN else ""
+        )
+        console.print(
+            printable(
+                f"{count(len(others), 'result')} in {results} left out of the tables, of no cell of this "
+                f"suite: {named}; remove what is not needed"
+            )
+        )
+
+
+def _report(
+    suite: Suite, records: list[ResultRecord], out: Path, console: Console, document: Path | None
+) -> None:
+    """Write the tables and the figure of the cells that are finished; print the tables."""
+    tables = render_page(records)
+    write_text(out / f"{suite.name}.md", f"# {printable(suite.title)}\n\n{tables}")
+    if values(records, LAST):
+        save_figure(draw_suite(records), out / f"{suite.name}.png")
+    else:
+        console.print("no test set, so there is no figure of test accuracy")
     for line in ("", suite.title, "", *tables.splitlines()):
         console.print(printable(line))
     if document is not None:
-        update_document(document, suite_tables(out))
+        own, others = one_suite(suite.name, records), suite_tables(out)
+        update_document(document, lambda name: own(name) or others(name))

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from labelmend.config import Settings
 from labelmend.errors import SettingsError
+from labelmend.noise.spec import parse
 from labelmend.schema import check_schema
 from labelmend.settings.loading import DEFAULT_RECIPE, resolve
 from labelmend.settings.yaml_files import read_mapping
@@ -28,12 +29,15 @@ class SuiteFile(BaseModel):
     title: str | None = None
     recipe: str = DEFAULT_RECIPE
     settings: dict[str, Any] | None = None
-    noises: list[str | None] | None = None
-    seeds: list[int] | None = None
+    noises: list[str | None] | None = Field(None, min_length=1)
+    seeds: list[int] | None = Field(None, min_length=1)
 
+
+OF_SUITE = {"noise": "noises", "seed": "seeds"}
+"""Settings that a suite lists, by which its cells differ, and the name of the list."""
 
 LONGEST_NAME = 200
-"""Characters of a cell's file name; file systems take 255 bytes."""
+"""Bytes of a cell's file name; file systems take 255."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ class Cell:
     def name(self) -> str:
         """File name of the cell's result, without its ending."""
         parts = [self.row, self.noise or "as-given", f"seed{self.seed}"]
-        return "__".join(re.sub(r"[^A-Za-z0-9.=+-]+", "-", part).strip("-") for part in parts)
+        return "__".join(re.sub(r"(?:[^\w.=+-]|_)+", "-", part).strip("-") for part in parts)
 
 
 @dataclass(frozen=True)
@@ -86,39 +90,60 @@ def read_suite(path: Path) -> Suite:
     ``method`` and settings. Each row runs on each noise with each seed.
 
     Raises:
-        SettingsError: If the file is missing, is no such mapping, or a setting cannot be used.
+        SettingsError: If the file is missing, is no such mapping, a setting or noise cannot be used, or one
+            is listed twice.
     """
     found = check_schema(SuiteFile, read_mapping(path, "suite"), f"suite {path}", SettingsError)
-    grid = product(found.rows.items(), found.noises or [None], found.seeds or [0])
-    cells = [
-        _cell(path.stem, row, own or {}, found.data, noise, seed, found.recipe, found.settings or {})
-        for (row, own), noise, seed in grid
-    ]
+    noises, seeds = found.noises or [None], found.seeds or [0]
+    _check_lists(path, found, noises, seeds)
+    cells = []
+    for (row, own), noise, seed in product(found.rows.items(), noises, seeds):
+        try:
+            cells.append(_cell(path.stem, row, own or {}, found, noise, seed))
+        except SettingsError as error:
+            raise SettingsError(f"suite {path}, row {row!r}: {error}") from error
     names = [cell.name for cell in cells]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise SettingsError(
             f"{path}: two cells are both called {twice}; give the rows clearly different names"
         )
-    longest = max(names, key=len)
-    if len(longest) > LONGEST_NAME:
+    longest = max(names, key=lambda name: len(name.encode()))
+    if len(longest.encode()) > LONGEST_NAME:
         raise SettingsError(
             f"{path}: the cell {longest} has too long a name for a file; shorten that of its row"
         )
     return Suite(path.stem, found.title or path.stem, cells)
 
 
+def _check_lists(path: Path, found: SuiteFile, noises: list[str | None], seeds: list[int]) -> None:
+    """Refuse what is listed twice or cannot be read, and what belongs into a list and is elsewhere."""
+    lists: dict[str, list[Any]] = {"noises": noises, "seeds": seeds}
+    for name, listed in lists.items():
+        twice = [item for item in listed if listed.count(item) > 1]
+        if twice:
+            raise SettingsError(f"suite {path}: {name!r} has {twice[0]!r} twice; leave one out")
+    for noise in noises:
+        if noise:
+            try:
+                parse(noise)
+            except SettingsError as error:
+                raise SettingsError(f"suite {path}: {error}") from error
+    places = {"settings": found.settings or {}} | {
+        f"rows.{row}": own or {} for row, own in found.rows.items()
+    }
+    for (place, own), (setting, name) in product(places.items(), OF_SUITE.items()):
+        if setting in own:
+            raise SettingsError(
+                f"suite {path}: {place!r} has {setting!r}, which is no setting of a row; "
+                f"list it for all rows: '{name}: [{own[setting]}]'"
+            )
+
+
 def _cell(
-    suite: str,
-    row: str,
-    own: Mapping[str, Any],
-    data: str,
-    noise: str | None,
-    seed: int,
-    recipe: str,
-    shared: Mapping[str, Any],
+    suite: str, row: str, own: Mapping[str, Any], found: SuiteFile, noise: str | None, seed: int
 ) -> Cell:
-    merged = {**shared, **own, "seed": seed} | ({"noise": noise} if noise else {})
-    method = merged.pop("method", None)
-    settings = resolve(str(merged.pop("recipe", recipe)), None if method is None else str(method), merged)
-    return Cell(suite, row, data, noise, seed, settings)
+    merged = {**(found.settings or {}), **own, "seed": seed} | ({"noise": noise} if noise else {})
+    recipe, method = str(merged.pop("recipe", found.recipe)), merged.pop("method", None)
+    settings = resolve(recipe, None if method is None else str(method), merged)
+    return Cell(suite, row, found.data, noise, seed, settings)

@@ -21,7 +21,9 @@ from labelmend.bench.results import (
     values,
 )
 from labelmend.config import TRUSTED
-from labelmend.files import write_text
+from labelmend.errors import RunError
+from labelmend.files import reason, replacing
+from labelmend.text import printable
 
 MARKER = re.compile(r"(<!-- table: (?P<name>[\w.-]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 ACCURACIES = {
@@ -63,19 +65,20 @@ def _theirs(records: list[ResultRecord], source: str) -> str:
     return "" if found is None else str(found)
 
 
-def render_suite(folder: Path) -> str:
+def render_suite(records: list[ResultRecord]) -> str:
     """The table of a suite: one line for each row and noise, over its seeds, beside what others published.
 
-    Rows stand in the order of their mean last-epoch accuracy, lowest first.
+    Rows stand in the order of their mean last-epoch accuracy, lowest first, after those that have none.
 
     Args:
-        folder: of JSON files, one a finished cell.
+        records: of finished cells.
     """
-    groups = grouped(read_results(folder))
+    groups = grouped(records)
     sources = [name for name in SOURCES if any(_theirs(records, name) for records in groups.values())]
 
     def place(key: tuple[str, str]) -> tuple[str, float]:
-        return key[0], statistics.fmean(r["summary"].get(LAST, 0.0) for r in groups[key])
+        # Without a test set there is none, which is no accuracy of 0.
+        return key[0], statistics.fmean(values(groups[key], LAST) or [-1.0])
 
     head = ["noise", "method", "seeds", *ACCURACIES, *sources]
     head += ["easy purity", "kept", "corrected", "detection AP", "FLOPs", "processor"]
@@ -95,15 +98,15 @@ def render_suite(folder: Path) -> str:
     return markdown(head, lines) + "".join(f"\n{SOURCES[source]}\n" for source in sources)
 
 
-def render_detection(folder: Path) -> str | None:
+def render_detection(records: list[ResultRecord]) -> str | None:
     """How well each row of a suite finds wrong labels, best last; None where no record tells.
 
     ``DETECTION_LEGEND`` says what its columns are.
 
     Args:
-        folder: of JSON files, one a finished cell.
+        records: of finished cells.
     """
-    groups = grouped([r for r in read_results(folder) if "detection_auroc" in r["summary"]])
+    groups = grouped([r for r in records if "detection_auroc" in r["summary"]])
 
     def place(key: tuple[str, str]) -> tuple[str, float]:
         return key[0], statistics.fmean(values(groups[key], "detection_ap"))
@@ -115,13 +118,13 @@ def render_detection(folder: Path) -> str | None:
     return markdown(["noise", "method", "seeds", *DETECTION], lines) if lines else None
 
 
-def render_choice(folder: Path) -> str | None:
+def render_choice(records: list[ResultRecord]) -> str | None:
     """Which row of a suite is best by labels that a person has confirmed; None where no such are scored.
 
     Args:
-        folder: of JSON files, one a finished cell.
+        records: of finished cells.
     """
-    groups = grouped([record for record in read_results(folder) if _scored_by_trusted(record)])
+    groups = grouped([record for record in records if _scored_by_trusted(record)])
     lines = []
     for noise in dict.fromkeys(noise for noise, _ in groups):
         rows = {row: records for (n, row), records in groups.items() if n == noise}
@@ -151,15 +154,15 @@ def _scored_by_trusted(record: ResultRecord) -> bool:
     return asked == TRUSTED and LAST in record["summary"]
 
 
-def render_mixture(folder: Path) -> str | None:
+def render_mixture(records: list[ResultRecord]) -> str | None:
     """Which cells of a suite asked for the same labels and were trained on others; None where none were.
 
     Args:
-        folder: of JSON files, one a finished cell.
+        records: of finished cells.
     """
     first: dict[str, ResultRecord] = {}
     lines = []
-    for record in read_results(folder):
+    for record in records:
         labels = labels_of(record, "train_set")
         if labels is None:
             continue
@@ -177,11 +180,11 @@ def _cell(record: ResultRecord) -> str:
     return f"{record['row']} ({noise_name(record['noise'])}, seed {record['seed']})"
 
 
-def render_page(folder: Path) -> str:
+def render_page(records: list[ResultRecord]) -> str:
     """The tables of a suite as a page of its own."""
-    choice, detection, mixture = render_choice(folder), render_detection(folder), render_mixture(folder)
+    choice, detection, mixture = render_choice(records), render_detection(records), render_mixture(records)
     return (
-        render_suite(folder)
+        render_suite(records)
         + ("" if mixture is None else f"\n{mixture}")
         + ("" if choice is None else f"\n{choice}")
         + ("" if detection is None else f"\n{DETECTION_LEGEND}\n\n{detection}")
@@ -191,7 +194,12 @@ def render_page(folder: Path) -> str:
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
-    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+    return "".join("| " + " | ".join(_in_table(cell) for cell in line) + " |\n" for line in lines)
+
+
+def _in_table(cell: str) -> str:
+    """A cell that stays in its place, whatever a row is called."""
+    return printable(cell).replace("|", "\\|")
 
 
 def suite_tables(results: Path) -> Callable[[str], str | None]:
@@ -203,27 +211,62 @@ def suite_tables(results: Path) -> Callable[[str], str | None]:
     def render(name: str) -> str | None:
         folder = results / name
         if name.endswith(OF_DETECTION) and not folder.is_dir():
-            return render_detection(results / name.removesuffix(OF_DETECTION))
+            return render_detection(read_results(results / name.removesuffix(OF_DETECTION)))
         first = next(iter(sorted(folder.glob("*.json"))), None)
         of_suite = first is not None and "suite" in json.loads(first.read_text())
-        return render_suite(folder) if of_suite else None
+        return render_suite(read_results(folder)) if of_suite else None
 
     return render
+
+
+def one_suite(name: str, records: list[ResultRecord]) -> Callable[[str], str | None]:
+    """How to render the table of one suite, and that of its detection, and nothing else."""
+    tables = {name: render_suite, f"{name}{OF_DETECTION}": render_detection}
+    return lambda wanted: tables[wanted](records) if wanted in tables else None
+
+
+def tables_of(document: Path) -> list[str]:
+    """Names of the tables that a Markdown file has a place for.
+
+    Raises:
+        RunError: If it cannot be read as UTF-8 text.
+    """
+    return [match["name"] for match in MARKER.finditer(_text_of(document))]
 
 
 def update_document(document: Path, render: Callable[[str], str | None]) -> None:
     """Bring the tables of a Markdown file up to date.
 
     Each pair of lines ``<!-- table: NAME -->`` and ``<!-- end of table -->`` gets the table of that name
-    between them.
+    between them. The rest stays as it is; where line ends are mixed, all become those of Unix.
 
     Args:
         document: the Markdown file.
         render: makes the table of a name; None leaves what is there.
+
+    Raises:
+        RunError: If it cannot be read as UTF-8 text.
+        WriteError: If it cannot be written.
     """
 
     def table(match: re.Match[str]) -> str:
         rendered = render(match["name"])
         return match[0] if rendered is None else f"{match[1]}\n{rendered}\n{match[3]}"
 
-    write_text(document, MARKER.sub(table, document.read_text(encoding="utf-8")))
+    text = MARKER.sub(table, _text_of(document))
+    raw = document.read_bytes()
+    if raw.count(b"\r\n") == raw.count(b"\n"):
+        text = text.replace("\n", "\r\n")
+    with replacing(document) as temporary:
+        temporary.write_bytes(text.encode())
+
+
+def _text_of(document: Path) -> str:
+    try:
+        return document.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise RunError(
+            f"{document} is not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8"
+        ) from error
+    except OSError as error:
+        raise RunError(f"{document} cannot be read: {reason(error)}") from error

@@ -44,6 +44,7 @@ class BenchView:
         self.failed: dict[str, str] = {}
         self.running: Cell | None = None
         self.share, self.last = 0.0, 0.0
+        self.began, self.before = 0.0, 0.0
         self.first_step: tuple[float, float] | None = None
         self.live = Live(console=console, get_renderable=self.table, refresh_per_second=2, transient=True)
 
@@ -78,16 +79,18 @@ class BenchView:
 
     def begin(self, cell: Cell) -> None:
         """A cell is begun, or gone on with."""
-        self.running, self.share, self.first_step = cell, 0.0, None
-        self.last = time.monotonic()
+        self.running, self.share, self.before, self.first_step = cell, 0.0, 0.0, None
+        self.began = self.last = time.monotonic()
 
     def finish(self, cell: Cell, record: ResultRecord) -> None:
         """A cell is done."""
         self.records.append(record)
-        self.outlook.learn(record)
+        # More than the seconds of training: images are read and test sets are scored.
+        took = time.monotonic() - self.began + self.before * record["summary"]["seconds"]
+        self.outlook.learn(record, took)
         accuracy = record["summary"].get(LAST)
         said = "" if accuracy is None else f", last epoch {accuracy:.2%}"
-        self._end(cell, f"{duration(record['summary']['seconds'])}{said}")
+        self._end(cell, f"{duration(took)}{said}")
 
     def fail(self, cell: Cell, why: str) -> None:
         """A cell has failed; the others go on."""
@@ -103,8 +106,11 @@ class BenchView:
         """Say what the cell in hand trains, and how long all of them take."""
         assert self.running is not None
         unknown = not self.outlook.by_row
-        self.outlook.expect(self.running, info["estimated_seconds"])
-        left = self.outlook.whole(self.waiting)
+        # Of a cell that is gone on with, a part is done.
+        self.before = self.share = info["share"]
+        if self.share < 1:
+            self.outlook.expect(self.running, info["estimated_seconds"] / (1 - self.share))
+        left = self._seconds_left()
         takes = f"; about {duration(left)} for all cells" if unknown and left is not None else ""
         self.say(f"{self.running.name}: {info['network']}, {info['precision']}, {info['processor']}{takes}")
 
@@ -138,13 +144,16 @@ class BenchView:
     def _left(self) -> str:
         if not self.waiting:
             return "that was the last"
-        takes = self._seconds_of_running()
-        if takes is None:
-            left = self.outlook.whole(self.waiting)
-        else:
-            others = self.outlook.whole(cell for cell in self.waiting if cell is not self.running)
-            left = None if others is None else others + takes * (1 - self.share)
+        left = self._seconds_left()
         return f"{count(len(self.waiting), 'cell')} left{'' if left is None else f', about {duration(left)}'}"
+
+    def _seconds_left(self) -> float | None:
+        """About how long all cells take that are not done; None where nothing is known of one."""
+        others = self.outlook.whole(cell for cell in self.waiting if cell is not self.running)
+        if self.running is None or others is None:
+            return others
+        takes = self._seconds_of_running() or self.outlook.seconds(self.running)
+        return None if takes is None else others + takes * (1 - self.share)
 
     def _extent(self) -> str:
         cells = self.suite.cells

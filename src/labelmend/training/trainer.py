@@ -224,7 +224,9 @@ class Trainer:
 
     def train(self) -> None:
         """Train until the budget is spent."""
-        self.listener.on_start(self.description | {"estimated_seconds": self.seconds_left()})
+        self.listener.on_start(
+            self.description | {"estimated_seconds": self.seconds_left(), "share": self.share}
+        )
         while self.share < 1:
             row = self.run_epoch()
             self.rows.append(row)
