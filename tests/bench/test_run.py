@@ -111,6 +111,29 @@ def test_a_result_says_in_what_it_differs_from_what_is_asked_for(tmp_path, befor
     assert f"{told})" in str(caught.value)
 
 
+def test_a_result_of_the_same_data_in_another_folder_is_kept(tmp_path, monkeypatch):
+    (tmp_path / "small.yaml").write_text(SUITE)
+    run_bench(tmp_path / "small.yaml", tmp_path / "out")
+    path = tmp_path / "out" / "small" / f"{FIRST}.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "data": "/another/machine/digits"}))
+    monkeypatch.setattr(jobs, "start", lambda *a, **k: pytest.fail("a finished cell ran again"))
+    run_bench(tmp_path / "small.yaml", tmp_path / "out")
+
+
+def test_a_document_may_have_a_place_for_detection_alone_and_tables_of_other_suites(tmp_path):
+    end = "<!-- end of table -->\n"
+    (tmp_path / "small.yaml").write_text('title: "a\\eb"\n' + SUITE)
+    (tmp_path / "other.yaml").write_text(SUITE)
+    run_bench(tmp_path / "other.yaml", tmp_path / "out")
+    document = tmp_path / "page.md"
+    document.write_text(f"<!-- table: small-detection -->\n{end}<!-- table: other -->\n{end}")
+    run_bench(tmp_path / "small.yaml", tmp_path / "out", document)
+    detection, other, _ = document.read_text().split(end)
+    assert "| noise | method | seeds | average precision |" in detection
+    assert "| noise | method | seeds | last epoch |" in other
+    assert (tmp_path / "out" / "small.md").read_text().startswith("# a\\x1bb\n")
+
+
 def test_results_of_no_cell_are_told_and_left_out_and_stay(tmp_path, capsys):
     (tmp_path / "small.yaml").write_text(SUITE)
     run_bench(tmp_path / "small.yaml", tmp_path / "out")

@@ -71,7 +71,10 @@ def test_cells_are_the_product(tmp_path):
             r"'settings' has 'noise', .*; list it for all rows: 'noises: \[symmetric:0.4\]'",
         ),
         ("data: digits\nrows: {CE: {method: ce, seed: 5}}", r"'rows.CE' has 'seed', .*'seeds: \[5\]'"),
-        (f"data: digits\nrows: {{{'λ' * 110}: {{method: ce}}}}", "too long a name for a file"),
+        (
+            f"data: digits\nrows: {{{'λ' * 110}: {{method: ce}}, {'n' * 150}: {{method: ce}}}}",
+            "the cell λ.* has too long a name for a file",
+        ),
         (
             "data: digits\nrows: {a b: {method: ce}, a-b: {method: ce}}",
             "two cells are both called a-b__as-given",
@@ -88,7 +91,7 @@ def test_mistakes_are_named(tmp_path, text, message):
 
 def test_names_of_other_alphabets_are_told_apart(tmp_path):
     (tmp_path / "small.yaml").write_text(
-        "data: digits\nrows: {λ: {method: ce}, ω_1: {method: mixup}}", "utf-8"
+        "data: digits\nrows: {λ: {method: ce}, ω_ 1: {method: mixup}}", "utf-8"
     )
     assert [cell.name for cell in read_suite(tmp_path / "small.yaml").cells] == [
         "λ__as-given__seed0",

@@ -265,6 +265,9 @@ def test_line_ends_of_a_document_stay(tmp_path):
     content = document.read_bytes()
     assert content.startswith("é\r\n<!-- table: known -->\r\n\r\n| noise".encode())
     assert content.count(b"\r\n") == content.count(b"\n") > 6
+    document.write_bytes(content + b"mixed\n")
+    update_document(document, suite_tables(results))
+    assert document.read_bytes() == content.replace(b"\r\n", b"\n") + b"mixed\n"
 
 
 def test_what_a_row_is_called_breaks_no_table(tmp_path):
@@ -275,11 +278,11 @@ def test_what_a_row_is_called_breaks_no_table(tmp_path):
 
 
 def test_rows_without_an_accuracy_stand_before_those_that_have_one(tmp_path):
-    for row, accuracy in {"A": 0.1, "B": None, "C": 0.0}.items():
+    for row, accuracy in {"A": 0.1, "B": 0.0, "C": None}.items():
         write(tmp_path, row, 1, 0.0)
         path = tmp_path / f"{row}-1.json"
         record = json.loads(path.read_text())
         record["summary"]["test_accuracy_last"] = accuracy
         path.write_text(json.dumps(record))
     lines = render_suite(read_results(tmp_path)).splitlines()
-    assert [line.split(" | ")[1] for line in lines[2:]] == ["B", "C", "A"]
+    assert [line.split(" | ")[1] for line in lines[2:]] == ["C", "B", "A"]

@@ -83,6 +83,14 @@ def test_each_cell_says_how_it_went_and_what_is_left(monkeypatch):
     assert "; that was the last" in out.getvalue()
 
 
+def test_a_cell_that_has_nothing_left_to_train_is_gone_on_with():
+    view, out = plain()
+    with view:
+        view.begin(CELLS[0])
+        view.on_start(START | {"share": 1.0, "estimated_seconds": 0.0})
+    assert "CE__symmetric-0.2__seed1: net, float32, P\n" in out.getvalue()
+
+
 def test_of_the_last_cell_it_is_said_once_how_long_it_takes(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(views.time, "monotonic", lambda: now[0])
