@@ -66,9 +66,8 @@ def test_each_cell_says_how_it_went_and_what_is_left(monkeypatch):
         view.finish(CELLS[0], here(CELLS[0], 120.0, 0.625))
         assert not any("seed 1:" in line for line in shown(view))
         view.console = Console(file=out, width=200)
-        # 61 s, and before these a fifth of 120.
         assert (
-            "CE__symmetric-0.2__seed1: 85 s, last epoch 62.50%; 7 cells left, about 10 min" in out.getvalue()
+            "CE__symmetric-0.2__seed1: 2 min, last epoch 62.50%; 7 cells left, about 14 min" in out.getvalue()
         )
         view.begin(CELLS[1])
         assert "symmetric:0.2 | CE | 1 of 2 | 62.50 | seed 2: 0%" in shown(view)
@@ -76,11 +75,28 @@ def test_each_cell_says_how_it_went_and_what_is_left(monkeypatch):
         view.on_start(START)
         assert "seed2: net, float32, P\n" in out.getvalue()
         view.fail(CELLS[1], "it broke")
-        assert "CE__symmetric-0.2__seed2: failed: it broke; 6 cells left, about 8 min" in out.getvalue()
+        assert "CE__symmetric-0.2__seed2: failed: it broke; 6 cells left, about 12 min" in out.getvalue()
         for each in CELLS[2:]:
             view.begin(each)
             view.finish(each, here(each, 1.0))
     assert "; that was the last" in out.getvalue()
+
+
+def test_reading_and_scoring_count_and_what_was_trained_before(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(views.time, "monotonic", lambda: now[0])
+    view, out = plain()
+    with view:
+        view.begin(CELLS[0])
+        view.on_start(START | {"share": 0.5})
+        now[0] = 60.0
+        view.finish(CELLS[0], here(CELLS[0], 40.0))
+        # 60 s, and before these half of 40.
+        assert "seed1: 80 s, last epoch 50.00%; 7 cells left, about 9 min" in out.getvalue()
+        # Its run was finished when the bench was stopped.
+        view.begin(CELLS[1])
+        view.finish(CELLS[1], here(CELLS[1], 120.0))
+    assert "seed2: 2 min, last epoch" in out.getvalue()
 
 
 def test_a_cell_that_has_nothing_left_to_train_is_gone_on_with():

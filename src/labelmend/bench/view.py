@@ -85,8 +85,10 @@ class BenchView:
     def finish(self, cell: Cell, record: ResultRecord) -> None:
         """A cell is done."""
         self.records.append(record)
-        # More than the seconds of training: images are read and test sets are scored.
-        took = time.monotonic() - self.began + self.before * record["summary"]["seconds"]
+        # More than the seconds of training: images are read and test sets scored. A cell whose run was done
+        # before, but not recorded, took these alone.
+        trained: float = record["summary"]["seconds"]
+        took = max(time.monotonic() - self.began + self.before * trained, trained)
         self.outlook.learn(record, took)
         accuracy = record["summary"].get(LAST)
         said = "" if accuracy is None else f", last epoch {accuracy:.2%}"
