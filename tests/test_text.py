@@ -5,7 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labelmend.errors import DataError, LabelmendWarning
-from labelmend.text import as_name, as_text, count, duration, from_spreadsheet, printable, spreadsheet_safe
+from labelmend.text import (
+    as_name,
+    as_text,
+    count,
+    duration,
+    first_of,
+    from_spreadsheet,
+    printable,
+    spreadsheet_safe,
+)
 
 
 @pytest.mark.parametrize(
@@ -106,3 +115,12 @@ def test_numbers_have_their_noun(number, text):
 )
 def test_times_have_the_unit_that_suits_them(seconds, text):
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("items", "text"),
+    [("a", "a"), ("abc", "a, b, c"), ("abcd", "a, b, c and 1 more"), ("abcdef", "a, b, c and 3 more")],
+)
+def test_the_first_of_some_items(items, text):
+    assert first_of(list(items), 3) == text
+    assert first_of(list(items), 3, "; ") == text.replace(",", ";")

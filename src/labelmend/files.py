@@ -119,10 +119,10 @@ def remove_leftovers(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 text file with Unix line ends; what has no UTF-8 form is written as an escape."""
+def write_text(path: Path, text: str, newline: str = "\n") -> None:
+    """Write a UTF-8 text file, with Unix line ends by default; what has no UTF-8 form becomes an escape."""
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline=newline)
 
 
 class _Rows:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 LONGEST = 2000
 """Characters of a message that are shown; longer ones lose their middle."""
@@ -41,6 +42,12 @@ def _visible(character: str) -> str:
 def count(number: int, noun: str, plural: str | None = None) -> str:
     """A number with its noun: ``1 image``, ``1,297 images``."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def first_of(items: Sequence[str], most: int, separator: str = ", ") -> str:
+    """The first of some items, and how many more there are."""
+    shown = separator.join(items[:most])
+    return f"{shown} and {len(items) - most} more" if len(items) > most else shown
 
 
 def spreadsheet_safe(cell: str) -> str:

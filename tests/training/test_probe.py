@@ -1,4 +1,5 @@
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -28,13 +29,7 @@ def test_it_leaves_the_network_and_the_global_generator_alone():
 @pytest.fixture
 def timed(monkeypatch):
     """Sizes of the steps that are timed, each of which takes what ``timed.seconds`` says of its images."""
-    clock = [0.0]
-
-    class Timed:
-        def __init__(self):
-            self.sizes = []
-
-    found = Timed()
+    clock, found = [0.0], SimpleNamespace(sizes=[])
 
     def step(_network, images, _arithmetic):
         found.sizes.append(len(images))

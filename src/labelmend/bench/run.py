@@ -36,7 +36,7 @@ from labelmend.runs.run import Run, load_run
 from labelmend.settings.loading import load
 from labelmend.settings.retired import modernise
 from labelmend.settings.saving import to_dict
-from labelmend.text import count, printable
+from labelmend.text import count, first_of, printable
 from labelmend.training.listener import Listener
 
 RUNS = "runs"
@@ -167,10 +167,10 @@ def _is_of(cell: Cell, folder: Path) -> bool:
 
 def same_result(ran: dict[str, Any], wanted: dict[str, Any]) -> bool:
     """Whether two settings, as nested dictionaries, ask for the same result."""
-    return comparable(ran) == comparable(wanted)
+    return _comparable(ran) == _comparable(wanted)
 
 
-def comparable(settings: dict[str, Any]) -> dict[str, Any]:
+def _comparable(settings: dict[str, Any]) -> dict[str, Any]:
     """Settings, as nested dictionaries, without where on a machine files lie."""
     network = dict(settings["network"])
     if network["weights"] is not None:
@@ -199,8 +199,9 @@ def check_same_settings(path: Path, cell: Cell) -> None:
         section: {**defaults[section], **ran[section]} if isinstance(values, dict) else ran[section]
         for section, values in wanted.items()
     }
-    if not same_result(known, wanted):
-        raise RunError(_other_than(path, _difference(comparable(known), comparable(wanted))))
+    before, now = _comparable(known), _comparable(wanted)
+    if before != now:
+        raise RunError(_other_than(path, _difference(before, now)))
 
 
 def _other_than(path: Path, what: str) -> str:
@@ -221,7 +222,7 @@ def _difference(ran: dict[str, Any], wanted: dict[str, Any]) -> str:
             if before.get(name) != now.get(name):
                 shown = section if name == "name" else name
                 told.append(f"{shown} {before.get(name)}, now {now.get(name)}")
-    return "; ".join(told[:SHOWN]) + (f" and {len(told) - SHOWN} more" if len(told) > SHOWN else "")
+    return first_of(told, SHOWN, "; ")
 
 
 def run_bench(file: Path, out: Path, document: Path | None = None) -> None:
@@ -235,8 +236,9 @@ def run_bench(file: Path, out: Path, document: Path | None = None) -> None:
 
     Raises:
         SettingsError: If the suite cannot be read.
-        RunError: If another process is at work on the suite in ``out``; once all other cells are finished, if
-            one failed or its result in ``out`` was run with other settings.
+        RunError: If another process is at work on the suite in ``out``, or ``document`` has no place for its
+            table; once all other cells are finished, if one failed or its result in ``out`` was run with
+            other settings.
         WriteError: If ``out`` cannot be written.
     """
     suite, console = read_suite(file), Console(soft_wrap=True, markup=False, highlight=False, emoji=False)
@@ -335,13 +337,10 @@ def _say_left_out(suite: Suite, results: Path, console: Console) -> None:
     cells = {cell.name for cell in suite.cells}
     others = sorted(path.name for path in results.glob("*.json") if path.stem not in cells)
     if others:
-        named = ", ".join(others[:SHOWN]) + (
-            f" and {len(others) - SHOWN} more" if len(others) > SHOWN else ""
-        )
         console.print(
             printable(
                 f"{count(len(others), 'result')} in {results} left out of the tables, of no cell of this "
-                f"suite: {named}; remove what is not needed"
+                f"suite: {first_of(others, SHOWN)}; remove what is not needed"
             )
         )
 

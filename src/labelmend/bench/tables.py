@@ -22,7 +22,7 @@ from labelmend.bench.results import (
 )
 from labelmend.config import TRUSTED
 from labelmend.errors import RunError
-from labelmend.files import reason, replacing
+from labelmend.files import reason, write_text
 from labelmend.text import printable
 
 MARKER = re.compile(r"(<!-- table: (?P<name>[\w.-]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
@@ -231,7 +231,7 @@ def tables_of(document: Path) -> list[str]:
     Raises:
         RunError: If it cannot be read as UTF-8 text.
     """
-    return [match["name"] for match in MARKER.finditer(_text_of(document))]
+    return [match["name"] for match in MARKER.finditer(_text_of(document).replace("\r\n", "\n"))]
 
 
 def update_document(document: Path, render: Callable[[str], str | None]) -> None:
@@ -253,17 +253,16 @@ def update_document(document: Path, render: Callable[[str], str | None]) -> None
         rendered = render(match["name"])
         return match[0] if rendered is None else f"{match[1]}\n{rendered}\n{match[3]}"
 
-    text = MARKER.sub(table, _text_of(document))
-    raw = document.read_bytes()
-    if raw.count(b"\r\n") == raw.count(b"\n"):
-        text = text.replace("\n", "\r\n")
-    with replacing(document) as temporary:
-        temporary.write_bytes(text.encode())
+    text = _text_of(document)
+    of_windows = text.count("\r\n") == text.count("\n")
+    rendered = MARKER.sub(table, text.replace("\r\n", "\n"))
+    write_text(document, rendered, newline="\r\n" if of_windows else "\n")
 
 
 def _text_of(document: Path) -> str:
+    """The text of a file, with the line ends that it has."""
     try:
-        return document.read_text(encoding="utf-8")
+        return document.read_bytes().decode()
     except UnicodeDecodeError as error:
         raise RunError(
             f"{document} is not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8"

@@ -30,6 +30,7 @@ from labelmend.models.registry import (
 )
 from labelmend.models.unfrozen import WarmStart
 from labelmend.selection.folds import stratified_folds
+from labelmend.text import first_of
 from labelmend.training.arithmetic import Arithmetic, choose_arithmetic, find_device
 from labelmend.training.crops import CentreView, RandomCrops
 from labelmend.training.machine import machine
@@ -96,10 +97,9 @@ def warn_of_small_classes(train_set: ImageSet) -> None:
         if 0 < size < JUDGED_FROM
     ]
     if small:
-        shown = ", ".join(small[:5]) + (f" and {len(small) - 5} more" if len(small) > 5 else "")
         warnings.warn(
             f"{len(small)} of {train_set.num_classes} classes have fewer than {JUDGED_FROM} images, too few "
-            f"to judge their labels by: {shown}; look at these labels yourself",
+            f"to judge their labels by: {first_of(small, 5)}; look at these labels yourself",
             LabelmendWarning,
             stacklevel=2,
         )
