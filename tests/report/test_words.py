@@ -1,4 +1,7 @@
-from labelmend.report.words import headline, noise_line
+import pytest
+
+from labelmend.config import BudgetSettings
+from labelmend.report.words import headline, noise_line, overspent
 
 SUMMARY = {
     "estimated_noise_rate": 0.3834,
@@ -37,3 +40,23 @@ def test_the_sentence_without_suggestions_or_kept_images():
     one = headline(SUMMARY | {"estimated_noise_told": False}, COUNTS | {"hard_clean": 1}, 5)
     assert one.startswith("How many labels are wrong cannot be told yet (anything between 28.7 and 41.9 %)")
     assert one.endswith("and 1 that is hard but right is kept.")
+
+
+@pytest.mark.parametrize(
+    ("budget", "told"),
+    [
+        ({"flops": 1e9}, "More than --flops 1e+09: it took 5e+10, since a pass over all images,"),
+        ({"minutes": 1}, "More than --minutes 1: it took 2.5, since a pass"),
+        ({"flops": 4.1e10}, "More than --flops 4.1e+10: it took 5e+10,"),
+        ({"flops": 4.2e10}, None),
+        ({"minutes": 2.1}, None),
+        ({"epochs": 1}, None),
+    ],
+)
+def test_a_run_that_took_more_than_it_was_given_says_so(budget, told):
+    effort = {"flops": 5e10, "seconds": 150.0}
+    found = overspent(BudgetSettings(**budget), effort)
+    assert found == told or (found and told and found.startswith(told))
+    # What further training of the backbone took is not of the budget.
+    tuned = {"flops": 1e12, "seconds": 9999.0, "frozen": effort}
+    assert overspent(BudgetSettings(**budget), tuned) == found

@@ -8,9 +8,10 @@ from pathlib import Path
 from rich.table import Table
 
 from labelmend.cli.messages import make_console, plain
-from labelmend.report.words import MEANINGS, noise_line, percent
+from labelmend.report.words import MEANINGS, noise_line, overspent, percent
 from labelmend.runs import folder as run_folder
 from labelmend.runs.run import Run
+from labelmend.text import duration
 
 TOP_FLOWS = 10
 NUMBERS = ("images", "share", "of the class", "confidence", "votes")
@@ -67,7 +68,9 @@ def _facts(run: Run) -> Iterable[str]:
         if "frozen" in summary:
             before = percent(summary["frozen"]["test_accuracy_last"])
             yield f"Test accuracy of the frozen network, before it was trained: {before}"
-    yield f"{summary['epochs']:g} epochs, {summary['flops']:.2e} FLOPs, {summary['seconds']:.0f} seconds"
+    yield f"{summary['epochs']:.3g} epochs, {summary['flops']:.2e} FLOPs, {duration(summary['seconds'])}"
+    if more := overspent(run.settings.budget, summary):
+        yield more
 
 
 def _places(folder: Path) -> Iterable[str]:

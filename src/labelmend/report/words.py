@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from labelmend.config import BudgetSettings
 from labelmend.text import count
 from labelmend.verdicts.judge import EASY, HARD_CLEAN, HARD_CORRECTED, UNCERTAIN
 
@@ -20,6 +21,9 @@ TITLES = {
     UNCERTAIN: "Uncertain",
     EASY: "Easy",
 }
+
+NOTABLE = 1.2
+"""How many times its budget a run takes where that is worth a word; judging all images comes on top of it."""
 
 
 def percent(share: float) -> str:
@@ -38,6 +42,24 @@ def noise_line(summary: dict[str, Any]) -> str:
     return (
         f"Share of wrong labels: cannot be told, anything between {low} and {high} %; "
         "the network has learned too little or there are too few images (a longer budget may help)"
+    )
+
+
+def overspent(budget: BudgetSettings, summary: dict[str, Any]) -> str | None:
+    """That a run took notably more than it was given, and why; None where it did not.
+
+    Args:
+        budget: of the run; further training of its backbone (``--finetune``) is not part of it.
+        summary: of the run.
+    """
+    effort = summary.get("frozen", summary)
+    taken = {"flops": effort["flops"], "minutes": effort["seconds"] / 60}.get(budget.rule)
+    given = getattr(budget, budget.rule)
+    if taken is None or taken <= NOTABLE * given:
+        return None
+    return (
+        f"More than --{budget.rule} {given:g}: it took {taken:.3g}, since a pass over all images, to select "
+        "some or to judge them at the end, is not cut short"
     )
 
 

@@ -64,7 +64,7 @@ def parse_mapping(content: bytes, name: str) -> dict[str, Any]:
         # Constructors of numbers and dates raise what Python raises of what they are given.
         raise SettingsError(f"{name} is not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
-        raise SettingsError(f"{name} must be a mapping such as 'budget: {{epochs: 10}}'")
+        raise SettingsError(f"{name} must be a mapping of names to values ('name: value', a line each)")
     _check_size(values, name)
     return values
 
