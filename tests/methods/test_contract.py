@@ -1,6 +1,7 @@
 """What every method promises; a method gets all of it by being in ``METHODS``."""
 
 import os
+import re
 import signal
 from dataclasses import fields, replace
 
@@ -14,6 +15,8 @@ from labelmend.errors import SettingsError
 from labelmend.methods import METHODS
 from labelmend.methods.base import Scores, Task
 from labelmend.models.registry import build_network, describe_network
+from labelmend.settings.loading import resolve
+from labelmend.settings.names import leaves
 from labelmend.training import state
 from labelmend.training.listener import Silent
 from labelmend.training.trainer import train
@@ -54,6 +57,19 @@ def test_learns_more_than_the_commonest_class(name, noisy_digits, digits_test):
     trained = train(settings(name, 12.0), noisy_digits, digits_test)
     majority = np.bincount(digits_test.given_labels).max() / len(digits_test)
     assert trained.summary["test_accuracy_last"] > 3 * majority
+
+
+SHARE = re.compile(r"(\w+: )?(smallest )?share of ", re.IGNORECASE)
+
+
+@every_method
+def test_a_setting_that_is_a_share_lies_between_0_and_1(name):
+    for leaf in leaves(name).values():
+        if leaf.section == "method" and SHARE.match(leaf.help):
+            # The share of negative label smoothing, as its name says, may be below 0.
+            for value in [1.01] if "below 0" in leaf.help else [-0.01, 1.01]:
+                with pytest.raises(SettingsError, match=leaf.flag):
+                    resolve("fast", name, {leaf.name: value})
 
 
 class DieAt(Silent):

@@ -53,6 +53,11 @@ def test_agreement_by_hand():
     crowded = torch.tensor([1, 0, 0, 0, 1, 1, 1, 1, 1, 1], dtype=torch.bool)
     assert agreed(first, second, crowded, 0.9).nonzero()[:, 0].tolist() == [1, 3]
     assert not agreed(first, second, torch.ones(10, dtype=torch.bool), 0.9).any()
+    # As sure as tau is not surer, whichever network it is.
+    even, surer = (torch.tensor([[p, 1 - p]]).repeat(4, 1) for p in (0.75, 0.8))
+    nobody = torch.zeros(4, dtype=torch.bool)
+    found = [agreed(*pair, nobody, 0.75).sum() for pair in ((surer, surer), (even, surer), (surer, even))]
+    assert found == [3, 0, 0]
 
 
 def test_the_base_is_of_smallest_loss_in_equal_class_shares(method):
