@@ -163,6 +163,39 @@ def votes(name: str) -> str:
     return markdown(["moment", "anchors", *columns, "vote minus argmax"], rows)
 
 
+CORRECTIONS = {
+    "without": "no correction",
+    "not learned": "votes are made and not learned",
+    "as voted": "the vote (hard correction as it is)",
+    "own prediction": "the network's own prediction",
+    "true label": "the true label (no method)",
+}
+
+
+def correction_cost() -> str:
+    """What samples learn that got a vote, and the labels they could learn at the last selection."""
+    records, rows = read_all("correction_cost"), []
+    for variant, name in CORRECTIONS.items():
+        some = [record for record in records if record["variant"] == variant]
+        runs = [record["summary"] for record in some]
+        last = [record["selections"][-1] for record in some if record["selections"]]
+        labels = [[found[label] for found in last] for label in ("vote", "own prediction", "given label")]
+        rows.append(
+            [
+                name,
+                str(len(some)),
+                mean_and_spread([found["test_accuracy_last"] for found in runs]),
+                mean_and_spread([found["test_accuracy_best"] for found in runs]),
+                f"{statistics.fmean(found['epochs'] for found in runs):.1f}",
+                f"{statistics.fmean(found['voted'] for found in last):,.0f}" if last else "",
+                *(mean_and_spread(values) if values else "" for values in labels),
+            ]
+        )
+    right = ["vote is right", "own prediction", "given label"]
+    head = ["samples with a vote learn", "seeds", "last epoch", "best epoch", "epochs"]
+    return markdown([*head, "samples", *right], rows)
+
+
 def claim(records: Sequence[dict[str, Any]]) -> list[str]:
     """Accuracy, seeds, operations, minutes and processor of the runs of one row."""
     found = [record["summary"] for record in records]
@@ -385,6 +418,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "photos": lambda: photos("photos"),
     "photos_cifar10": lambda: photos("photos_cifar10"),
     "second_fit": second_fit,
+    "correction_cost": correction_cost,
     "votes_worse_10k": lambda: votes("votes_worse_10k"),
 }
 
