@@ -50,6 +50,8 @@ def test_ranges_know_their_ends_and_their_words(allowed, words, inside, outside)
         (NetworkSettings, "widths", [100_000], "a list of up to 10 widths from 4 to 8192"),
         (NetworkSettings, "widths", [8] * 11, "a list of up to 10 widths from 4 to 8192"),
         (DataSettings, "limit", 2**63, "from -9223372036854775807 to 9223372036854775807"),
+        (BudgetSettings, "minutes", 3.1e38, "in [-3e+38, 3e+38]"),
+        (TrainingSettings, "lr", 1e39, "in [-3e+38, 3e+38]"),
         (AugmentationSettings, "crop", -1, "0 or more"),
         (AugmentationSettings, "cutout", 1.5, "in [0, 1]"),
         (AugmentationSettings, "jitter", -0.5, "in [0, 1]"),

@@ -76,6 +76,8 @@ SHARE_BELOW_1 = Range(0, 1, high_open=True)
 WIDTH, MOST_STAGES = Range(4, 8192, whole=True), 10
 LARGEST_WHOLE = 2**63 - 1
 """Whole numbers beyond it fit into no tensor."""
+LARGEST_REAL = 3e38
+"""Other numbers beyond it fit into no float32 tensor."""
 
 
 class Checked:
@@ -92,6 +94,8 @@ class Checked:
                 allowed.check(name, value)
                 if isinstance(value, int):
                     Range(-LARGEST_WHOLE, LARGEST_WHOLE, whole=True).check(name, value)
+                else:
+                    Range(-LARGEST_REAL, LARGEST_REAL).check(name, value)
 
 
 NO_TEST, TRUSTED = "none", "trusted"

@@ -37,7 +37,7 @@ class AnchorHallucinationSettings(MethodSettings):
         "confidence_penalty": Range(0),
         "easy_percent": Range(0, 100, low_open=True),
         "lambda_p": Range(0.5, 1),
-        "anchors_per_sample": Range(1),
+        "anchors_per_sample": Range(1, 1000, whole=True),
         "hallucinator_first_steps": Range(0),
         "hallucinator_steps": Range(0),
         "lambda_conf": Range(0, 1, high_open=True),

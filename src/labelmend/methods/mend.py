@@ -54,7 +54,7 @@ class MendSettings(MethodSettings):
         "refresh": Range(1),
         "easy_percent": Range(0, 100, low_open=True),
         "lambda_p": Range(0.5, 1),
-        "anchors_per_sample": Range(1),
+        "anchors_per_sample": Range(1, 1000, whole=True),
         "max_votes": Range(1),
         "min_votes": Range(1),
         "min_agreement": Range(0, 1),
