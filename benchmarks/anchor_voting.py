@@ -28,7 +28,7 @@ from torch import Tensor
 from labelmend.correction.loose import Around, loose_votes
 from labelmend.correction.nearest import match_anchors
 from labelmend.correction.search import TILE_COLUMNS, TILE_ROWS
-from labelmend.correction.voting import valid_anchors, validity_threshold, vote
+from labelmend.correction.voting import validity_threshold, vote
 from labelmend.training.machine import processor_name
 
 BLOCK = 8192
@@ -96,7 +96,7 @@ def measure(size: argparse.Namespace) -> dict[str, Any]:
     start = time.perf_counter()
     matches = match_anchors(blocks, hard, size.anchors)
     searched = time.perf_counter()
-    valid = valid_anchors(matches.similarity, 0.5, "quantile")
+    valid = matches.similarity > validity_threshold(matches.similarity, 0.5)
     votes = vote(matches.nearest, matches.similarity, matches.labels, valid, size.hard, size.classes, 5)
     voted = time.perf_counter()
     product = blocks.product_seconds
@@ -120,7 +120,7 @@ def measure_loose(size: argparse.Namespace, hard: Tensor) -> dict[str, float]:
     blocks, start = TimedBlocks(size, hard), time.perf_counter()
     around = Around(hard, 5, size.anchors)
     matches = match_anchors(blocks, hard, size.anchors, around)
-    threshold = validity_threshold(matches.similarity, 0.5, "quantile")
+    threshold = validity_threshold(matches.similarity, 0.5)
     loose_votes(around, matches.labels, threshold, size.classes)
     seconds = time.perf_counter() - start - blocks.product_seconds - blocks.making_seconds
     return {"search_and_voting_seconds": seconds, "ratio": seconds / blocks.product_seconds}

@@ -7,6 +7,7 @@ one thing changed between the vote and the training on it:
   the operations that anchors take.
 - "own prediction": samples that got a vote learn the network's own prediction of the same moment, with the
   weight of the vote.
+- "less sure": they learn the vote with the weight of the network's confidence in its own prediction.
 - "true label": they learn their true label. No method could: it is what votes without an error would give.
 
 Each run also notes how often votes, own predictions and given labels are right on the samples voted on, at
@@ -53,6 +54,11 @@ def own_prediction(record: SampleRecord, true: Tensor) -> SampleRecord:
     return replace(record, corrected=torch.where(record.corrected >= 0, own, record.corrected))
 
 
+def less_sure(record: SampleRecord, true: Tensor) -> SampleRecord:
+    """The votes with the network's confidence in its own prediction as their share."""
+    return replace(record, vote_share=record.probabilities.max(1).values)
+
+
 def true_label(record: SampleRecord, true: Tensor) -> SampleRecord:
     """The true label where there is a vote."""
     return replace(record, corrected=torch.where(record.corrected >= 0, true, record.corrected))
@@ -63,6 +69,7 @@ CHANGES: dict[str, Change | None] = {
     "not learned": not_learned,
     "as voted": as_voted,
     "own prediction": own_prediction,
+    "less sure": less_sure,
     "true label": true_label,
 }
 

@@ -167,7 +167,8 @@ CORRECTIONS = {
     "without": "no correction",
     "not learned": "votes are made and not learned",
     "as voted": "the vote (hard correction as it is)",
-    "own prediction": "the network's own prediction",
+    "own prediction": "the network's own prediction, as sure as the vote",
+    "less sure": "the vote, as sure as the network's own prediction",
     "true label": "the true label (no method)",
 }
 

@@ -95,7 +95,8 @@ class Checked:
                 if isinstance(value, int):
                     Range(-LARGEST_WHOLE, LARGEST_WHOLE, whole=True).check(name, value)
                 else:
-                    Range(-LARGEST_REAL, LARGEST_REAL).check(name, value)
+                    Range(high=LARGEST_REAL).check(name, value)
+                    Range(-LARGEST_REAL).check(name, value)
 
 
 NO_TEST, TRUSTED = "none", "trusted"

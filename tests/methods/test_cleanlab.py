@@ -8,6 +8,7 @@ from labelmend.config import BudgetSettings, NetworkSettings, Settings, Training
 from labelmend.errors import SettingsError
 from labelmend.methods.base import Scores
 from labelmend.methods.cleanlab import Cleanlab, CleanlabSettings, find_issues
+from labelmend.methods.cross_entropy import CrossEntropy
 from labelmend.methods.plan import Progress
 from labelmend.training.trainer import Trainer
 
@@ -86,7 +87,17 @@ def test_samples_of_a_fold_that_never_had_its_turn_are_kept(method):
     m.out_of_sample[:3] = 0
     m.filter()
     assert m.issue.nonzero()[:, 0].tolist() == [3, 4, 5]
-    assert m.quality[:3].tolist() == [1, 1, 1]
+    p = torch.full((60, 3), 0.1)
+    p[:, 0] = 0.8
+    m = method(lambda network: Scores(p, torch.zeros(60, 1)))
+    m.out_of_sample.copy_(opinions())
+    m.out_of_sample[:3] = 0
+    m.filter()
+    # Of what cleanlab never saw the final network judges.
+    plain, record = CrossEntropy.record(m), m.record()
+    assert torch.equal(record.label_quality[:3], plain.label_quality[:3])
+    assert torch.equal(record.easy[:3], plain.easy[:3])
+    assert torch.allclose(record.label_quality[6:], torch.full((54,), 0.92))
     untouched = method()
     untouched.filter()
     assert not untouched.issue.any()

@@ -84,9 +84,10 @@ def test_only_agreed_votes_of_enough_anchors_are_taken(method, clusters, scores_
     every, _ = method(given, min_votes=1, min_agreement=0.0).divide(scores)
     assert int(every.votes.max()) == 9
     assert ((every.vote_share > 0) & (every.vote_share < 0.8)).any()
-    few, _ = method(given, min_votes=10, min_agreement=0.0).divide(scores)
+    few, _ = method(given, min_votes=9, min_agreement=0.0).divide(scores)
     assert torch.equal(few.votes, every.votes)
-    assert (few.corrected == -1).all()
+    assert torch.equal(few.corrected, torch.where(every.votes == 9, every.corrected, -1))
+    assert not torch.equal(few.corrected, every.corrected)
     agreed, _ = method(given, min_votes=1, min_agreement=0.8).divide(scores)
     expected = torch.where(every.vote_share >= 0.8, every.corrected, -1)
     assert torch.equal(agreed.corrected, expected)
@@ -180,6 +181,12 @@ def test_auto_needs_neighbours():
     with pytest.raises(SettingsError, match=message):
         MendSettings(posterior="auto", neighbours=0)
     assert MendSettings(posterior="auto", neighbours=1).neighbours == 1
+
+
+def test_more_votes_cannot_be_wanted_than_are_counted():
+    with pytest.raises(SettingsError, match="--min-votes is 10, but must be at most --max-votes, which is 9"):
+        MendSettings(min_votes=10, max_votes=9)
+    assert MendSettings(min_votes=9, max_votes=9).min_votes == 9
 
 
 def test_labels_of_easy_neighbours_are_half_of_a_guess(method, clusters, scores_of):

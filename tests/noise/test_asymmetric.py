@@ -40,7 +40,15 @@ def test_map_files_take_names_and_indices(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("{", "not valid JSON"), ("[]", "must be an object"), ('{"cat": "cow"}', "'cow' is no class")],
+    [
+        ("{", "not valid JSON"),
+        ("[]", "must be an object"),
+        ('{"cat": "cow"}', "'cow' is no class"),
+        ('{"cat": "\u00b2"}', "'\u00b2' is no class"),
+        ('{"cat": "dog", "cat": "dog"}', "'cat' is there twice"),
+        ('{"cat": "dog", "00": "dog"}', "class 'cat' is there twice"),
+        ("[" * 100_000, "not valid JSON"),
+    ],
 )
 def test_bad_map_files_are_refused(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "map.json"

@@ -69,9 +69,15 @@ def test_soft_labels_are_kept_and_belong_to_their_labels(tmp_path: Path) -> None
     np.testing.assert_allclose(load_soft_labels(path, TRUE), SOFT, atol=1e-7)
     with pytest.raises(DataError, match="not those of these"):
         load_soft_labels(path, TRUE[::-1])
-    path.write_bytes(b"nonsense")
-    with pytest.raises(DataError, match="delete it"):
-        load_soft_labels(path, TRUE)
+    whole = path.read_bytes()
+    for damaged in (b"nonsense", whole[: len(whole) // 2], whole.replace(b"soft", b"tofs", 1)):
+        path.write_bytes(damaged)
+        with pytest.raises(DataError, match="delete it"):
+            load_soft_labels(path, TRUE)
+    for other in (SOFT[0], SOFT.astype(str), SOFT.astype(complex)):
+        np.savez(path, soft_labels=other, true_labels=TRUE)
+        with pytest.raises(DataError, match="must be \\(images, classes\\) of floating-point numbers"):
+            load_soft_labels(path, TRUE)
 
 
 def test_soft_labels_are_made_once_and_only_where_they_can_be_kept(tmp_path: Path) -> None:

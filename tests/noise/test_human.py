@@ -30,6 +30,16 @@ def labels_only(labels: np.ndarray, names: list[str]) -> ImageSet:
     return ImageSet(images, labels, names, [str(i) for i in range(count)], [""] * count)
 
 
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [(np.array(["0", "\u00b2", "1", "1", "1"]), "must be a class name"), (np.array(3), "has 0 axes")],
+)
+def test_labels_that_are_no_list_of_classes_are_refused(tmp_path: Path, labels, message: str) -> None:
+    np.savez(tmp_path / "l.npz", label=labels, true_label=TRUE)
+    with pytest.raises(DataError, match=message):
+        human_labels(tmp_path / "l.npz", "label", TRUE, NAMES, "true_label")
+
+
 def test_every_format_gives_the_same_labels(tmp_path: Path) -> None:
     write_pickle(tmp_path / "l.pt", clean_label=TRUE, worse_label=WORSE)
     np.savez(tmp_path / "l.npz", clean_label=TRUE, worse_label=WORSE)

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labelmend.data.image_set import ImageSet, MemoryImages
-from labelmend.errors import SettingsError
+from labelmend.errors import LabelmendWarning, SettingsError
+from labelmend.noise.classifier import save_soft_labels
 from labelmend.noise.record import NoiseRecord, label_hash
 from labelmend.noise.spec import KINDS, NoiseSpec, apply, parse
 
@@ -109,7 +110,18 @@ def test_noise_goes_on_true_labels_where_they_are_known(fixture_set: ImageSet) -
     wrong = replace(
         fixture_set, given_labels=1 - fixture_set.given_labels % 2, true_labels=fixture_set.given_labels
     )
-    assert apply("symmetric:0.2", wrong)[1].sha256 == apply("symmetric:0.2", fixture_set)[1].sha256
+    others = int((wrong.given_labels != wrong.true_labels).sum())
+    with pytest.warns(LabelmendWarning, match=f"put on the true labels, .*, {others:,} of them others than"):
+        found = apply("symmetric:0.2", wrong)[1].sha256
+    assert found == apply("symmetric:0.2", fixture_set)[1].sha256
+
+
+def test_soft_labels_of_other_classes_are_refused(fixture_set: ImageSet, tmp_path: Path) -> None:
+    classes = fixture_set.num_classes + 2
+    soft_labels = np.full((len(fixture_set), classes), 1 / classes)
+    save_soft_labels(tmp_path / "soft.npz", soft_labels, fixture_set.given_labels)
+    with pytest.raises(SettingsError, match=f"are of {classes} classes, but .* has {classes - 2}"):
+        apply(f"classifier:0.2:soft={tmp_path / 'soft.npz'}", fixture_set)
 
 
 def test_the_part_is_taken_after_the_noise(fixture_set: ImageSet) -> None:
@@ -156,6 +168,8 @@ def test_examples_are_read() -> None:
         ("symmetric:0.2:map=x", "symmetric has no option 'map'; it has seed"),
         ("symmetric:0.2:seed=1.5", "seed is '1.5', but must be a whole number"),
         ("symmetric:0.2:seed=-1", "seed is -1, but must be from 0"),
+        ("symmetric:0.2:seed=1:seed=1", "seed= is given twice"),
+        ("instance-per-class:0.2:scaling=unit:layout=x:scaling=unit", "scaling= is given twice"),
         ("cifar10n:wurst", "'wurst' must be one of aggre, random1"),
         ("cifar10n:worse:seed=1", "cifar10n has no option 'seed'"),
         ("transition:0.2:file=x", "'0.2' must be left out"),

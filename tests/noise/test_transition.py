@@ -37,6 +37,7 @@ def test_every_format_is_read(tmp_path: Path) -> None:
         ("t.json", "[[1.5, -0.5], [0, 1]]", r"entry \[0, 0\] is 1.5"),
         ("t.json", "[[NaN, 1], [0, 1]]", r"entry \[0, 0\] is nan"),
         ("t.json", '{"a": 1}', "cannot be read"),
+        ("t.json", "[" * 100_000, "cannot be read"),
         ("t.txt", "1", "not '.txt'"),
     ],
 )
@@ -54,6 +55,10 @@ def test_a_transposed_matrix_is_recognised() -> None:
 def test_a_missing_file_and_a_pickled_array(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such file"):
         load_matrix(tmp_path / "none.npy")
+    for other in (MATRIX.astype(str), MATRIX.astype(complex)):
+        np.save(tmp_path / "t.npy", other)
+        with pytest.raises(DataError, match="cannot be read as a matrix of numbers \\(it holds"):
+            load_matrix(tmp_path / "t.npy")
     np.save(tmp_path / "t.npy", np.array([[{}]], dtype=object), allow_pickle=True)
     with pytest.raises(DataError, match="cannot be read"):
         load_matrix(tmp_path / "t.npy")

@@ -26,6 +26,9 @@ from labelmend.semi.refine import label_weights, refine_labels
 from labelmend.semi.sharpen import sharpen
 from labelmend.verdicts.record import SampleRecord
 
+MOST_STEPS = 1_000_000
+"""Of a hallucinator at a time; a step is not cut short by the budget."""
+
 
 @dataclass
 class AnchorHallucinationSettings(MethodSettings):
@@ -38,8 +41,8 @@ class AnchorHallucinationSettings(MethodSettings):
         "easy_percent": Range(0, 100, low_open=True),
         "lambda_p": Range(0.5, 1),
         "anchors_per_sample": Range(1, 1000, whole=True),
-        "hallucinator_first_steps": Range(0),
-        "hallucinator_steps": Range(0),
+        "hallucinator_first_steps": Range(0, MOST_STEPS, whole=True),
+        "hallucinator_steps": Range(0, MOST_STEPS, whole=True),
         "lambda_conf": Range(0, 1, high_open=True),
         "max_votes": Range(1),
         "temperature": Range(0, low_open=True),

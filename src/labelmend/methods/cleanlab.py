@@ -133,9 +133,14 @@ class Cleanlab(CrossEntropy):
         return {"issues": float(self.issue.sum())} if self.filtered else {}
 
     def record(self) -> SampleRecord:
-        """Easy are the samples that are no issue; label quality is cleanlab's, out of sample."""
+        """Easy are the samples that are no issue; label quality is cleanlab's, out of sample.
+
+        Samples whose fold had no turn in a budget that was too small have that of the final network.
+        """
         plain = super().record()
         if not self.filtered:
             return plain
-        quality = self.quality.cpu()
-        return replace(plain, easy=~self.issue.cpu(), easiness=quality, label_quality=quality)
+        judged = self.out_of_sample.sum(1).cpu() > 0
+        quality = torch.where(judged, self.quality.cpu(), plain.label_quality)
+        easy = ~self.issue.cpu() & (judged | plain.easy)
+        return replace(plain, easy=easy, easiness=quality, label_quality=quality)

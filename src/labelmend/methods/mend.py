@@ -104,6 +104,12 @@ class MendSettings(MethodSettings):
     def __post_init__(self) -> None:
         """Validate the values."""
         super().__post_init__()
+        require(
+            self.min_votes <= self.max_votes,
+            "min_votes",
+            self.min_votes,
+            f"at most --max-votes, which is {self.max_votes}: no vote would be taken",
+        )
         if self.posterior == "auto":
             require(
                 self.neighbours > 0,

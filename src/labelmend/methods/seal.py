@@ -26,7 +26,7 @@ class SealSettings(MethodSettings):
     """Settings of SEAL."""
 
     name: ClassVar[str] = "seal"
-    RANGES: ClassVar = {"iterations": Range(0)}
+    RANGES: ClassVar = {"iterations": Range(0, 100, whole=True)}
 
     iterations: int = 1
     """Networks after the first, in equal shares of the budget; 0 is cross-entropy."""

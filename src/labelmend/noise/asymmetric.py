@@ -87,17 +87,32 @@ def load_map(path: Path, class_names: Sequence[str]) -> dict[int, int]:
     if not path.is_file():
         raise DataError(f"{path}: no such file; give map=cifar10, map=superclass or a JSON object of classes")
     try:
-        pairs = json.loads(path.read_text())
-    except ValueError as error:
+        pairs = json.loads(path.read_text(), object_pairs_hook=_once)
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: not valid JSON ({error})") from None
     if not isinstance(pairs, dict) or not pairs:
         raise DataError(f'{path}: must be an object of classes, e.g. {{"cat": "dog"}}')
-    return {_class_index(k, class_names, path): _class_index(v, class_names, path) for k, v in pairs.items()}
+    mapping: dict[int, int] = {}
+    for name, other in pairs.items():
+        index = _class_index(name, class_names, path)
+        if index in mapping:
+            raise DataError(f"{path}: class {class_names[index]!r} is there twice; leave one out")
+        mapping[index] = _class_index(other, class_names, path)
+    return mapping
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """A JSON object, unless it has a key twice."""
+    names = [name for name, _ in pairs]
+    twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
+    if twice is not None:
+        raise ValueError(f"{twice!r} is there twice")
+    return dict(pairs)
 
 
 def _class_index(name: object, class_names: Sequence[str], path: Path) -> int:
     if name in class_names:
         return class_names.index(str(name))
-    if str(name).isdigit() and int(str(name)) < len(class_names):
+    if str(name).isdecimal() and int(str(name)) < len(class_names):
         return int(str(name))
     raise DataError(f"{path}: {name!r} is no class; the classes are {', '.join(class_names[:20])}")

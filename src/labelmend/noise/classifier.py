@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -161,12 +162,17 @@ def load_soft_labels(path: Path, true: np.ndarray) -> np.ndarray:
     try:
         with np.load(path, allow_pickle=False) as archive:
             soft_labels, labels = archive["soft_labels"], archive["true_labels"]
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: no file of soft labels ({error}); delete it to train anew") from None
     if not np.array_equal(labels, true):
         raise DataError(
             f"{path}: made for {len(labels)} labels that are not those of these {len(true)} images; "
             "delete it or give another file"
+        )
+    if soft_labels.ndim != 2 or soft_labels.dtype.kind != "f":
+        raise DataError(
+            f"{path}: soft_labels has shape {soft_labels.shape} of {soft_labels.dtype}, but must be (images, "
+            "classes) of floating-point numbers; give another file"
         )
     result: np.ndarray = soft_labels
     return result

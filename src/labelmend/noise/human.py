@@ -158,11 +158,13 @@ def _labels(columns: dict[str, Any], key: str, path: Path, class_names: Sequence
         raise DataError(f"{path}: has no {key!r}; it has {', '.join(map(str, columns))}")
     index = {name: i for i, name in enumerate(class_names)}
     values = columns[key]
+    if np.ndim(values) != 1:
+        raise DataError(f"{path}: {key!r} has {np.ndim(values)} axes, but must be one label an image")
     labels = np.empty(len(values), dtype=np.int64)
     for row, value in enumerate(values):
         label = index.get(str(value))
         if label is None:
-            label = int(value) if str(value).isdigit() else -1
+            label = int(value) if str(value).isdecimal() else -1
         if not 0 <= label < len(class_names):
             raise DataError(
                 f"{path}: {key!r} is {str(value)!r} at row {row}, but must be a class name or an index below "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from labelmend.data.image_set import ImageSet
-from labelmend.errors import SettingsError
+from labelmend.errors import LabelmendWarning, SettingsError
 from labelmend.noise import (
     asymmetric,
     classifier,
@@ -134,7 +135,11 @@ def parse(text: str) -> NoiseSpec:
         )
     kind = KINDS[name]
     plain = [part for part in parts if "=" not in part]
-    options = dict(part.split("=", 1) for part in parts if "=" in part)
+    named = [part.partition("=")[::2] for part in parts if "=" in part]
+    options = dict(named)
+    twice = next((option for i, (option, _) in enumerate(named) if option in dict(named[:i])), None)
+    if twice is not None:
+        raise SettingsError(f"--noise {text}: {twice}= is given twice; leave one out")
     if len(plain) > 1:
         raise SettingsError(f"--noise {text}: {plain[1]!r} is not understood; write {_form(name)}")
     allowed = (*kind.options, *(["seed"] if kind.seeded else []))
@@ -183,6 +188,9 @@ def apply(
         The image set with the noisy labels as ``given_labels`` and the clean ones as ``true_labels``, and
         the record of the noise. Labels that a person has confirmed stay as they are.
 
+    Warns:
+        LabelmendWarning: If given labels that differ from known true ones are replaced.
+
     Raises:
         SettingsError: If the specification does not fit.
         DataError: If a file it needs is missing or does not fit the images.
@@ -190,6 +198,14 @@ def apply(
     wanted = parse(spec) if isinstance(spec, str) else spec
     known = image_set.true_labels
     true = np.asarray(image_set.given_labels if known is None else known, dtype=np.int64)
+    replaced = int((true != image_set.given_labels).sum())
+    if replaced:
+        warnings.warn(
+            f"--noise {wanted} is put on the true labels, which are known: given labels, {replaced:,} of "
+            "them others than the true ones, are not used; leave --noise out to use them",
+            LabelmendWarning,
+            stacklevel=2,
+        )
     given, record = KINDS[wanted.kind].apply(wanted, Inputs(image_set, true, root, train))
     if image_set.trusted is not None and image_set.trusted.any():
         given = np.where(image_set.trusted, image_set.given_labels, given)
@@ -301,6 +317,11 @@ def _classifier(spec: NoiseSpec, inputs: Inputs) -> Noisy:
         raise SettingsError(
             f"--noise {spec}: there are no soft labels and nothing to train a network with; give a file of "
             "them with soft=, or train=labelmend.training.soft_labels.averaged_softmax"
+        )
+    if soft_labels.shape[1] != inputs.num_classes:
+        raise SettingsError(
+            f"--noise {spec}: the soft labels are of {soft_labels.shape[1]} classes, but "
+            f"{inputs.image_set.name or 'the data'} has {inputs.num_classes}"
         )
     given, record = classifier.classifier(inputs.true, soft_labels, _rate(spec), spec.seed)
     made["soft_labels_sha256"] = classifier.soft_label_hash(soft_labels)

@@ -96,6 +96,8 @@ def load_matrix(path: Path) -> np.ndarray:
             raise DataError(
                 f"{path}: a transition matrix is read from .npy, .csv or .json, not {path.suffix!r}"
             )
-    except (ValueError, TypeError, OSError, EOFError) as error:
+    except (ValueError, TypeError, OSError, EOFError, RecursionError) as error:
         raise DataError(f"{path}: cannot be read as a matrix of numbers ({error})") from None
+    if matrix.dtype.kind not in "fiu":
+        raise DataError(f"{path}: cannot be read as a matrix of numbers (it holds {matrix.dtype})")
     return check_matrix(matrix, str(path))
