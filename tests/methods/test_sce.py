@@ -68,3 +68,9 @@ def test_by_default_an_absent_label_counts_as_a_ten_thousandth():
 def test_settings_out_of_range_are_refused(setting, value):
     with pytest.raises(SettingsError, match="--" + setting.replace("_", "-")):
         SceSettings(**{setting: value})
+
+
+def test_without_either_part_there_is_no_loss():
+    with pytest.raises(SettingsError, match=r"^--beta is 0, but must be above 0 where --alpha is 0"):
+        SceSettings(alpha=0, beta=0)
+    assert SceSettings(alpha=0, beta=1).alpha == 0

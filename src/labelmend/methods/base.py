@@ -180,7 +180,7 @@ class Method(nn.Module):
     @classmethod
     def learns_strong_views(cls, settings: MethodSettings) -> bool:
         """Whether any step asks for strong views, so that how strong they are counts."""
-        return bool(getattr(settings, "strong_views", False))
+        return bool(getattr(settings, "strong_views", False)) and getattr(settings, "warmup", 0) < 1
 
     @classmethod
     def probabilities(cls, logits: Tensor) -> Tensor:

@@ -133,7 +133,7 @@ class ProMix(Method):
     @classmethod
     def learns_strong_views(cls, settings: MethodSettings) -> bool:
         """Always, once the warm-up is over."""
-        return True
+        return getattr(settings, "warmup", 0) < 1
 
     @classmethod
     def num_networks(cls, settings: MethodSettings) -> int:

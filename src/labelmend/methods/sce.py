@@ -12,7 +12,7 @@ from typing import ClassVar
 from torch import Tensor
 from torch.nn import functional
 
-from labelmend.config import MethodSettings, Range
+from labelmend.config import MethodSettings, Range, require
 from labelmend.methods.base import LEARNS_AS_GIVEN, Batch, Method
 from labelmend.methods.plan import Progress
 
@@ -48,6 +48,13 @@ class SceSettings(MethodSettings):
     """Weight of reverse cross-entropy, which bears noise."""
     log_zero: float = -9.21
     """A: what the logarithm of 0 counts as in the reverse cross-entropy."""
+
+    def __post_init__(self) -> None:
+        """Validate the values."""
+        super().__post_init__()
+        require(
+            self.alpha + self.beta > 0, "beta", self.beta, "above 0 where --alpha is 0: there is no loss else"
+        )
 
 
 class Sce(Method):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from labelmend.config import Settings
+from labelmend.config import NO_TEST, Settings
 from labelmend.methods import METHODS
 from labelmend.settings.names import find_leaf
 
@@ -72,8 +72,48 @@ IDLENESS = (
         "nothing is trained with --hallucinator closed_form",
     ),
     Idleness(("easy_percent",), _has("selection", "gmm"), "--selection gmm takes no share"),
+    Idleness(("padding",), lambda settings: settings.augmentation.crop == 0, "--crop is 0"),
+    Idleness(
+        ("nesterov", "forget_momentum"), lambda settings: settings.training.momentum == 0, "--momentum is 0"
+    ),
+    Idleness(
+        ("test_every",), lambda settings: settings.data.test == NO_TEST, "nothing is scored with --test none"
+    ),
+    Idleness(
+        ("partial", "min_confidence"),
+        lambda settings: settings.data.labels is None,
+        "there are no labels of --labels",
+    ),
+    Idleness(
+        (
+            "alpha",
+            "strong_views",
+            "mixup_alpha",
+            "temperature",
+            "refresh",
+            "lambda_unlabelled",
+            "ramp",
+            "prior_penalty",
+            "double_softmax",
+        ),
+        _has("warmup", 1),
+        "the warm-up never ends with --warmup 1",
+    ),
+    Idleness(
+        ("lambda_unlabelled", "ramp"),
+        lambda settings: settings.method.name == "dividemix" and _has("p_threshold", 0)(settings),
+        "every sample is labelled with --p-threshold 0",
+    ),
     Idleness(("ramp",), _has("lambda_unlabelled", 0), "--lambda-unlabelled is 0"),
-    Idleness(("warmup_mixup",), _has("warmup", 0), "--warmup is 0"),
+    Idleness(("warmup_mixup", "confidence_penalty", "tuning_lr"), _has("warmup", 0), "--warmup is 0"),
+    Idleness(("forget_ramp",), _has("forget_rate", 0), "nothing is left out with --forget-rate 0"),
+    Idleness(("discrepancy_steps",), _has("discrepancy_weight", 0), "--discrepancy-weight is 0"),
+    Idleness(("log_zero",), _has("beta", 0), "--beta is 0"),
+    Idleness(
+        ("warmup", "anchor_percentile"),
+        lambda settings: getattr(settings.method, "transition_file", None) is not None,
+        "T is not estimated, but read from --transition-file",
+    ),
 )
 
 
