@@ -74,6 +74,10 @@ def test_soft_labels_are_kept_and_belong_to_their_labels(tmp_path: Path) -> None
         path.write_bytes(damaged)
         with pytest.raises(DataError, match="delete it"):
             load_soft_labels(path, TRUE)
+    with path.open("wb") as file:
+        np.save(file, SOFT)
+    with pytest.raises(DataError, match="delete it"):
+        load_soft_labels(path, TRUE)
     for other in (SOFT[0], SOFT.astype(str), SOFT.astype(complex)):
         np.savez(path, soft_labels=other, true_labels=TRUE)
         with pytest.raises(DataError, match="must be \\(images, classes\\) of floating-point numbers"):

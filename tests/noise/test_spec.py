@@ -86,7 +86,8 @@ def test_a_confirmed_label_is_kept_where_another_is_called_true(fixture_set: Ima
         true_labels=fixture_set.given_labels,
         trusted=np.arange(1000) < 100,
     )
-    noisy, record = apply("pairflip:0", images)
+    with pytest.warns(LabelmendWarning, match="given labels, 900 of them others than the true ones"):
+        noisy, record = apply("pairflip:0", images)
     np.testing.assert_array_equal(noisy.given_labels[:100], confirmed[:100])
     assert record.realised_rate == 0.1
 

@@ -59,6 +59,10 @@ def test_a_missing_file_and_a_pickled_array(tmp_path: Path) -> None:
         np.save(tmp_path / "t.npy", other)
         with pytest.raises(DataError, match="cannot be read as a matrix of numbers \\(it holds"):
             load_matrix(tmp_path / "t.npy")
+    np.savez(tmp_path / "t.npz", t=MATRIX)
+    (tmp_path / "t.npz").rename(tmp_path / "t.npy")
+    with pytest.raises(DataError, match="it holds several arrays"):
+        load_matrix(tmp_path / "t.npy")
     np.save(tmp_path / "t.npy", np.array([[{}]], dtype=object), allow_pickle=True)
     with pytest.raises(DataError, match="cannot be read"):
         load_matrix(tmp_path / "t.npy")

@@ -162,7 +162,7 @@ def load_soft_labels(path: Path, true: np.ndarray) -> np.ndarray:
     try:
         with np.load(path, allow_pickle=False) as archive:
             soft_labels, labels = archive["soft_labels"], archive["true_labels"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: no file of soft labels ({error}); delete it to train anew") from None
     if not np.array_equal(labels, true):
         raise DataError(

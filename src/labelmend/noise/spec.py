@@ -198,7 +198,8 @@ def apply(
     wanted = parse(spec) if isinstance(spec, str) else spec
     known = image_set.true_labels
     true = np.asarray(image_set.given_labels if known is None else known, dtype=np.int64)
-    replaced = int((true != image_set.given_labels).sum())
+    kept = np.zeros(len(true), dtype=bool) if image_set.trusted is None else image_set.trusted
+    replaced = int(((true != image_set.given_labels) & ~kept).sum())
     if replaced:
         warnings.warn(
             f"--noise {wanted} is put on the true labels, which are known: given labels, {replaced:,} of "

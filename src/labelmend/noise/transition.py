@@ -98,6 +98,8 @@ def load_matrix(path: Path) -> np.ndarray:
             )
     except (ValueError, TypeError, OSError, EOFError, RecursionError) as error:
         raise DataError(f"{path}: cannot be read as a matrix of numbers ({error})") from None
-    if matrix.dtype.kind not in "fiu":
-        raise DataError(f"{path}: cannot be read as a matrix of numbers (it holds {matrix.dtype})")
+    # NumPy opens an .npz file under any name.
+    held = matrix.dtype if isinstance(matrix, np.ndarray) else "several arrays"
+    if not isinstance(held, np.dtype) or held.kind not in "fiu":
+        raise DataError(f"{path}: cannot be read as a matrix of numbers (it holds {held})")
     return check_matrix(matrix, str(path))
