@@ -240,7 +240,7 @@ def _refuse_swallowed(path: Path, number: int, row: Sequence[str], delimiter: st
             )
 
 
-def _distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """A JSON object; a ValueError if a key is there twice, as all but one value would be lost."""
     found = dict(pairs)
     if len(found) < len(pairs):
@@ -251,7 +251,7 @@ def _distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _read_json(path: Path, text: str, notes: list[str]) -> Table:
     try:
-        content = json.loads(text, object_pairs_hook=_distinct_keys)
+        content = json.loads(text, object_pairs_hook=distinct_keys)
     except (ValueError, RecursionError) as error:
         if isinstance(error, json.JSONDecodeError) and error.msg == "Extra data" and text.lstrip()[0] == "{":
             notes.append(f"{path.name} is read as JSON lines")
@@ -267,7 +267,7 @@ def _read_json_lines(path: Path, text: str, notes: list[str]) -> Table:
         if not line.strip():
             continue
         try:
-            record = json.loads(line, object_pairs_hook=_distinct_keys)
+            record = json.loads(line, object_pairs_hook=distinct_keys)
         except (ValueError, RecursionError) as error:
             hint = "; a list of objects goes into a .json file" if not records and line[0] == "[" else ""
             raise DataError(f"{path}, line {number}: not valid JSON ({error}){hint}") from error

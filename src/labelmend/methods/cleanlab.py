@@ -118,10 +118,15 @@ class Cleanlab(CrossEntropy):
             probabilities = self.task.score(self.final_model()).probabilities
             self.out_of_sample[held_out] = probabilities.to(self.fold.device)[held_out]
 
+    @property
+    def judged(self) -> Tensor:
+        """Bool (N,), samples whose fold had its turn; on the CPU."""
+        return (self.out_of_sample.sum(1) > 0).cpu()
+
     def filter(self) -> None:
         """Let cleanlab judge every sample whose fold had its turn; trusted labels are never issues."""
         task = self.task
-        judged = (self.out_of_sample.sum(1) > 0).cpu() & ~task.trusted
+        judged = self.judged & ~task.trusted
         if judged.any():
             issue, quality = find_issues(self.out_of_sample.cpu()[judged], task.given_labels[judged])
             self.issue[judged.to(self.issue.device)] = issue.to(self.issue.device)
@@ -140,7 +145,6 @@ class Cleanlab(CrossEntropy):
         plain = super().record()
         if not self.filtered:
             return plain
-        judged = self.out_of_sample.sum(1).cpu() > 0
-        quality = torch.where(judged, self.quality.cpu(), plain.label_quality)
-        easy = ~self.issue.cpu() & (judged | plain.easy)
+        quality = torch.where(self.judged, self.quality.cpu(), plain.label_quality)
+        easy = ~self.issue.cpu() & (self.judged | plain.easy)
         return replace(plain, easy=easy, easiness=quality, label_quality=quality)

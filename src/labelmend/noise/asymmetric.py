@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from labelmend.data.tables import distinct_keys
 from labelmend.errors import DataError, SettingsError
 from labelmend.noise.inputs import check_labels, check_rate
 from labelmend.noise.record import NoiseRecord
@@ -87,7 +88,7 @@ def load_map(path: Path, class_names: Sequence[str]) -> dict[int, int]:
     if not path.is_file():
         raise DataError(f"{path}: no such file; give map=cifar10, map=superclass or a JSON object of classes")
     try:
-        pairs = json.loads(path.read_text(), object_pairs_hook=_once)
+        pairs = json.loads(path.read_text(), object_pairs_hook=distinct_keys)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: not valid JSON ({error})") from None
     if not isinstance(pairs, dict) or not pairs:
@@ -99,15 +100,6 @@ def load_map(path: Path, class_names: Sequence[str]) -> dict[int, int]:
             raise DataError(f"{path}: class {class_names[index]!r} is there twice; leave one out")
         mapping[index] = _class_index(other, class_names, path)
     return mapping
-
-
-def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """A JSON object, unless it has a key twice."""
-    names = [name for name, _ in pairs]
-    twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
-    if twice is not None:
-        raise ValueError(f"{twice!r} is there twice")
-    return dict(pairs)
 
 
 def _class_index(name: object, class_names: Sequence[str], path: Path) -> int:

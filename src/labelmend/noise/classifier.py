@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from labelmend.config import require
 from labelmend.data.image_set import ImageSet
+from labelmend.data.numpy_files import read_npz
 from labelmend.errors import DataError, WriteError
 from labelmend.files import check_writable, reason, replacing
 from labelmend.noise.inputs import check_labels, check_rate
@@ -153,6 +153,12 @@ def save_soft_labels(path: Path, soft_labels: np.ndarray, true: np.ndarray) -> N
         np.savez_compressed(stream, soft_labels=soft_labels.astype(np.float32), true_labels=true)
 
 
+WANTED = (
+    "soft_labels must be (images, classes) of floating-point numbers, beside true_labels; delete it to train "
+    "anew, or give another file"
+)
+
+
 def load_soft_labels(path: Path, true: np.ndarray) -> np.ndarray:
     """Read S (N, C) of these labels.
 
@@ -160,22 +166,20 @@ def load_soft_labels(path: Path, true: np.ndarray) -> np.ndarray:
         DataError: If the file is damaged or was made for other labels.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            soft_labels, labels = archive["soft_labels"], archive["true_labels"]
-    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path}: no file of soft labels ({error}); delete it to train anew") from None
+        arrays = read_npz(path)
+        soft_labels, labels = arrays["soft_labels"], arrays["true_labels"]
+    except DataError as error:
+        raise DataError(f"{error}; {WANTED}") from None
+    except KeyError as error:
+        raise DataError(f"{path}: it has no array {error}; {WANTED}") from None
     if not np.array_equal(labels, true):
         raise DataError(
             f"{path}: made for {len(labels)} labels that are not those of these {len(true)} images; "
             "delete it or give another file"
         )
     if soft_labels.ndim != 2 or soft_labels.dtype.kind != "f":
-        raise DataError(
-            f"{path}: soft_labels has shape {soft_labels.shape} of {soft_labels.dtype}, but must be (images, "
-            "classes) of floating-point numbers; give another file"
-        )
-    result: np.ndarray = soft_labels
-    return result
+        raise DataError(f"{path}: soft_labels has shape {soft_labels.shape} of {soft_labels.dtype}; {WANTED}")
+    return soft_labels
 
 
 def kept_soft_labels(path: Path, true: np.ndarray, make: Callable[[], np.ndarray]) -> np.ndarray:

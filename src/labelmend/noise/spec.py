@@ -136,8 +136,8 @@ def parse(text: str) -> NoiseSpec:
     kind = KINDS[name]
     plain = [part for part in parts if "=" not in part]
     named = [part.partition("=")[::2] for part in parts if "=" in part]
-    options = dict(named)
-    twice = next((option for i, (option, _) in enumerate(named) if option in dict(named[:i])), None)
+    options, names = dict(named), [option for option, _ in named]
+    twice = next((option for option in names if names.count(option) > 1), None)
     if twice is not None:
         raise SettingsError(f"--noise {text}: {twice}= is given twice; leave one out")
     if len(plain) > 1:
