@@ -21,7 +21,10 @@ import yaml
 
 from labelmend.bench.run import run_bench
 from labelmend.data.image_set import ImageSet
+from labelmend.data.numpy_files import read_npz
 from labelmend.data.sources import load
+from labelmend.errors import DataError, SettingsError
+from labelmend.files import replacing, write_text
 from labelmend.noise.spec import apply
 
 SEARCH = Path(__file__).parent / "tuning.yaml"
@@ -34,14 +37,26 @@ def tuning_labels(first: np.ndarray, second: np.ndarray, true: np.ndarray) -> np
     return np.where(first != true, first, second)
 
 
-def write_images(clean: ImageSet, labels: np.ndarray, file: Path) -> None:
-    """Both parts with their labels; the true ones of the first are there to score selections by."""
+def keep_images(clean: ImageSet, labels: np.ndarray, file: Path) -> None:
+    """Write both parts with their labels, or check that the file has them from an earlier search.
+
+    The true labels of the first part are there to score selections by.
+
+    Raises:
+        DataError: If there is a file of other images or labels.
+    """
     parts: dict[str, np.ndarray] = {"class_names": np.array(clean.class_names)}
     for split, taken, given in (("train", TRAINED_ON, labels), ("test", SCORED_BY, clean.given_labels)):
         pixels = clean.images.gather(torch.arange(len(clean))[taken])
         parts |= {f"{split}_images": pixels.numpy(), f"{split}_labels": given[taken]}
     parts["train_true_labels"] = clean.given_labels[TRAINED_ON]
-    np.savez(file, **parts)
+    if not file.is_file():
+        with replacing(file) as temporary, temporary.open("wb") as stream:
+            np.savez(stream, **parts)
+        return
+    found = read_npz(file)
+    if found.keys() != parts.keys() or any(not np.array_equal(found[name], parts[name]) for name in parts):
+        raise DataError(f"{file.resolve()}: the search that is there is of other data; give another --out")
 
 
 def suite_of(method: str, search: list[dict[str, Any]], flops: float) -> Mapping[str, Any]:
@@ -56,6 +71,20 @@ def suite_of(method: str, search: list[dict[str, Any]], flops: float) -> Mapping
     shared = {"flops": flops, "widths": [32, 64, 128], "test_every": 4}
     title = f"Search for settings of {method}, on the tuning labels"
     return {"title": title, "data": IMAGES, "recipe": "fast", "settings": shared, "seeds": [1], "rows": rows}
+
+
+def keep_suite(suite: Mapping[str, Any], file: Path) -> None:
+    """Write a suite, or check that the file has it from an earlier search.
+
+    Raises:
+        SettingsError: If there is a file of another suite.
+    """
+    text = yaml.safe_dump(suite, sort_keys=False)
+    if file.is_file() and file.read_text(encoding="utf-8") != text:
+        raise SettingsError(
+            f"{file.resolve()}: the search that is there has other settings; give another --out"
+        )
+    write_text(file, text)
 
 
 def main() -> None:
@@ -73,15 +102,12 @@ def main() -> None:
     root = arguments.data.resolve()
     # A suite names its data by a path, which stands in every result: one that is the same on every machine.
     with contextlib.chdir(arguments.out):
-        if not Path(IMAGES).is_file():
-            clean = load("cifar10", root=root)
-            pair = [apply(f"cifar10n:{name}", clean, root)[0].given_labels for name in ("random1", "random2")]
-            write_images(clean, tuning_labels(pair[0], pair[1], clean.given_labels), Path(IMAGES))
+        clean = load("cifar10", root=root)
+        pair = [apply(f"cifar10n:{name}", clean, root)[0].given_labels for name in ("random1", "random2")]
+        keep_images(clean, tuning_labels(pair[0], pair[1], clean.given_labels), Path(IMAGES))
         for method in arguments.methods:
             file = Path(f"tuning-{method}.yaml")
-            file.write_text(
-                yaml.safe_dump(suite_of(method, search[method], arguments.flops), sort_keys=False)
-            )
+            keep_suite(suite_of(method, search[method], arguments.flops), file)
             run_bench(file, Path())
 
 

@@ -9,6 +9,7 @@ import yaml
 from labelmend.bench.suite import read_suite
 from labelmend.data.image_set import ImageSet, MemoryImages
 from labelmend.data.sources import load
+from labelmend.errors import DataError, SettingsError
 from labelmend.settings.saving import to_dict
 
 SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "tuning.py"
@@ -30,7 +31,7 @@ def test_the_file_holds_the_images_to_train_on_and_those_to_score_by(tmp_path, m
     true = np.arange(12) % 2
     ids = [str(i) for i in range(12)]
     clean = ImageSet(MemoryImages(pixels), true, ["cat", "dog"], ids, [""] * 12)
-    tuning.write_images(clean, 1 - true, tmp_path / tuning.IMAGES)
+    tuning.keep_images(clean, 1 - true, tmp_path / tuning.IMAGES)
     for split, images, given in (
         ("train", [2, 3, 4, 5], 1 - true[2:6]),
         ("test", [8, 9, 10, 11], true[8:12]),
@@ -40,6 +41,22 @@ def test_the_file_holds_the_images_to_train_on_and_those_to_score_by(tmp_path, m
         assert found.given_labels.tolist() == given.tolist()
         assert found.class_names == ["cat", "dog"]
     assert load(tmp_path / tuning.IMAGES).true_labels.tolist() == true[2:6].tolist()
+    # A search that goes on is of the same data, or refused with the file as it was.
+    written = (tmp_path / tuning.IMAGES).read_bytes()
+    tuning.keep_images(clean, 1 - true, tmp_path / tuning.IMAGES)
+    with pytest.raises(DataError, match=r"tuning\.npz: the search that is there is of other data"):
+        tuning.keep_images(clean, true, tmp_path / tuning.IMAGES)
+    assert (tmp_path / tuning.IMAGES).read_bytes() == written
+
+
+def test_a_search_that_goes_on_has_the_same_settings_or_is_refused(tmp_path):
+    file = tmp_path / "tuning-ce.yaml"
+    for _ in range(2):
+        tuning.keep_suite(tuning.suite_of("ce", SEARCH["ce"], 1e12), file)
+    assert read_suite(file).cells[0].settings.budget.flops == 1e12
+    with pytest.raises(SettingsError, match=r"tuning-ce\.yaml: the search that is there has other settings"):
+        tuning.keep_suite(tuning.suite_of("ce", SEARCH["ce"], 2e12), file)
+    assert read_suite(file).cells[0].settings.budget.flops == 1e12
 
 
 @pytest.mark.parametrize("method", SEARCH)

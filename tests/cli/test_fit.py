@@ -72,6 +72,7 @@ def test_the_recipe_names_the_method(tmp_path):
         (["--finetune", "photos"], "--finetune is 'photos', but must be a number"),
         (["photos", "--method", "mixpu"], "did you mean 'mixup'"),
         (["photos", "--method"], "--method needs a value"),
+        (["photos", "--method", ""], "--method is '', but must be one of mend"),
         (
             ["photos", "--lr-schedule", "cos"],
             "--lr-schedule is 'cos', but must be one of linear, cosine, step",

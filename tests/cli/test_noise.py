@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import csv
+import errno
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from labelmend.cli.noise import noise
 from labelmend.data import load
-from labelmend.errors import DataError, SettingsError
+from labelmend.errors import DataError, RunError, SettingsError, WriteError
 from labelmend.noise.record import NoiseRecord, label_hash
 from labelmend.noise.spec import KINDS
 
@@ -74,12 +77,83 @@ def test_options_follow_the_kind(tmp_path: Path) -> None:
 
 def test_nothing_is_overwritten_unasked(tmp_path: Path) -> None:
     out = tmp_path / "a.csv"
-    out.with_suffix(".png").write_text("mine")
+    noise("digits", rate=0.4, out=str(out))
+    written = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert sorted(written) == ["a.csv", "a.json", "a.png"]
+    with pytest.raises(DataError, match=r"a\.csv: is there already"):
+        noise("digits", rate=0.2, out=str(out))
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == written
+    noise("digits", rate=0.2, out=str(out), overwrite=True)
+    assert all(path.read_bytes() != written[path.name] for path in tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("suffix", [".png", ".json"])
+def test_a_file_that_nobody_named_is_not_replaced_unless_noise_wrote_it(tmp_path: Path, suffix: str) -> None:
+    (tmp_path / f"a{suffix}").write_text("{}")
+    with pytest.raises(DataError, match=rf"a\{suffix}: is there already, and not of labelmend noise"):
+        noise("digits", rate=0.4, out=str(tmp_path / "a.csv"), overwrite=True)
+    assert [path.name for path in tmp_path.iterdir()] == [f"a{suffix}"]
+
+
+def test_the_data_is_not_replaced(photos: Path) -> None:
+    before = {path: path.read_bytes() for path in photos.rglob("*") if path.is_file()}
+    with pytest.raises(RunError, match=r"table\.csv lies inside the data"):
+        noise(str(photos / "table.csv"), rate=0.4, out=str(photos / "table.csv"), overwrite=True)
+    with pytest.raises(RunError, match=r"noisy\.csv lies inside the data"):
+        noise(str(photos), rate=0.4, out=str(photos / "noisy.csv"))
+    with pytest.raises(DataError, match=r"0\.png: is there already, and not of labelmend noise"):
+        noise(str(photos / "table.csv"), rate=0.4, out=str(photos / "cat" / "0.csv"), overwrite=True)
+    assert {path: path.read_bytes() for path in photos.rglob("*") if path.is_file()} == before
+
+
+def test_where_one_file_cannot_be_written_none_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.png").mkdir()
     with pytest.raises(DataError, match=r"a\.png: is there already"):
-        noise("digits", rate=0.4, out=str(out))
-    assert not out.exists()
-    noise("digits", rate=0.4, out=str(out), overwrite=True)
-    assert out.with_suffix(".png").stat().st_size > 10_000
+        noise("digits", rate=0.4, out=str(tmp_path / "a.csv"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png"]
+
+    def full(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    monkeypatch.setattr("labelmend.cli.noise.save_picture", full)
+    with pytest.raises(WriteError, match=r"b\.png cannot be written: no space left on device"):
+        noise("digits", rate=0.4, out=str(tmp_path / "b.csv"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png"]
+
+
+def test_images_elsewhere_and_rows_without_a_file(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table, out = tmp_path / "moved.csv", tmp_path / "noisy.csv"
+    table.write_text((photos / "table.csv").read_text() + "cat/gone.png,cat\n")
+    with pytest.raises(DataError, match=r"--image-root|--skip-missing"):
+        noise(str(table), rate=0.5, image_root=str(photos), out=str(out))
+    noise(str(table), rate=0.5, image_root=str(photos), skip_missing=True, out=str(out))
+    assert len(list(csv.DictReader(out.open()))) == 8
+    assert "1 file left out: 1 " in capsys.readouterr().out
+
+
+def test_warnings_are_lines(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "labels.csv").write_text("file,label,true_label\ncat/0.png,dog,cat\ndog/0.png,cat,dog\n")
+    options = {"rate": 0.5, "image_root": str(photos), "out": str(tmp_path / "noisy.csv")}
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        noise(str(tmp_path / "labels.csv"), **options)  # type: ignore[arg-type]
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("labelmend: warning: --noise symmetric:0.5:seed=0 is put on the true labels")
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder, rows = tmp_path / "photos", ["file,label"]
+    for name in ("cat", "dog"):
+        (folder / name).mkdir(parents=True)
+        for i in range(4):
+            shade = np.full((8, 8, 3), 20 * i + len(rows), dtype=np.uint8)
+            Image.fromarray(shade).save(folder / name / f"{i}.png")
+            rows.append(f"{name}/{i}.png,{name}")
+    (folder / "table.csv").write_text("\n".join(rows) + "\n")
+    return folder
 
 
 def test_every_kind_is_in_the_help_and_the_guide() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from labelmend.noise.classifier import (
     SoftLabelRecipe,
     choose_recipe,
     flip_top,
+    how_made,
     kept_soft_labels,
     load_soft_labels,
     save_soft_labels,
@@ -92,16 +95,17 @@ def test_soft_labels_are_made_once_and_only_where_they_can_be_kept(tmp_path: Pat
         return SOFT.astype(np.float32)
 
     path = tmp_path / "new" / "soft.npz"
-    first, again = (kept_soft_labels(path, TRUE, make) for _ in range(2))
+    first, again = (kept_soft_labels(path, TRUE, make, {"epochs": 3}) for _ in range(2))
     assert len(made) == 1
+    assert how_made(path) == {"epochs": 3}
     np.testing.assert_array_equal(first, SOFT.astype(np.float32))
     np.testing.assert_array_equal(again, first)
     (tmp_path / "file").touch()
     with pytest.raises(WriteError, match=r"file/soft\.npz cannot be written: .*; give another folder"):
-        kept_soft_labels(tmp_path / "file" / "soft.npz", TRUE, make)
+        kept_soft_labels(tmp_path / "file" / "soft.npz", TRUE, make, {})
     (tmp_path / "taken.npz").mkdir()
     with pytest.raises(WriteError, match=r"taken\.npz cannot be written"):
-        kept_soft_labels(tmp_path / "taken.npz", TRUE, make)
+        kept_soft_labels(tmp_path / "taken.npz", TRUE, make, {})
     assert len(made) == 1
 
 
@@ -109,7 +113,7 @@ def test_recipes_by_name() -> None:
     assert choose_recipe("quick").network == "fastnet"
     assert choose_recipe("full").epochs == 150
     assert choose_recipe("quick", epochs=3).epochs == 3
-    with pytest.raises(SettingsError, match="recipe=quick or recipe=full"):
+    with pytest.raises(SettingsError, match="recipe= is 'slow', but must be quick or full"):
         choose_recipe("slow")
 
 
@@ -124,11 +128,52 @@ def test_the_trainer_is_handed_in_and_its_soft_labels_are_kept(tmp_path: Path) -
     noisy, record = apply(spec, replace(images, given_labels=1 - TRUE // 2, true_labels=TRUE), train=train)
     assert asked == [(TRUE.tolist(), choose_recipe("quick", epochs=2), 7)]  # on the labels that are true
     assert noisy.given_labels.tolist() == flip_top(SOFT, TRUE, 0.4).tolist()
-    assert record.parameters["epochs"] == 2
-    again, kept = apply(f"classifier:0.4:soft={path}", images)
+    assert (record.parameters["epochs"], record.seed) == (2, 7)
+    again, kept = apply(f"classifier:0.4:epochs=2:soft={path}:seed=7", images)
     assert again.given_labels.tolist() == noisy.given_labels.tolist()
-    assert kept.parameters["soft_labels"] == "soft.npz"
+    assert kept.parameters == record.parameters | {"soft_labels": "soft.npz"}
+    assert kept.seed == 7
     assert len(asked) == 1
+
+
+MADE = {"network": "fastnet", "widths": [16, 32, 64], "epochs": 2, "batch_size": 500, "lr": 0.2}
+MADE |= {"lr_schedule": "linear", "seed": 7}
+
+
+@pytest.mark.parametrize(
+    ("made", "asked", "told"),
+    [
+        (MADE, "", "seed 7, not 0"),
+        (MADE, ":seed=7", None),
+        (MADE, ":epochs=3:seed=7", r"\(epochs 2, not 3\)"),
+        (MADE, ":epochs=2:network=resnet34", "network fastnet, not resnet34, seed 7, not 0"),
+        ({}, "", None),
+        ({}, ":seed=3", r"\(seed unknown, not 3\)"),
+        ({}, ":recipe=full", "network unknown, not resnet34, .*epochs unknown, not 150"),
+    ],
+)
+def test_soft_labels_that_were_made_otherwise_than_asked_are_used_aloud(
+    tmp_path: Path, made: dict[str, object], asked: str, told: str | None
+) -> None:
+    save_soft_labels(tmp_path / "soft.npz", SOFT, TRUE, made)
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        _, record = apply(f"classifier:0.4:soft={tmp_path / 'soft.npz'}{asked}", labels_only(TRUE))
+    if told is None:
+        assert not found
+    else:
+        assert re.search(f"soft.npz are used as they are.*{told}", str(found[0].message))
+    # The record says what was used, not what was asked for.
+    assert record.seed == made.get("seed")
+    assert record.parameters.get("epochs") == made.get("epochs")
+
+
+def test_a_file_that_says_wrongly_how_it_was_made(tmp_path: Path) -> None:
+    path = tmp_path / "soft.npz"
+    for made in ("[1]", "{"):
+        np.savez(path, soft_labels=SOFT, true_labels=TRUE, made=made)
+        with pytest.raises(DataError, match=r"soft\.npz: 'made' is no JSON object"):
+            how_made(path)
 
 
 def test_without_a_trainer_or_a_file_there_are_no_soft_labels(tmp_path: Path) -> None:

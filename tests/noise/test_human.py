@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import os
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from labelmend.data.image_set import ImageSet, MemoryImages
-from labelmend.errors import DataError, SettingsError
+from labelmend.errors import DataError, LabelmendWarning, SettingsError
 from labelmend.noise.human import human_labels
 from labelmend.noise.spec import apply
 
@@ -142,3 +143,40 @@ def test_the_published_cifar100n_labels(data_root: Path) -> None:
     assert apply("cifar100n", images, data_root)[1].realised_rate == pytest.approx(0.402, abs=5e-6)
     with pytest.raises(DataError, match="another order"):
         apply("cifar100n", labels_only(np.sort(clean), images.class_names), data_root)
+
+
+# The second changes places within classes alone, which the clean labels do not tell.
+@pytest.mark.parametrize("order", [[3, 0, 4, 2, 1], [0, 4, 2, 3, 1]])
+def test_rows_with_the_ids_of_the_images_are_brought_into_their_order(
+    tmp_path: Path, order: list[int]
+) -> None:
+    ids = [f"{name}.png" for name in "abcde"]
+    rows = [f"{ids[i]},{NAMES[TRUE[i]]},{NAMES[WORSE[i]]}" for i in order]
+    path = tmp_path / "l.csv"
+    path.write_text("id,true_label,label\n" + "\n".join(rows) + "\n")
+    noisy, _ = apply(f"human:file={path}", replace(labels_only(TRUE, NAMES), ids=ids))
+    np.testing.assert_array_equal(noisy.given_labels, WORSE)
+
+
+def test_ids_of_other_images(tmp_path: Path) -> None:
+    path, images = tmp_path / "l.csv", labels_only(TRUE, NAMES)
+    rows = [f"x{i},{NAMES[a]},{NAMES[b]}" for i, (a, b) in enumerate(zip(TRUE, WORSE, strict=True))]
+    path.write_text("id,true_label,label\n" + "\n".join(rows) + "\n")
+    with pytest.warns(LabelmendWarning, match=r"no id is that of an image \(x0.*; of the images 0\)"):
+        noisy, _ = apply(f"human:file={path}", images)
+    np.testing.assert_array_equal(noisy.given_labels, WORSE)
+
+
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [
+        (["0", "1", "2", "3", "9"], r"5 rows of 5 ids for 5 images, 1 of which have none \(first 4\)"),
+        (["0", "1", "2", "3", "3"], r"5 rows of 4 ids for 5 images, 1 of which"),
+        (["0", "1", "2", "3", "4", "5"], r"6 rows of 6 ids for 5 images, 0 of which have none; give"),
+    ],
+)
+def test_ids_of_some_of_the_images_are_refused(tmp_path: Path, named: list[str], message: str) -> None:
+    path = tmp_path / "l.csv"
+    path.write_text("id,true_label,label\n" + "".join(f"{name},cat,cat\n" for name in named))
+    with pytest.raises(DataError, match=message):
+        apply(f"human:file={path}", labels_only(TRUE, NAMES))

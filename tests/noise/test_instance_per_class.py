@@ -86,7 +86,7 @@ def test_centre_mean_realises_a_low_rate() -> None:
 def test_bad_settings_are_refused(fixture_set: ImageSet) -> None:
     true, pixels = fixture_set.given_labels, fixture_set.images.pixels.numpy()
     for name, value in (("layout", "wch"), ("scaling", "log"), ("centre", "median")):
-        with pytest.raises(SettingsError, match=f"--{name} is '{value}'"):
+        with pytest.raises(SettingsError, match=f"--noise: {name}= is '{value}'"):
             instance_per_class(true, pixels, 10, 0.4, 0, **{name: value})
     with pytest.raises(SettingsError, match="centre=mean"):
         instance_per_class(true, pixels, 10, 0.001, 0, centre="mean")

@@ -58,7 +58,7 @@ def test_rate_zero_and_bad_input() -> None:
     with pytest.raises(DataError, match=r"\(50, d\)"):
         part_dependent(true, features[:9], 3, 0.2, 0, parts=2)
     for parts in (1, 7):
-        with pytest.raises(SettingsError, match="--parts"):
+        with pytest.raises(SettingsError, match=r"parts= is \d, but must be from 2 to"):
             part_dependent(true, features, 3, 0.2, 0, parts=parts)
 
 

@@ -186,9 +186,9 @@ def test_bad_text_is_refused(text: str, message: str) -> None:
     [
         ("asymmetric:0.2:map=superclass", None),
         ("part-dependent:0.2:parts=many", "parts is 'many', but must be a whole number"),
-        ("instance-per-class:0.2:layout=abc", "--layout is 'abc'"),
+        ("instance-per-class:0.2:layout=abc", "--noise: layout= is 'abc', but must be chw or hwc"),
         ("classifier:0.2:soft=x.csv", "must name an .npz file"),
-        ("classifier:0.2:epochs=0", "epochs=1 or more"),
+        ("classifier:0.2:epochs=0", "epochs= is 0, but must be 1 or more"),
         ("transition", "transition needs file="),
     ],
 )

@@ -55,14 +55,17 @@ def test_a_transposed_matrix_is_recognised() -> None:
 def test_a_missing_file_and_a_pickled_array(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such file"):
         load_matrix(tmp_path / "none.npy")
-    for other in (MATRIX.astype(str), MATRIX.astype(complex)):
-        np.save(tmp_path / "t.npy", other)
-        with pytest.raises(DataError, match="cannot be read as a matrix of numbers \\(it holds"):
+    for other, message in (
+        (str, r"cannot be read as a matrix of numbers \(it holds"),
+        (complex, "complex128"),
+    ):
+        np.save(tmp_path / "t.npy", MATRIX.astype(other))
+        with pytest.raises(DataError, match=message):
             load_matrix(tmp_path / "t.npy")
     np.savez(tmp_path / "t.npz", t=MATRIX)
     (tmp_path / "t.npz").rename(tmp_path / "t.npy")
-    with pytest.raises(DataError, match="it holds several arrays"):
+    with pytest.raises(DataError, match=r"t\.npy: not readable as an \.npy file"):
         load_matrix(tmp_path / "t.npy")
     np.save(tmp_path / "t.npy", np.array([[{}]], dtype=object), allow_pickle=True)
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match=r"t\.npy"):
         load_matrix(tmp_path / "t.npy")

@@ -10,7 +10,7 @@ import pytest
 
 import labelmend
 from labelmend.cli.main import main
-from labelmend.errors import RunError, WriteError
+from labelmend.errors import LabelmendWarning, RunError, WriteError
 from labelmend.report.write import write_figures, write_report
 
 TINY = {"epochs": 1, "batch_size": 12, "widths": [8, 8], "depth": 1, "test": "none"}
@@ -43,6 +43,15 @@ def test_only_the_scripts_of_the_page_may_run(page, text_without_plotly):
     script = policy.split("script-src")[1].split(";style")[0]
     assert "unsafe" not in script.split("style-src")[0]
     assert script.count("sha256-") == 2
+
+
+def test_a_run_whose_budget_ended_in_the_warm_up_says_so(tmp_path, capsys):
+    with pytest.warns(LabelmendWarning, match="no samples were selected"):
+        labelmend.fit("digits", limit=60, out=tmp_path / "run", **TINY)
+    assert "cut short" in (text := write_report(tmp_path / "run").read_text(encoding="utf-8"))
+    assert "no samples were selected in training" in text
+    assert main(["show", str(tmp_path / "run")]) == 0
+    assert capsys.readouterr().out.startswith("no samples were selected in training")
 
 
 def test_every_row_pictured_is_in_the_list_and_has_its_evidence(page, run):

@@ -58,6 +58,7 @@ TRIED = [
     ("ce", {"crop": 0}, {"padding": ("zero", "reflect")}),
     ("seal", {"momentum": 0}, {"nesterov": (False, True), "forget_momentum": (False, True)}),
     ("ce", {"test": "none"}, {"test_every": (1, 3)}),
+    ("ce", {"flip": False}, {"flip_average": (False, True)}),
     ("ce", {"labels": None}, {"partial": (False, True), "min_confidence": (0.2, 0.9)}),
     (
         "mend",

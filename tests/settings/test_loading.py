@@ -59,6 +59,12 @@ def test_wrong_settings_name_the_flag_in_one_line(overrides, message):
     assert "\n" not in str(caught.value)
 
 
+def test_an_empty_name_is_no_method():
+    for wrong in ({"method": ""}, {"recipe": {"method": {"name": ""}}}):
+        with pytest.raises(SettingsError, match="--method is '', but must be one of mend"):
+            resolve(**wrong)
+
+
 def test_unknown_recipe_and_method_name_the_closest():
     with pytest.raises(SettingsError, match="did you mean 'fast'"):
         resolve("fats")

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 import labelmend
 from labelmend.config import BudgetSettings, MethodSettings, NetworkSettings, Settings, TrainingSettings
-from labelmend.errors import SettingsError
+from labelmend.errors import LabelmendWarning, SettingsError
 from labelmend.methods import METHODS
 from labelmend.methods.base import Method
 from labelmend.methods.plan import OptimizerPlan, ParameterGroup, Schedule, Stage, Step, Update
@@ -513,3 +513,35 @@ def test_an_optimiser_of_the_methods_own_has_the_rate_of_where_the_run_is(traine
     resumed = trainer(Own, folder=tmp_path, resume=True, **without_warmup)
     resumed.run_epoch()
     assert resumed.method.told("rate") == pytest.approx([0.5])
+
+
+def test_a_stage_that_the_budget_is_too_short_for_is_missed_aloud(trainer):
+    class Short(Plain):
+        def stages(self):
+            return (Stage(1 - 1e-6), Stage(1e-6))
+
+    with pytest.warns(LabelmendWarning, match="before 1 of the 2 stages of the method began"):
+        summary = trainer(Short, epochs=1).run().summary
+    assert (summary["stages"], summary["stages_begun"]) == (2, 1)
+
+
+def test_stages_that_were_all_begun_are_counted(trainer, recwarn):
+    class Halves(Plain):
+        def stages(self):
+            return (Stage(0.5), Stage(0.5))
+
+    summary = trainer(Halves, epochs=1).run().summary
+    assert (summary["stages"], summary["stages_begun"]) == (2, 2)
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("name", ["mend", "anchor_hallucination", "dividemix", "tscsi", "promix"])
+def test_a_run_that_never_left_the_warm_up_says_so(name, noisy_digits):
+    chosen = METHODS[name].Settings(warmup=0.5)
+    with pytest.warns(LabelmendWarning, match="no samples were selected in training"):
+        assert not train(settings(chosen, epochs=1), noisy_digits).summary["has_selected"]
+
+
+@pytest.mark.parametrize("name", ["mend", "anchor_hallucination", "dividemix", "tscsi", "promix"])
+def test_a_run_that_left_the_warm_up_has_selected(name, noisy_digits):
+    assert train(settings(METHODS[name].Settings(warmup=0.5), epochs=2), noisy_digits).summary["has_selected"]

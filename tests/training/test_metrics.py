@@ -11,6 +11,7 @@ from labelmend.training.arithmetic import Arithmetic
 from labelmend.training.metrics import (
     SelectionQuality,
     TestAccuracy,
+    cut_short,
     detection,
     detection_ap,
     selection_quality,
@@ -188,3 +189,15 @@ def test_summary_by_hand():
     assert detection(sure, GIVEN != TRUE, found["estimated_noise_rate"]).items() <= found.items()
     assert "detection_ap" not in summarise(RECORD, replace(images, true_labels=None))
     assert accuracies_of([{"epoch": 1}]) == {}
+
+
+def test_a_run_that_came_to_every_part_of_its_method_was_not_cut_short():
+    assert cut_short({"stages": 3, "stages_begun": 3, "has_selected": True}) is None
+    assert cut_short({"epochs": 3}) is None  # of an older version
+
+
+def test_what_a_budget_was_too_short_for_is_told():
+    found = cut_short({"stages": 5, "stages_begun": 2, "has_selected": True})
+    assert found is not None and "before 3 of the 5 stages" in found
+    found = cut_short({"stages": 1, "stages_begun": 1, "has_selected": False})
+    assert found is not None and "no samples were selected" in found and "--warmup" in found

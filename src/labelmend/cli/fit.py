@@ -22,9 +22,8 @@ from labelmend.runs import jobs
 from labelmend.runs.backbone import cache_beside
 from labelmend.runs.suggest import settle
 from labelmend.settings.loading import (
-    DEFAULT_METHOD,
     DEFAULT_RECIPE,
-    method_of,
+    choose_method,
     read_recipe,
     recipe_names,
     recipe_values,
@@ -113,8 +112,7 @@ def _recipe_and_method(argv: Sequence[str]) -> tuple[str, str]:
         known, _ = first.parse_known_args(hyphenate(argv))
     except argparse.ArgumentError as error:
         raise SettingsError(f"{error.argument_name} needs a value; labelmend fit --help lists them") from None
-    method = known.method or method_of(read_recipe(known.recipe))
-    return known.recipe, method or DEFAULT_METHOD
+    return known.recipe, choose_method(read_recipe(known.recipe), known.method)
 
 
 def _make_parser(recipe: str, method: str) -> Any:

@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from labelmend.cli.messages import say
-from labelmend.cli.reading import image_bar
+from labelmend.cli.messages import plain_warnings, say
+from labelmend.cli.reading import describe_skipped, image_bar
 from labelmend.data import load
 from labelmend.errors import DataError
-from labelmend.files import csv_rows, replacing, write_text
+from labelmend.files import check_writable, csv_rows, replacing
 from labelmend.noise.picture import save_picture
+from labelmend.noise.record import NoiseRecord
 from labelmend.noise.spec import KINDS, apply, parse
 from labelmend.noise.trusted import draw_trusted
+from labelmend.runs import folder as run_folder
 from labelmend.text import spreadsheet_safe
 from labelmend.training.soft_labels import averaged_softmax
 
@@ -28,6 +30,9 @@ def noise(
     out: str = "noisy.csv",
     split: str | None = None,
     label_column: str = "label",
+    image_column: str | None = None,
+    image_root: str | None = None,
+    skip_missing: bool = False,
     root: str | None = None,
     overwrite: bool = False,
 ) -> None:
@@ -48,6 +53,9 @@ def noise(
         out: table to write, a .csv file.
         split: split of the source, by default its training split.
         label_column: column of a table that holds the labels.
+        image_column: column of a table that names the images; by default one of a usual name.
+        image_root: folder that the file names of a table are relative to; by default that of the table.
+        skip_missing: leave out rows of a table whose file is missing, instead of refusing them.
         root: folder of a named data set and of human label files.
         overwrite: replace files that are there.
     """
@@ -62,16 +70,24 @@ def noise(
         raise DataError(f"--out is {out!r}, but must end in .csv")
     if not table.parent.is_dir():
         raise DataError(f"--out is {out!r}, but there is no folder {table.parent}")
-    record_path, picture_path = table.with_suffix(".json"), table.with_suffix(".png")
-    for path in (table, record_path, picture_path):
-        if path.exists() and not overwrite:
-            raise DataError(f"{path}: is there already; give another --out, or --overwrite")
+    places = _places(table, source, overwrite)
 
-    with image_bar() as progress:
-        clean = load(source, split=split, label_column=label_column, root=root, progress=progress)
-    if trusted is not None:
-        clean = draw_trusted(clean, trusted, seed or 0)
-    noisy, record = apply(spec, clean, root, train=averaged_softmax)
+    with plain_warnings(), image_bar() as progress:
+        clean = load(
+            source,
+            split=split,
+            progress=progress,
+            label_column=label_column,
+            image_column=image_column,
+            image_root=image_root,
+            skip_missing=skip_missing,
+            root=root,
+        )
+        if trusted is not None:
+            clean = draw_trusted(clean, trusted, seed or 0)
+        noisy, record = apply(spec, clean, root, train=averaged_softmax)
+    for line in (*clean.notes, *([describe_skipped(clean.skipped)] if clean.skipped else [])):
+        say(line)
     if trusted is not None:
         record = replace(record, parameters=record.parameters | {"trusted_seed": seed or 0})
     true = noisy.given_labels if noisy.true_labels is None else noisy.true_labels
@@ -84,9 +100,43 @@ def noise(
             **({} if noisy.trusted is None else {"trusted": noisy.trusted}),
         }
     )
-    with replacing(table) as temporary, csv_rows(temporary) as file:
-        frame.to_csv(file, index=False, lineterminator="\r\n")
-    write_text(record_path, record.to_json() + "\n")
-    save_picture(picture_path, noisy, record)
+    # All three or none: they are renamed once all are written.
+    with replacing(places[0]) as rows, replacing(places[1]) as noted, replacing(places[2]) as drawn:
+        with csv_rows(rows) as file:
+            frame.to_csv(file, index=False, lineterminator="\r\n")
+        noted.write_text(record.to_json() + "\n", encoding="utf-8", newline="\n")
+        save_picture(drawn, noisy, record)
     say(f"{spec}: {record.realised_rate:.2%} of {len(noisy):,} labels changed, sha256 {record.sha256}")
-    say(f"written: {table}, {record_path}, {picture_path}")
+    say(f"written: {', '.join(map(str, places))}")
+
+
+def _places(table: Path, source: str, overwrite: bool) -> tuple[Path, Path, Path]:
+    """Where the table, the record and the picture go, once it is sure that they can.
+
+    Raises:
+        DataError: If one of them is there and must not be replaced.
+        RunError: If they would lie among the images that they are about, or over them.
+        WriteError: If one of them cannot be written.
+    """
+    places = table, table.with_suffix(".json"), table.with_suffix(".png")
+    own = _is_record(places[1])
+    for path in places:
+        run_folder.check_apart(path, (source,))
+        if path.exists() and not overwrite:
+            raise DataError(f"{path}: is there already; give another --out, or --overwrite")
+        # Nobody has named these two, and a picture may be one of the data set.
+        if path.exists() and path != table and not own:
+            raise DataError(f"{path}: is there already, and not of labelmend noise; give another --out")
+        check_writable(path)
+    return places
+
+
+def _is_record(path: Path) -> bool:
+    """Whether a file is the record of an earlier noise."""
+    if not path.is_file():
+        return False
+    try:
+        NoiseRecord.from_json(path.read_text(encoding="utf-8", errors="replace"))
+    except DataError:
+        return False
+    return True

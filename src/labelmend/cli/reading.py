@@ -75,7 +75,7 @@ def describe_job(job: Job) -> list[str]:
         lines.append(f"noise {job.noise.name}: {job.noise_rate:.1%} of the labels were changed")
     lines += train_set.notes
     if train_set.skipped:
-        lines.append(_describe_skipped(train_set.skipped))
+        lines.append(describe_skipped(train_set.skipped))
     if job.frozen is not None and job.photographs is not None:
         seconds = estimated_seconds(job.settings, job.frozen, len(train_set))
         lines.append(_describe_finetuning(job.settings.network.finetune, job.frozen.backbone.name, seconds))
@@ -91,7 +91,7 @@ def _describe_finetuning(epochs: float, network: str, seconds: float) -> str:
     )
 
 
-def _describe_skipped(skipped: Sequence[Skipped]) -> str:
+def describe_skipped(skipped: Sequence[Skipped]) -> str:
     """Files that were left out, by reason."""
     first = {entry.reason: entry.path for entry in reversed(skipped)}
     counts = Counter(entry.reason for entry in skipped)

@@ -193,6 +193,11 @@ class AnchorHallucination(Method):
         """The last selection, or None before the first one."""
         return self.selections.last
 
+    @property
+    def has_selected(self) -> bool:
+        """Whether there was a selection."""
+        return self.selections.last is not None
+
     def record(self) -> SampleRecord:
         """One last selection and vote with the final model."""
         return self.divide(self.task.score(self.final_model()), final=True)[0]

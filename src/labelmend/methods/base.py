@@ -265,6 +265,11 @@ class Method(nn.Module):
         """What the method believes of the samples now, which the loop reports on; None before it does."""
         return None
 
+    @property
+    def has_selected(self) -> bool:
+        """Whether the method has told samples apart yet, if it does so after a warm-up; True of others."""
+        return True
+
     def record(self) -> SampleRecord:
         """What the finished model says of every training sample.
 

@@ -111,6 +111,11 @@ class DivideMix(Method):
         self.clean.copy_(torch.stack([self.clean_by(network) for network in self.task.averages]))
         return [*self.divided_steps(FIRST), *self.divided_steps(SECOND)]
 
+    @property
+    def has_selected(self) -> bool:
+        """Whether the networks have divided the samples."""
+        return bool(self.clean.any())
+
     def labelled_for(self, number: int) -> Tensor:
         """Samples that the other network finds clean, bool (N,), on the CPU."""
         return (self.clean[1 - number] >= self.settings.p_threshold).cpu()

@@ -288,6 +288,11 @@ class Mend(Method):
         """The last selection, or None before the first one."""
         return self.selections.last
 
+    @property
+    def has_selected(self) -> bool:
+        """Whether there was a selection."""
+        return self.selections.last is not None
+
     def record(self) -> SampleRecord:
         """One last selection and vote with the final model, whose own probabilities stand in the record."""
         return self.judged(self.task.score(self.final_model()))

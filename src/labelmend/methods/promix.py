@@ -152,6 +152,11 @@ class ProMix(Method):
         self.base.copy_(torch.stack(bases))
         return self.shuffled_steps(role=MIXED)
 
+    @property
+    def has_selected(self) -> bool:
+        """Whether the networks have chosen a base."""
+        return bool(self.base.any())
+
     def base_of(self, probabilities: Tensor) -> Tensor:
         """Class-wise small-loss selection, bool (N,): that of eq. 1, ranked by loss alone."""
         task, losses = self.task, given_label_losses(probabilities, self.task.given_labels)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from labelmend.config import require
 from labelmend.data.image_set import ImageSet
 from labelmend.data.numpy_files import read_npz
 from labelmend.errors import DataError, WriteError
 from labelmend.files import check_writable, reason, replacing
-from labelmend.noise.inputs import check_labels, check_rate
+from labelmend.noise.inputs import check_labels, check_rate, require_option
 from labelmend.noise.record import NoiseRecord
 
 NAME = "classifier"
@@ -123,8 +124,8 @@ def choose_recipe(name: str, epochs: int | None = None, network: str | None = No
     Raises:
         SettingsError: If there is none of that name, or epochs are below 1.
     """
-    require(name in RECIPES, "noise", f"recipe={name}", "recipe=" + " or recipe=".join(RECIPES))
-    require(epochs is None or epochs >= 1, "noise", f"epochs={epochs}", "epochs=1 or more")
+    require_option(name in RECIPES, "recipe", name, " or ".join(RECIPES))
+    require_option(epochs is None or epochs >= 1, "epochs", epochs, "1 or more")
     recipe = RECIPES[name]
     return replace(recipe, epochs=epochs or recipe.epochs, network=network or recipe.network)
 
@@ -139,8 +140,16 @@ def soft_label_hash(soft_labels: np.ndarray) -> str:
     return hashlib.sha256(np.ascontiguousarray(soft_labels, dtype="<f4").tobytes()).hexdigest()
 
 
-def save_soft_labels(path: Path, soft_labels: np.ndarray, true: np.ndarray) -> None:
+def save_soft_labels(
+    path: Path, soft_labels: np.ndarray, true: np.ndarray, made: Mapping[str, object] | None = None
+) -> None:
     """Write S (N, C) and the labels (N,) it was trained on to an ``.npz`` file.
+
+    Args:
+        path: of the file.
+        soft_labels: S.
+        true: the labels.
+        made: how S was made, JSON-able: ``describe_recipe`` and ``seed``; None where that is not known.
 
     Raises:
         DataError: If the name does not end in ``.npz``.
@@ -150,7 +159,12 @@ def save_soft_labels(path: Path, soft_labels: np.ndarray, true: np.ndarray) -> N
         raise DataError(f"{path}: soft labels are kept in an .npz file; give soft= a name that ends in .npz")
     _make_folder(path)
     with replacing(path) as temporary, temporary.open("wb") as stream:
-        np.savez_compressed(stream, soft_labels=soft_labels.astype(np.float32), true_labels=true)
+        np.savez_compressed(
+            stream,
+            soft_labels=soft_labels.astype(np.float32),
+            true_labels=true,
+            made=json.dumps(dict(made or {})),
+        )
 
 
 WANTED = (
@@ -182,10 +196,33 @@ def load_soft_labels(path: Path, true: np.ndarray) -> np.ndarray:
     return soft_labels
 
 
-def kept_soft_labels(path: Path, true: np.ndarray, make: Callable[[], np.ndarray]) -> np.ndarray:
+def how_made(path: Path) -> dict[str, Any]:
+    """How the soft labels of a file were made: ``describe_recipe`` and ``seed``; empty where it does not say.
+
+    Raises:
+        DataError: If the file is damaged.
+    """
+    try:
+        made = json.loads(str(read_npz(path).get("made", "{}")))
+    except ValueError:
+        made = None
+    if not isinstance(made, dict):
+        raise DataError(f"{path}: 'made' is no JSON object; {WANTED}")
+    return made
+
+
+def kept_soft_labels(
+    path: Path, true: np.ndarray, make: Callable[[], np.ndarray], made: Mapping[str, object]
+) -> np.ndarray:
     """S (N, C) of these labels from a file, which is made first where there is none.
 
     To make it takes minutes, so whether the file can be written is found before.
+
+    Args:
+        path: of the file.
+        true: the labels (N,).
+        make: makes S.
+        made: how, for the file; see ``save_soft_labels``.
 
     Raises:
         DataError: If the file is damaged or was made for other labels.
@@ -194,7 +231,7 @@ def kept_soft_labels(path: Path, true: np.ndarray, make: Callable[[], np.ndarray
     if not path.is_file():
         _make_folder(path)
         check_writable(path)
-        save_soft_labels(path, make(), true)
+        save_soft_labels(path, make(), true, made)
     return load_soft_labels(path, true)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,9 @@ from labelmend.data.benchmarks.base import DATA_VARIABLE
 from labelmend.data.numpy_files import read_npz
 from labelmend.data.restricted_pickle import load_pickled_arrays
 from labelmend.data.tables import TABLE_SUFFIXES, read_table
-from labelmend.errors import DataError
+from labelmend.errors import DataError, LabelmendWarning
 from labelmend.noise.record import NoiseRecord
+from labelmend.text import first_of
 
 NAME = "human"
 PICKLE_SUFFIXES = (".pt", ".pth", ".pkl", ".pickle")
@@ -62,8 +64,11 @@ def human_labels(
     class_names: Sequence[str],
     clean: str = "clean_label",
     name: str = NAME,
+    ids: Sequence[str] = (),
 ) -> tuple[np.ndarray, NoiseRecord]:
     """Read human labels and check that they are of these images, in this order.
+
+    Rows of a file whose column ``id`` has the ids of the images are brought into the order of those.
 
     Args:
         path: a published ``.pt`` (read without an unpickler), an ``.npz``, or a table (CSV, TSV, JSON
@@ -73,20 +78,53 @@ def human_labels(
         class_names: names of the C classes.
         clean: key or column of the file's own clean labels.
         name: of the noise, for the record.
+        ids: of the images, N; empty where rows are taken in their order whatever ids they have.
 
     Returns:
         The given labels, int64 (N,), and their record.
 
     Raises:
-        DataError: If the file is missing or faulty, has no such key, or its clean labels are not the images'.
+        DataError: If the file is missing or faulty, has no such key, its clean labels are not the images', or
+            its ids are of some of the images only.
+
+    Warns:
+        LabelmendWarning: If the file has ids, but none of these images.
     """
     columns = read_columns(path)
-    given = _labels(columns, key, path, class_names)
-    check_order(_labels(columns, clean, path, class_names), true, path)
+    given, clean_labels = (_labels(columns, each, path, class_names) for each in (key, clean))
+    order = _order(columns.get("id"), ids, path)
+    if order is not None and len(order) == len(clean_labels):
+        clean_labels = clean_labels[order]
+    check_order(clean_labels, true, path)
     if len(given) != len(true):
         raise DataError(f"{path}: {key!r} has {len(given)} labels, but {clean!r} has {len(true)}")
+    if order is not None:
+        given = given[order]
     record = NoiseRecord.of(name, true, given, len(class_names), parameters={"file": path.name, "key": key})
     return given, record
+
+
+def _order(named: Any, ids: Sequence[str], path: Path) -> np.ndarray | None:
+    """Row of each image in a file with ids, (N,); None where rows are in the order of the images."""
+    if named is None or not ids:
+        return None
+    rows = {str(name): row for row, name in enumerate(named)}
+    missing = [name for name in ids if name not in rows]
+    if len(missing) == len(ids):
+        warnings.warn(
+            f"{path}: no id is that of an image ({first_of(list(rows), 1)}; of the images {ids[0]}), so its "
+            "rows are taken to be in the order of the images",
+            LabelmendWarning,
+            stacklevel=2,
+        )
+        return None
+    if missing or len(named) != len(ids) or len(rows) != len(named):
+        raise DataError(
+            f"{path}: its ids are not those of the images: {len(named):,} rows of {len(rows):,} ids for "
+            f"{len(ids):,} images, {len(missing):,} of which have none"
+            f"{f' (first {missing[0]})' if missing else ''}; give each image one row"
+        )
+    return np.array([rows[name] for name in ids])
 
 
 def check_order(clean: np.ndarray, true: np.ndarray, path: Path) -> None:

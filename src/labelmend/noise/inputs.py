@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from labelmend.config import require
-from labelmend.errors import DataError
+from labelmend.errors import DataError, SettingsError
+
+
+def require_option(condition: bool, name: str, value: Any, expected: str) -> None:
+    """Raise a SettingsError that names an option of a noise specification unless the condition holds."""
+    if not condition:
+        raise SettingsError(f"--noise: {name}= is {value!r}, but must be {expected}")
 
 
 def check_labels(true: np.ndarray, num_classes: int) -> np.ndarray:

@@ -8,8 +8,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
 
-from labelmend.config import require
-from labelmend.noise.inputs import check_labels, check_pixels, check_rate
+from labelmend.noise.inputs import check_labels, check_pixels, check_rate, require_option
 from labelmend.noise.pixels import Layout, Scaling, affine, vectors
 from labelmend.noise.record import NoiseRecord
 from labelmend.noise.sampling import categorical, flip_to_scores
@@ -60,9 +59,9 @@ def instance_per_class(
     """
     labels, rate = check_labels(true, num_classes), check_rate(rate)
     images = check_pixels(pixels, len(labels))
-    require(layout in get_args(Layout), "layout", layout, "chw or hwc")
-    require(scaling in get_args(Scaling), "scaling", scaling, "raw, unit or standardised")
-    require(centre in get_args(Centre), "centre", centre, "location or mean")
+    require_option(layout in get_args(Layout), "layout", layout, "chw or hwc")
+    require_option(scaling in get_args(Scaling), "scaling", scaling, "raw, unit or standardised")
+    require_option(centre in get_args(Centre), "centre", centre, "location or mean")
     given = labels.copy()
     if rate > 0:
         state = np.random.RandomState(seed)
@@ -115,5 +114,5 @@ def location_of_mean(mean: float) -> float:
     Raises:
         SettingsError: If the mean is outside that range, where the normal would be all tail.
     """
-    require(0.02 <= mean <= 0.98, "rate", mean, "from 0.02 to 0.98 with centre=mean")
+    require_option(0.02 <= mean <= 0.98, "rate", mean, "from 0.02 to 0.98 with centre=mean")
     return float(brentq(lambda location: truncated_mean(location) - mean, -0.6, 1.6, xtol=1e-12))

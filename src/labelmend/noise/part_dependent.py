@@ -8,9 +8,8 @@ import numpy as np
 from sklearn.decomposition import NMF
 from sklearn.exceptions import ConvergenceWarning
 
-from labelmend.config import require
 from labelmend.errors import DataError
-from labelmend.noise.inputs import check_labels, check_rate
+from labelmend.noise.inputs import check_labels, check_rate, require_option
 from labelmend.noise.instance_per_class import truncated_normal
 from labelmend.noise.record import NoiseRecord
 from labelmend.noise.sampling import categorical
@@ -62,7 +61,7 @@ def part_dependent(
             f"({len(labels)}, d)"
         )
     most = min(features.shape[1], len(labels))
-    require(2 <= parts <= most, "parts", parts, f"from 2 to {most}")
+    require_option(2 <= parts <= most, "parts", parts, f"from 2 to {most}")
     given = labels.copy()
     if rate > 0:
         state = np.random.RandomState(seed)

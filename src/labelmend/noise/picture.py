@@ -11,7 +11,6 @@ from matplotlib.figure import Figure, SubFigure
 
 from labelmend.data.image_set import ImageSet
 from labelmend.errors import DataError
-from labelmend.files import replacing
 from labelmend.noise.record import NoiseRecord
 from labelmend.text import printable
 
@@ -54,10 +53,8 @@ def draw_noise(image_set: ImageSet, record: NoiseRecord, seed: int = 0) -> Figur
 
 
 def save_picture(path: Path, image_set: ImageSet, record: NoiseRecord) -> None:
-    """Write ``draw_noise`` as a PNG."""
-    figure = draw_noise(image_set, record)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=100)
+    """Write ``draw_noise`` as a PNG, whatever the name ends in."""
+    draw_noise(image_set, record).savefig(path, format="png", dpi=100)
 
 
 def _draw_matrix(figure: SubFigure, matrix: np.ndarray, class_names: list[str]) -> None:

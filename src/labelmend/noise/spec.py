@@ -307,13 +307,15 @@ def _classifier(spec: NoiseSpec, inputs: Inputs) -> Noisy:
     kept = Path(spec.options["soft"]) if "soft" in spec.options else None
     if kept is not None and kept.suffix != ".npz":
         raise SettingsError(f"--noise {spec}: soft= must name an .npz file")
+    wanted = classifier.describe_recipe(recipe) | {"seed": spec.seed}
     if kept is not None and kept.is_file():
-        soft_labels = classifier.load_soft_labels(kept, inputs.true)
-        made: dict[str, Any] = {"soft_labels": kept.name}
+        soft_labels, made = classifier.load_soft_labels(kept, inputs.true), classifier.how_made(kept)
+        _warn_of_unlike(spec, kept.name, made, wanted)
+        made["soft_labels"] = kept.name
     elif inputs.train is not None:
-        make = partial(inputs.train, inputs.image_set.with_labels(inputs.true), recipe, spec.seed)
-        soft_labels = make() if kept is None else classifier.kept_soft_labels(kept, inputs.true, make)
-        made = classifier.describe_recipe(recipe)
+        make = partial(_trained, spec, inputs.train, inputs.image_set.with_labels(inputs.true), recipe)
+        soft_labels = make() if kept is None else classifier.kept_soft_labels(kept, inputs.true, make, wanted)
+        made = dict(wanted)
     else:
         raise SettingsError(
             f"--noise {spec}: there are no soft labels and nothing to train a network with; give a file of "
@@ -324,9 +326,43 @@ def _classifier(spec: NoiseSpec, inputs: Inputs) -> Noisy:
             f"--noise {spec}: the soft labels are of {soft_labels.shape[1]} classes, but "
             f"{inputs.image_set.name or 'the data'} has {inputs.num_classes}"
         )
-    given, record = classifier.classifier(inputs.true, soft_labels, _rate(spec), spec.seed)
+    seed = made.pop("seed", None)
+    given, record = classifier.classifier(inputs.true, soft_labels, _rate(spec), seed)
     made["soft_labels_sha256"] = classifier.soft_label_hash(soft_labels)
     return given, replace(record, parameters=made)
+
+
+def _trained(
+    spec: NoiseSpec,
+    train: classifier.SoftLabelTrainer,
+    image_set: ImageSet,
+    recipe: classifier.SoftLabelRecipe,
+) -> np.ndarray:
+    try:
+        return train(image_set, recipe, spec.seed)
+    except SettingsError as error:
+        raise SettingsError(f"--noise {spec}: its network cannot be trained: {error}") from error
+
+
+def _warn_of_unlike(spec: NoiseSpec, file: str, made: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Say where soft labels that are in a file were made otherwise than was asked for."""
+    if spec.options.keys() & {"recipe", "epochs", "network"}:
+        named = list(wanted)
+    else:
+        # A seed of 0 need not have been asked for.
+        named = ["seed"] if spec.seed or "seed" in made else []
+    unlike = [
+        f"{name} {made.get(name, 'unknown')}, not {wanted[name]}"
+        for name in named
+        if made.get(name) != wanted[name]
+    ]
+    if unlike:
+        warnings.warn(
+            f"--noise {spec}: the soft labels in {file} are used as they are ({', '.join(unlike)}); give "
+            "another file, which is then made, or leave out what it was not made with",
+            LabelmendWarning,
+            stacklevel=4,
+        )
 
 
 def _cifar_n(spec: NoiseSpec, inputs: Inputs) -> Noisy:
@@ -346,7 +382,14 @@ def _cifar_n(spec: NoiseSpec, inputs: Inputs) -> Noisy:
 
 def _human(spec: NoiseSpec, inputs: Inputs) -> Noisy:
     key, clean = spec.text("key", "label"), spec.text("clean", "true_label")
-    return human.human_labels(Path(spec.text("file")), key, inputs.true, inputs.image_set.class_names, clean)
+    return human.human_labels(
+        Path(spec.text("file")),
+        key,
+        inputs.true,
+        inputs.image_set.class_names,
+        clean,
+        ids=inputs.image_set.ids,
+    )
 
 
 def _cifar_n_kind(name: str) -> Kind:

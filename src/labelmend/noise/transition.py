@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from labelmend.data.numpy_files import read_npy
 from labelmend.errors import DataError
 from labelmend.noise.inputs import check_labels
 from labelmend.noise.record import NoiseRecord
@@ -87,7 +88,7 @@ def load_matrix(path: Path) -> np.ndarray:
         raise DataError(f"{path}: no such file; give a .npy, .csv or .json file with T[true, given]")
     try:
         if path.suffix == ".npy":
-            matrix = np.load(path, allow_pickle=False)
+            matrix = read_npy(path)
         elif path.suffix == ".csv":
             matrix = np.loadtxt(path, delimiter=",", ndmin=2)
         elif path.suffix == ".json":
@@ -98,8 +99,6 @@ def load_matrix(path: Path) -> np.ndarray:
             )
     except (ValueError, TypeError, OSError, EOFError, RecursionError) as error:
         raise DataError(f"{path}: cannot be read as a matrix of numbers ({error})") from None
-    # NumPy opens an .npz file under any name.
-    held = matrix.dtype if isinstance(matrix, np.ndarray) else "several arrays"
-    if not isinstance(held, np.dtype) or held.kind not in "fiu":
-        raise DataError(f"{path}: cannot be read as a matrix of numbers (it holds {held})")
+    if matrix.dtype.kind not in "fiu":
+        raise DataError(f"{path}: cannot be read as a matrix of numbers (it holds {matrix.dtype})")
     return check_matrix(matrix, str(path))

@@ -12,7 +12,12 @@ import numpy as np
 
 from labelmend import __version__
 from labelmend.data.image_set import ImageSet
-from labelmend.noise.classifier import SoftLabelRecipe, SoftLabelTrainer, kept_soft_labels
+from labelmend.noise.classifier import (
+    SoftLabelRecipe,
+    SoftLabelTrainer,
+    describe_recipe,
+    kept_soft_labels,
+)
 from labelmend.runs.fingerprint import fingerprint
 from labelmend.training.machine import machine
 from labelmend.training.soft_labels import averaged_softmax
@@ -32,4 +37,5 @@ def _kept(cache: Path, train_set: ImageSet, recipe: SoftLabelRecipe, seed: int) 
     described = [fingerprint(train_set), asdict(recipe), seed, machine(), __version__]
     name = hashlib.sha256(json.dumps(described).encode()).hexdigest()[:16]
     make = partial(averaged_softmax, train_set, recipe, seed)
-    return kept_soft_labels(cache / f"soft-labels-{name}.npz", train_set.given_labels, make)
+    made = describe_recipe(recipe) | {"seed": seed}
+    return kept_soft_labels(cache / f"soft-labels-{name}.npz", train_set.given_labels, make, made)

@@ -80,6 +80,11 @@ IDLENESS = (
         ("test_every",), lambda settings: settings.data.test == NO_TEST, "nothing is scored with --test none"
     ),
     Idleness(
+        ("flip_average",),
+        lambda settings: settings.augmentation.flip is False,
+        "images are not mirrored with --flip false",
+    ),
+    Idleness(
         ("partial", "min_confidence"),
         lambda settings: settings.data.labels is None,
         "there are no labels of --labels",

@@ -60,6 +60,15 @@ def method_of(recipe: Mapping[str, Any]) -> str | None:
     return name
 
 
+def choose_method(recipe: Mapping[str, Any], asked: str | None = None) -> str:
+    """The method asked for, or else the one a recipe names, or else the default.
+
+    An empty name is not taken for none: it is refused later, as one that no method has.
+    """
+    named = method_of(recipe) if asked is None else asked
+    return DEFAULT_METHOD if named is None else named
+
+
 def _flatten(values: Mapping[str, Any], method: str) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in values.items():
@@ -115,7 +124,7 @@ def resolve(
         SettingsError: If a name is unknown or a value is not allowed.
     """
     values = dict(recipe if isinstance(recipe, Mapping) else read_recipe(recipe))
-    chosen = method or method_of(values) or DEFAULT_METHOD
+    chosen = choose_method(values, method)
     flat = recipe_values(values, chosen)
     given: dict[str, Any] = {}
     for name, value in (overrides or {}).items():

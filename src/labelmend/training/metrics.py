@@ -219,3 +219,23 @@ def summarise(record: SampleRecord, train_set: ImageSet) -> dict[str, Any]:
     if train_set.true_labels is not None:
         summary |= detection(record, train_set.given_labels != train_set.true_labels, noise.rate)
     return summary
+
+
+def cut_short(summary: dict[str, Any]) -> str | None:
+    """Which part of its method a run never came to, in one line; None where it came to all.
+
+    Args:
+        summary: of the run; that of an older version does not tell.
+    """
+    stages, begun = summary.get("stages", 1), summary.get("stages_begun", 1)
+    if begun < stages:
+        return (
+            f"the budget ended before {stages - begun} of the {stages} stages of the method began; "
+            "give it a longer one"
+        )
+    if not summary.get("has_selected", True):
+        return (
+            "no samples were selected in training: every epoch began in the warm-up, so all given labels "
+            "were learned as they are; give a longer budget or a shorter --warmup"
+        )
+    return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from torch import Tensor
 from labelmend.config import Settings, moved
 from labelmend.data.image_set import ImageSet
 from labelmend.data.loader import fetch
-from labelmend.errors import DivergedError, RunError
+from labelmend.errors import DivergedError, LabelmendWarning, RunError
 from labelmend.methods import METHODS
 from labelmend.methods.base import Scores, Task
 from labelmend.methods.plan import Progress, Step
@@ -35,7 +36,7 @@ from labelmend.training.flops import FlopMeter
 from labelmend.training.listener import Listener, Silent
 from labelmend.training.machine import machine
 from labelmend.training.memory import kept_memory
-from labelmend.training.metrics import evaluators, summarise, test_accuracies
+from labelmend.training.metrics import cut_short, evaluators, summarise, test_accuracies
 from labelmend.training.scoring import Probabilities, score_images
 from labelmend.training.seeds import Purpose, stream
 from labelmend.training.setup import describe, hold_out, set_up
@@ -435,9 +436,22 @@ class Trainer:
             **summarise(record, self.train_set),
             **scored,
             **test_accuracies(self.rows),
+            **self._reached,
             **self.effort,
         }
+        if missed := cut_short(summary):
+            warnings.warn(missed, LabelmendWarning, stacklevel=2)
         return Trained(self.final_model(), self.description, record, self.rows, summary)
+
+    @property
+    def _reached(self) -> dict[str, Any]:
+        """How much of the method the budget was long enough for, as JSON-able values."""
+        begun = {row.get("stage", 0) for row in self.rows}
+        return {
+            "stages": len(self.stages.course.stages),
+            "stages_begun": len(begun),
+            "has_selected": self.method.has_selected,
+        }
 
     def final_model(self) -> Classifier | Ensemble:
         """The finished model, in evaluation mode; nothing is counted any more.
@@ -491,6 +505,9 @@ def train(
         RunError: If there is no checkpoint to resume from, or it is damaged; if the method has no step.
         DivergedError: If a loss or weight is no finite number.
         WriteError: If the folder cannot be written.
+
+    Warns:
+        LabelmendWarning: That the budget was too short for a part of the method.
     """
     with kept_memory():
         return Trainer(settings, train_set, test_set, folder, listener, resume).run()
