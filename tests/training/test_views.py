@@ -1,3 +1,4 @@
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,6 +56,49 @@ def test_colour_jitter_of_strength_zero_changes_nothing():
     assert jittered.min() >= 0
     assert jittered.max() <= 255
     assert not torch.allclose(jittered, images.float(), atol=1)
+
+
+def test_colour_jitter_pixel_by_pixel():
+    images = torch.randint(60, 140, (3, 2, 2, 3), dtype=torch.uint8, generator=generator())
+    drawn = torch.rand(3, 3, generator=generator(8)).tolist()
+    jittered = colour_jitter(images, 0.4, generator(8))
+    for i, image in enumerate(images.tolist()):
+        brightness, contrast, saturation = (1 + 0.4 * (2 * drawn[k][i] - 1) for k in range(3))
+        pixels = []
+        for pixel in (pixel for row in image for pixel in row):
+            red, green, blue = (brightness * value for value in pixel)
+            grey = 0.299 * red + 0.587 * green + 0.114 * blue
+            pixels.append([grey + saturation * (value - grey) for value in (red, green, blue)])
+        mean = sum(map(sum, pixels)) / 12
+        wanted = [mean + contrast * (value - mean) for pixel in pixels for value in pixel]
+        assert jittered[i].flatten().tolist() == pytest.approx(wanted, abs=1e-3)
+
+
+def test_grey_images_have_no_saturation():
+    images = torch.randint(60, 140, (2, 3, 3, 1), dtype=torch.uint8, generator=generator())
+    assert torch.allclose(
+        colour_jitter(images, 0.4, generator(8)),
+        colour_jitter(images.expand(2, 3, 3, 3), 0.4, generator(8))[..., :1],
+        atol=1e-3,
+    )
+
+
+def test_colours_and_a_square_change_in_strong_views_alone():
+    images = torch.randint(50, 200, (6, 8, 8, 3), dtype=torch.uint8, generator=generator())
+    normalised = Normalisation((100.0,) * 3, (50.0,) * 3)
+    source = generator(5)
+    pixels = crop_flip(images, 2, True, source)
+    jittered = colour_jitter(pixels, 0.4, source)
+    for cut, jitter, wanted in ((0, 0.0, pixels), (0, 0.4, jittered), (3, 0.4, jittered)):
+        augmentation = Augmentation(normalised, 2, True, cut, jitter)
+        assert torch.equal(augmentation(images, generator(5), False), normalised(pixels))
+        view = augmentation(images, generator(5), True)
+        assert torch.equal(view, cutout(normalised(wanted), cut, source) if cut else normalised(wanted))
+
+
+def test_half_of_the_images_are_mirrored():
+    views = crop_flip(torch.tensor([[1, 2]]).expand(4000, 2, 2)[..., None], 0, True, generator())
+    assert 0.47 < (views[:, 0, 0, 0] == 2).float().mean() < 0.53
 
 
 def test_views_repeat_with_the_generator():
