@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
 
 from labelmend.errors import RunError
 from labelmend.selection import easiness as module
-from labelmend.selection.easiness import loss_mixture, min_max
+from labelmend.selection.easiness import given_label_losses, loss_mixture, min_max
 
 
 def easiness(losses: torch.Tensor, **settings: float) -> torch.Tensor:
@@ -155,3 +157,10 @@ def test_the_order_of_the_samples_changes_nothing(monkeypatch: pytest.MonkeyPatc
     losses = torch.randn(300, generator=generator).abs()
     order = torch.randperm(300, generator=generator)
     assert torch.equal(easiness(losses[order]), easiness(losses)[order])
+
+
+def test_the_loss_of_a_given_label_is_minus_the_logarithm_of_its_probability():
+    probabilities = torch.tensor([[0.5, 0.5], [0.2, 0.8], [1.0, 0.0], [1.0, 0.0]])
+    losses = given_label_losses(probabilities, torch.tensor([1, 0, 0, 1]))
+    # 12 log 10 for a label of no probability at all.
+    assert losses.tolist() == pytest.approx([math.log(2), math.log(5), 0.0, 27.6310211], rel=1e-6)
