@@ -146,14 +146,14 @@ def test_the_published_cifar100n_labels(data_root: Path) -> None:
 
 
 # The second changes places within classes alone, which the clean labels do not tell.
-@pytest.mark.parametrize("order", [[3, 0, 4, 2, 1], [0, 4, 2, 3, 1]])
+@pytest.mark.parametrize(("column", "order"), [("id", [3, 0, 4, 2, 1]), ("IDs", [0, 4, 2, 3, 1])])
 def test_rows_with_the_ids_of_the_images_are_brought_into_their_order(
-    tmp_path: Path, order: list[int]
+    tmp_path: Path, column: str, order: list[int]
 ) -> None:
     ids = [f"{name}.png" for name in "abcde"]
     rows = [f"{ids[i]},{NAMES[TRUE[i]]},{NAMES[WORSE[i]]}" for i in order]
     path = tmp_path / "l.csv"
-    path.write_text("id,true_label,label\n" + "\n".join(rows) + "\n")
+    path.write_text(f"{column},true_label,label\n" + "\n".join(rows) + "\n")
     noisy, _ = apply(f"human:file={path}", replace(labels_only(TRUE, NAMES), ids=ids))
     np.testing.assert_array_equal(noisy.given_labels, WORSE)
 

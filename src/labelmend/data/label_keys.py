@@ -12,7 +12,7 @@ from labelmend.data.splits import standard_split
 from labelmend.data.tables import Table
 from labelmend.errors import DataError
 
-_ID_COLUMNS = ("id", "ids")
+ID_COLUMNS = ("id", "ids")
 PATH_COLUMNS = (*IMAGE_COLUMNS, "img_path", "image_file", "image_name", "fname", "name")
 """Columns that may name the images of a file of labels by their paths."""
 
@@ -47,12 +47,12 @@ def _keys(table: Table, listing: Listing, image: str | None) -> tuple[list[str] 
     """Keys of the rows, and whether they are paths: the first column that fits, else the first there is."""
     first: tuple[list[str] | None, bool] = (None, False)
     asked = () if image is None else (image,)
-    for name in dict.fromkeys((*_ID_COLUMNS, *asked, *PATH_COLUMNS)):
+    for name in dict.fromkeys((*ID_COLUMNS, *asked, *PATH_COLUMNS)):
         column = table.find(name)
         if column is None or not all(isinstance(value, str | int) for value in table.columns[column]):
             continue
         keys = [plain_key(value) for value in table.columns[column]]
-        by_path = name not in _ID_COLUMNS
+        by_path = name not in ID_COLUMNS
         if first[0] is None:
             first = (keys, by_path)
         wanted = set(map(plain_key, listing.paths if by_path else listing.ids))

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from labelmend.data.benchmarks.base import DATA_VARIABLE
+from labelmend.data.label_keys import ID_COLUMNS
 from labelmend.data.numpy_files import read_npz
 from labelmend.data.restricted_pickle import load_pickled_arrays
 from labelmend.data.tables import TABLE_SUFFIXES, read_table
@@ -92,7 +93,8 @@ def human_labels(
     """
     columns = read_columns(path)
     given, clean_labels = (_labels(columns, each, path, class_names) for each in (key, clean))
-    order = _order(columns.get("id"), ids, path)
+    named = next((columns[each] for each in columns if str(each).strip().lower() in ID_COLUMNS), None)
+    order = _order(named, ids, path)
     if order is not None and len(order) == len(clean_labels):
         clean_labels = clean_labels[order]
     check_order(clean_labels, true, path)
