@@ -124,7 +124,7 @@ def main() -> None:
     specs = [kind.format(rate) for kind in KINDS for rate in RATES] + list(HUMAN)
     controlled = [*CONTROLLED, *HUMAN]
     if args.soft is not None:
-        soft_labels = load_soft_labels(args.soft, images.given_labels)
+        soft_labels, _ = load_soft_labels(args.soft, images.given_labels)
         features = np.hstack([features, np.log(soft_labels.astype(np.float64) + 1e-6)])
         specs += [f"classifier:{rate}:soft={args.soft}" for rate in RATES]
         controlled.append(f"classifier:0.4:soft={args.soft}")

@@ -18,7 +18,6 @@ from labelmend.noise.classifier import (
     SoftLabelRecipe,
     choose_recipe,
     flip_top,
-    how_made,
     kept_soft_labels,
     load_soft_labels,
     save_soft_labels,
@@ -69,7 +68,7 @@ def test_bad_soft_labels_are_refused() -> None:
 def test_soft_labels_are_kept_and_belong_to_their_labels(tmp_path: Path) -> None:
     path = tmp_path / "soft.npz"
     save_soft_labels(path, SOFT, TRUE)
-    np.testing.assert_allclose(load_soft_labels(path, TRUE), SOFT, atol=1e-7)
+    np.testing.assert_allclose(load_soft_labels(path, TRUE)[0], SOFT, atol=1e-7)
     with pytest.raises(DataError, match="not those of these"):
         load_soft_labels(path, TRUE[::-1])
     whole = path.read_bytes()
@@ -97,7 +96,7 @@ def test_soft_labels_are_made_once_and_only_where_they_can_be_kept(tmp_path: Pat
     path = tmp_path / "new" / "soft.npz"
     first, again = (kept_soft_labels(path, TRUE, make, {"epochs": 3}) for _ in range(2))
     assert len(made) == 1
-    assert how_made(path) == {"epochs": 3}
+    assert load_soft_labels(path, TRUE)[1] == {"epochs": 3}
     np.testing.assert_array_equal(first, SOFT.astype(np.float32))
     np.testing.assert_array_equal(again, first)
     (tmp_path / "file").touch()
@@ -173,7 +172,7 @@ def test_a_file_that_says_wrongly_how_it_was_made(tmp_path: Path) -> None:
     for made in ("[1]", "{"):
         np.savez(path, soft_labels=SOFT, true_labels=TRUE, made=made)
         with pytest.raises(DataError, match=r"soft\.npz: 'made' is no JSON object"):
-            how_made(path)
+            load_soft_labels(path, TRUE)
 
 
 def test_without_a_trainer_or_a_file_there_are_no_soft_labels(tmp_path: Path) -> None:

@@ -180,3 +180,9 @@ def test_ids_of_some_of_the_images_are_refused(tmp_path: Path, named: list[str],
     path.write_text("id,true_label,label\n" + "".join(f"{name},cat,cat\n" for name in named))
     with pytest.raises(DataError, match=message):
         apply(f"human:file={path}", labels_only(TRUE, NAMES))
+
+
+def test_ids_that_are_no_list_are_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "l.npz", label=WORSE, true_label=TRUE, id=np.array(3))
+    with pytest.raises(DataError, match=r"l\.npz: its ids have 0 axes, but must be one an image"):
+        apply(f"human:file={tmp_path / 'l.npz'}", labels_only(TRUE, NAMES))

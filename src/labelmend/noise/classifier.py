@@ -173,8 +173,11 @@ WANTED = (
 )
 
 
-def load_soft_labels(path: Path, true: np.ndarray) -> np.ndarray:
-    """Read S (N, C) of these labels.
+def load_soft_labels(path: Path, true: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
+    """Read S (N, C) of these labels (N,), and how they were made.
+
+    Returns:
+        S, and ``describe_recipe`` and ``seed``; these are empty where the file does not say.
 
     Raises:
         DataError: If the file is damaged or was made for other labels.
@@ -193,22 +196,13 @@ def load_soft_labels(path: Path, true: np.ndarray) -> np.ndarray:
         )
     if soft_labels.ndim != 2 or soft_labels.dtype.kind != "f":
         raise DataError(f"{path}: soft_labels has shape {soft_labels.shape} of {soft_labels.dtype}; {WANTED}")
-    return soft_labels
-
-
-def how_made(path: Path) -> dict[str, Any]:
-    """How the soft labels of a file were made: ``describe_recipe`` and ``seed``; empty where it does not say.
-
-    Raises:
-        DataError: If the file is damaged.
-    """
     try:
-        made = json.loads(str(read_npz(path).get("made", "{}")))
+        made = json.loads(str(arrays.get("made", "{}")))
     except ValueError:
         made = None
     if not isinstance(made, dict):
         raise DataError(f"{path}: 'made' is no JSON object; {WANTED}")
-    return made
+    return soft_labels, made
 
 
 def kept_soft_labels(
@@ -232,7 +226,7 @@ def kept_soft_labels(
         _make_folder(path)
         check_writable(path)
         save_soft_labels(path, make(), true, made)
-    return load_soft_labels(path, true)
+    return load_soft_labels(path, true)[0]
 
 
 def _make_folder(path: Path) -> None:

@@ -110,6 +110,8 @@ def _order(named: Any, ids: Sequence[str], path: Path) -> np.ndarray | None:
     """Row of each image in a file with ids, (N,); None where rows are in the order of the images."""
     if named is None or not ids:
         return None
+    if np.ndim(named) != 1:
+        raise DataError(f"{path}: its ids have {np.ndim(named)} axes, but must be one an image")
     rows = {str(name): row for row, name in enumerate(named)}
     missing = [name for name in ids if name not in rows]
     if len(missing) == len(ids):

@@ -309,7 +309,7 @@ def _classifier(spec: NoiseSpec, inputs: Inputs) -> Noisy:
         raise SettingsError(f"--noise {spec}: soft= must name an .npz file")
     wanted = classifier.describe_recipe(recipe) | {"seed": spec.seed}
     if kept is not None and kept.is_file():
-        soft_labels, made = classifier.load_soft_labels(kept, inputs.true), classifier.how_made(kept)
+        soft_labels, made = classifier.load_soft_labels(kept, inputs.true)
         _warn_of_unlike(spec, kept.name, made, wanted)
         made["soft_labels"] = kept.name
     elif inputs.train is not None:
