@@ -121,6 +121,17 @@ def test_where_one_file_cannot_be_written_none_is(tmp_path: Path, monkeypatch: p
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png"]
 
 
+def test_whether_files_can_be_written_is_found_before_the_data_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(path: Path) -> None:
+        raise WriteError(f"{path} cannot be written: read-only file system")
+
+    monkeypatch.setattr("labelmend.cli.noise.check_writable", refused)
+    with pytest.raises(WriteError, match=r"a\.csv cannot be written: read-only"):
+        noise("no such source", rate=0.4, out=str(tmp_path / "a.csv"))
+
+
 def test_images_elsewhere_and_rows_without_a_file(
     photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -112,6 +112,9 @@ def test_recipes_by_name() -> None:
     assert choose_recipe("quick").network == "fastnet"
     assert choose_recipe("full").epochs == 150
     assert choose_recipe("quick", epochs=3).epochs == 3
+    assert choose_recipe("quick", epochs=1).epochs == 1
+    with pytest.raises(SettingsError, match="epochs= is 0, but must be 1 or more"):
+        choose_recipe("quick", epochs=0)
     with pytest.raises(SettingsError, match="recipe= is 'slow', but must be quick or full"):
         choose_recipe("slow")
 
