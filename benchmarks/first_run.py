@@ -21,7 +21,7 @@ from typing import Any
 from labelmend.training.machine import machine
 
 RESULT = Path(__file__).parent / "results" / "first_run.json"
-COMMAND = [sys.executable, "-c", "from labelmend.cli.main import main; raise SystemExit(main())"]
+COMMAND = [sys.executable, "-m", "labelmend"]
 
 
 def timed(arguments: list[str]) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def main() -> None:
         photos, run = Path(scratch) / "photos", Path(scratch) / "run"
         truth = write_folder(photos, args.root, args.count, args.share)
         command = ["labelmend", "fit", str(photos), "--out", str(run), *args.flags]
-        subprocess.run([sys.executable, "-m", "labelmend.cli.main", *command[1:]], check=True)
+        subprocess.run([sys.executable, "-m", "labelmend", *command[1:]], check=True)
         verdicts = pd.read_csv(run / "verdicts.csv").merge(truth, on=["id", "given_label"], validate="1:1")
         summary = json.loads((run / "summary.json").read_text())
     wrong = verdicts["true_label"] != verdicts["given_label"]

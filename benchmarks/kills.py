@@ -27,7 +27,7 @@ import numpy as np
 from labelmend.training.machine import machine
 
 RESULT = Path(__file__).parent / "results" / "kills.json"
-COMMAND = [sys.executable, "-c", "from labelmend.cli.main import main; raise SystemExit(main())"]
+COMMAND = [sys.executable, "-m", "labelmend"]
 COMPARED = ("verdicts.csv", "verdicts.parquet", "model.safetensors")
 CASES = {
     "digits": (

@@ -15,8 +15,9 @@ _UNPRINTABLE = re.compile(
 )
 _NAMED = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
 
-# What spreadsheets take for the beginning of a formula, also in full-width forms, behind any number of "'".
-_FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+# What spreadsheets take for the beginning of a formula, also in full-width forms, behind any number of "'";
+# and a space, which readers of CSV files drop (ours does, for files with one after each comma).
+_FORMULA = re.compile("'*[ =+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 SIGN = "'"
 """What a spreadsheet takes for the sign of text, before a cell that would else be a formula."""
 
@@ -51,9 +52,9 @@ def first_of(items: Sequence[str], most: int, separator: str = ", ") -> str:
 
 
 def spreadsheet_safe(cell: str) -> str:
-    """A cell of a CSV file that no spreadsheet takes for a formula.
+    """A cell of a CSV file that no spreadsheet takes for a formula, and whose first space is not lost.
 
-    ``from_spreadsheet`` gives back what it was; cells that are no formula stay as they are.
+    ``from_spreadsheet`` gives back what it was; other cells stay as they are.
     """
     return SIGN + cell if _FORMULA.match(cell) else cell
 

@@ -59,8 +59,14 @@ def test_every_command_has_help(command, capsys):
     assert f"labelmend {command}" in capsys.readouterr().out
 
 
-def test_help_does_not_import_torch():
+@pytest.mark.parametrize(("argument", "code"), [("--version", 0), ("fti", 2)])
+def test_python_runs_it_as_a_module(argument, code):
+    run = subprocess.run([sys.executable, "-m", "labelmend", argument], capture_output=True, text=True)
+    assert run.returncode == code
+    assert (run.stdout or run.stderr).startswith("labelmend")
 
+
+def test_help_does_not_import_torch():
     code = (
         "import sys; from labelmend.cli.main import main; main(['--help']); sys.exit('torch' in sys.modules)"
     )

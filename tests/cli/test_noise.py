@@ -144,6 +144,18 @@ def test_images_elsewhere_and_rows_without_a_file(
     assert "1 file left out: 1 " in capsys.readouterr().out
 
 
+def test_names_that_begin_with_a_space_are_found_again(photos: Path, tmp_path: Path) -> None:
+    (photos / "table.csv").unlink()
+    (photos / "cat").rename(photos / " cat")
+    (photos / "dog" / "0.png").rename(photos / "dog" / " 0.png")
+    out = tmp_path / "noisy.csv"
+    noise(str(photos), kind="pairflip", rate=1.0, out=str(out))
+    noisy = load(photos, labels=out)
+    assert {" cat/0.png", "dog/ 0.png"} < set(noisy.ids)
+    assert noisy.true_labels is not None
+    np.testing.assert_array_equal(noisy.given_labels, 1 - noisy.true_labels)
+
+
 def test_warnings_are_lines(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "labels.csv").write_text("file,label,true_label\ncat/0.png,dog,cat\ndog/0.png,cat,dog\n")
     options = {"rate": 0.5, "image_root": str(photos), "out": str(tmp_path / "noisy.csv")}

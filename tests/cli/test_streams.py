@@ -89,7 +89,7 @@ def test_a_full_disk_under_stdout_is_one_line_with_exit_code_2(monkeypatch, caps
 
 def labelmend(command, cwd):
     return subprocess.run(
-        ["/bin/sh", "-c", command.format(f"{sys.executable} -m labelmend.cli.main")],
+        ["/bin/sh", "-c", command.format(f"{sys.executable} -m labelmend")],
         cwd=cwd,
         capture_output=True,
         text=True,

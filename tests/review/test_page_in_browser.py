@@ -324,7 +324,7 @@ def test_axe_finds_nothing_serious_and_nothing_is_cut_off(chromium, served, faul
 
 
 def test_the_command_prints_the_address_and_at_the_end_what_comes_next(chromium, run):
-    command = [sys.executable, "-m", "labelmend.cli.main", "review", str(run), "--no-browser"]
+    command = [sys.executable, "-m", "labelmend", "review", str(run), "--no-browser"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     with opened(chromium, re.search(r"http\S+", process.stdout.readline())[0]) as tab:
         press(tab, "a")

@@ -167,7 +167,3 @@ def _exit_code(arguments: list[str], debug: bool) -> int:
         print(f"labelmend: unexpected {kind}: {printable(error)} (--debug shows where)", file=sys.stderr)
         return 1
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
