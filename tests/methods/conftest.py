@@ -46,6 +46,7 @@ def make_task():
             label_smoothing=0.0,
             generator=torch.Generator().manual_seed(seed),
             device=torch.device("cpu"),
+            learnable=torch.ones(len(given), dtype=torch.bool),
             meter=Added(),
         )
 

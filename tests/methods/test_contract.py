@@ -19,7 +19,7 @@ from labelmend.settings.loading import resolve
 from labelmend.settings.names import leaves
 from labelmend.training import state
 from labelmend.training.listener import Silent
-from labelmend.training.trainer import train
+from labelmend.training.trainer import Trainer, train
 from labelmend.verdicts.frame import to_frame
 from labelmend.verdicts.judge import EASY, HARD_CORRECTED, VERDICTS, judge
 
@@ -145,6 +145,22 @@ def same_runs(first, second):
 
 
 @every_method
+def test_steps_hold_no_image_that_is_held_out(name, noisy_digits):
+    trainer = Trainer(settings(name, 3.0, validation=0.3), noisy_digits)
+    start, seen = trainer.method.start_epoch, []
+
+    def watched(progress):
+        steps = start(progress)
+        seen.extend(steps)
+        return steps
+
+    trainer.method.start_epoch = watched
+    trainer.train()
+    assert seen
+    assert not any(trainer.held_out[step.index].any() for step in seen)
+
+
+@every_method
 def test_smooths_labels_or_says_that_it_does_not(name, noisy_digits):
     plain = train(settings(name, 1.0), noisy_digits)
     if METHODS[name].refuses_smoothing:
@@ -197,6 +213,7 @@ def record_of(name, given, trusted, scores):
         label_smoothing=0.0,
         generator=torch.Generator().manual_seed(0),
         device=torch.device("cpu"),
+        learnable=torch.ones(len(given), dtype=torch.bool),
     )
     return method(quiet(name), task).record()
 

@@ -235,7 +235,8 @@ def test_the_discrepancy_of_the_network_goes_down_in_an_update_of_its_own(method
     # Every sample is labelled: both views, one after the other.
     inputs = torch.cat([images(3), images(4)])
     _, first, second = m.heads_of(1)(inputs)
-    assert torch.allclose(updates[1].loss, 0.25 * discrepancy(first, second).mean(), atol=1e-5)
+    # A tenth, however hard the heads are driven apart.
+    assert torch.allclose(updates[1].loss, 0.1 * discrepancy(first, second).mean(), atol=1e-5)
     (only,) = method(discrepancy_weight=0.0).updates(step(views, "1"), LATE)
     assert only.optimizers is None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -452,13 +452,14 @@ def test_held_out_images_are_never_trained_on_and_choose_the_epoch(trainer, tmp_
     assert len(trained.record.easy) == 600
 
 
-def test_the_best_epoch_is_one_of_the_last_fresh_stage(trainer):
-    class Fresh(Plain):
+@pytest.mark.parametrize("last", [{"fresh": True}, {"restart": True}, {"redrawn": ("classifier",)}])
+def test_each_stage_ends_with_the_best_of_its_own_epochs(trainer, last):
+    class Staged(Plain):
         def stages(self):
-            return Stage(0.5), Stage(0.5, fresh=True)
+            return Stage(0.5), Stage(0.5, **last)
 
         def validation_loss(self, logits, given_labels):
-            # The first epoch of all has the smallest loss, but its networks are gone; then the third.
+            # The first epoch has the smallest loss of the first stage and of all, the third of the second.
             losses = (1.0, 2.0, 3.0, 4.0)
             return torch.full((len(logits),), losses[len(self.told("end_epoch")) - 1])
 
@@ -466,10 +467,47 @@ def test_the_best_epoch_is_one_of_the_last_fresh_stage(trainer):
             super().end_epoch(progress)
             self.diary.append(("weights", weights(self.task.averages[0]), None))
 
-    run = trainer(Fresh, validation=0.1)
+        def end_stage(self, progress):
+            self.diary.append(("left", weights(self.task.averages[0]), None))
+
+    run = trainer(Staged, validation=0.1)
     trained = run.run()
-    assert equal(run.method.told("weights")[2], weights(trained.network))
-    assert not equal(run.method.told("weights")[0], weights(trained.network))
+    first, second, third, fourth = run.method.told("weights")
+    assert all(equal(left, best) for left, best in zip(run.method.told("left"), (first, third), strict=True))
+    assert equal(third, weights(trained.network))
+    assert not equal(first, second)
+    assert not equal(third, fourth)
+
+
+def test_what_the_end_of_an_epoch_costs_may_end_its_stage(trainer):
+    """Or the run: no stage is left without being told so."""
+
+    class Costly(Plain):
+        def stages(self):
+            return Stage(0.5), Stage(0.5)
+
+        def end_epoch(self, progress):
+            super().end_epoch(progress)
+            self.task.meter.add(0.45 * run.settings.budget.flops)
+
+    run = trainer(Costly)
+    run.settings = replace(run.settings, budget=BudgetSettings(flops=4 * epoch_cost(trainer)))
+    run.train()
+    ends = run.method.told("end_stage")
+    assert [(p.stage, p.epoch) for p in ends] == [(0, 1), (1, 2)]
+    assert [p.share for p in ends] == [pytest.approx(0.7, abs=0.01), 1]
+
+
+def epoch_cost(trainer):
+    run = trainer(Plain, epochs=1)
+    run.train()
+    return run.spent.flops
+
+
+def test_held_out_images_make_fewer_steps_not_smaller_ones(trainer):
+    run = trainer(Plain, epochs=1, validation=0.1)
+    run.train()
+    assert [len(batch.index) for what, _, batch in run.method.diary if what == "loss"] == [50] * 10 + [40]
 
 
 def test_the_best_epoch_survives_a_stop(monkeypatch, noisy_digits, tmp_path):

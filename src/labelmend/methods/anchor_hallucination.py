@@ -123,7 +123,7 @@ class AnchorHallucination(Method):
             return self.shuffled_steps()
         record, report = self.divide(self.task.score(self.task.averages[0]))
         self.selections.write(record, report, progress.epoch)
-        parts = equal_parts(record.labelled, self.task.batch_size, self.task.generator)
+        parts = equal_parts(record.labelled, self.task.learnable, self.task.batch_size, self.task.generator)
         if parts is None:
             return self.shuffled_steps()
         return [Step({"labelled": labelled, "unlabelled": rest}) for labelled, rest in parts]

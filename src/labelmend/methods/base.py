@@ -117,6 +117,7 @@ class Task:
         label_smoothing: share of each target spread over the classes.
         generator: source of every random draw of the method.
         device: where networks and batches live.
+        learnable: bool (N,), on the CPU: samples that are not held out; steps hold no others.
         optimizers: those of ``Method.optimizers``, by name, once the loop has made them.
         meter: counts work outside the networks.
         fold_of: int64 (N,), the head of ``FoldedHeads`` that is kept from each sample; None without heads.
@@ -132,6 +133,7 @@ class Task:
     label_smoothing: float
     generator: torch.Generator
     device: torch.device
+    learnable: Tensor
     optimizers: dict[str, torch.optim.Optimizer] = field(default_factory=dict)
     meter: Meter = field(default_factory=Uncounted)
     fold_of: Tensor | None = None
@@ -205,13 +207,14 @@ class Method(nn.Module):
         return self.shuffled_steps()
 
     def shuffled_steps(self, among: Tensor | None = None, role: str = "") -> list[Step]:
-        """Every sample once, in random order, less a last batch of one image (batch norm needs two).
+        """Every learnable sample once, in random order, less a last batch of one (batch norm needs two).
 
         Args:
             among: int64, the samples; by default all.
             role: of the steps.
         """
-        samples = torch.arange(len(self.task.given_labels)) if among is None else among
+        learnable = self.task.learnable
+        samples = learnable.nonzero()[:, 0] if among is None else among[learnable[among]]
         order = samples[torch.randperm(len(samples), generator=self.task.generator)]
         return [Step.of(index, role) for index in order.split(self.task.batch_size) if len(index) > 1]
 

@@ -4,7 +4,8 @@ Li et al., "DivideMix: Learning with Noisy Labels as Semi-supervised Learning", 
 
 Left out: the mean of the last five losses, which the published code divides by at 90 % symmetric noise. The
 guesses of a network on all samples of a step are made in one pass, not one of the labelled samples and one of
-the others.
+the others. An epoch is a pass of the first network and one of the second, over both of which the weight of the
+unlabelled samples rises; there each pass has the whole rise. Both networks warm up on the same batches.
 """
 
 from __future__ import annotations
@@ -123,7 +124,7 @@ class DivideMix(Method):
     def divided_steps(self, role: str) -> list[Step]:
         """One pass over the labelled samples, each step with as many unlabelled ones, if there are both."""
         labelled, task = self.labelled_for(int(role)), self.task
-        parts = equal_parts(labelled, task.batch_size, task.generator)
+        parts = equal_parts(labelled, task.learnable, task.batch_size, task.generator)
         if parts is None:
             return self.shuffled_steps(role=role if labelled.any() else WARMUP)
         return [Step({"labelled": some, "unlabelled": rest}, role) for some, rest in parts]

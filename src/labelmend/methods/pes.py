@@ -118,7 +118,7 @@ class Pes(Method):
         self.confident.copy_(self.confirmed(task.score(task.averages[0], views=2).probabilities))
         labelled = self.confident.cpu()
         self.weights.copy_(class_weights(task.given_labels[labelled], task.num_classes))
-        parts = parts_by_size(labelled, task.batch_size, task.generator)
+        parts = parts_by_size(labelled, task.learnable, task.batch_size, task.generator)
         return [Step({"labelled": some, "unlabelled": rest}) for some, rest in parts]
 
     def confirmed(self, probabilities: Tensor) -> Tensor:

@@ -2,8 +2,9 @@
 
 Zhao et al., "Centrality and Consistency: Two-Stage Clean Samples Identification for Learning with
 Instance-Dependent Noisy Labels", ECCV 2022. The released code maximises the discrepancy on random views in
-training mode; here it does so on features of the scoring pass. As there, the mean discrepancy is divided by
-the size of the batch once more where it is driven up: with all of it the heads forget their classes.
+training mode; here it does so on features of the scoring pass, for both networks before either is trained. As
+there, the mean discrepancy is divided by the size of the batch once more where it is driven up (64 there, that
+of the run here): with all of it the heads forget their classes.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from labelmend.semi.losses import negative_entropy
 from labelmend.semi.mixmatch import cycled
 
 PROJECTED = 128
+PULL = 0.1
+"""Weight of the discrepancy of the heads where a network brings it down."""
 ROWS = 2**14
 
 
@@ -65,7 +68,7 @@ class TscsiSettings(DivideMixSettings):
     discrepancy_steps: int = 20
     """Steps in which the heads are driven apart on frozen features in each epoch. Published: 100."""
     discrepancy_weight: float = 0.1
-    """Weight of the discrepancy of the heads where it is driven up, and down; 0 for neither."""
+    """Weight of the discrepancy of the heads where it is driven up; 0 for not driving it up, nor down."""
 
 
 class ConsistencyHeads(nn.Module):
@@ -204,7 +207,7 @@ class Tscsi(DivideMix):
         """Central samples on which the heads, driven apart, still agree, and trusted ones, bool (N,)."""
         task, settings = self.task, self.settings
         central = (self.clean[number] >= settings.p_threshold).cpu()
-        self.drive_apart(number, features, central.nonzero()[:, 0])
+        self.drive_apart(number, features, (central & task.learnable).nonzero()[:, 0])
         if settings.d_threshold == 0:
             return central
         _, first, second = self.passed(number, features)
@@ -254,7 +257,7 @@ class Tscsi(DivideMix):
         if self.settings.discrepancy_weight > 0:
             _, first, second = heads(network.features(inputs))
             self.task.meter.add(3 * heads.operations * len(inputs))
-            yield Update(self.settings.discrepancy_weight * discrepancy(first, second).mean(), ("networks",))
+            yield Update(PULL * discrepancy(first, second).mean(), ("networks",))
 
     def warmup_of(self, number: int, batch: Batch) -> Tensor:
         """Cross-entropy of a network, with the confidence penalty, and of its heads, on the given labels."""

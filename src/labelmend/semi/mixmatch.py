@@ -33,7 +33,7 @@ def mixmatch_batch(
 
 
 def equal_parts(
-    labelled: Tensor, batch_size: int, generator: torch.Generator
+    labelled: Tensor, learnable: Tensor, batch_size: int, generator: torch.Generator
 ) -> list[tuple[Tensor, Tensor]] | None:
     """One pass over the labelled samples in random order, with as many unlabelled ones in each step.
 
@@ -41,13 +41,14 @@ def equal_parts(
 
     Args:
         labelled: bool (N,).
+        learnable: bool (N,), samples that may be in a step.
         batch_size: samples a step, half of them labelled.
         generator: source of the orders.
 
     Returns:
         Indices of the labelled and of the unlabelled samples of each step; None where either are missing.
     """
-    inside, outside = labelled.nonzero()[:, 0], (~labelled).nonzero()[:, 0]
+    inside, outside = _both(labelled, learnable)
     if not len(inside) or not len(outside):
         return None
     first = inside[torch.randperm(len(inside), generator=generator)].split(max(batch_size // 2, 1))
@@ -56,29 +57,36 @@ def equal_parts(
 
 
 def parts_by_size(
-    labelled: Tensor, batch_size: int, generator: torch.Generator
+    labelled: Tensor, learnable: Tensor, batch_size: int, generator: torch.Generator
 ) -> list[tuple[Tensor, Tensor]]:
-    """As many steps as a pass over all samples has, each split as the samples are, at most half unlabelled.
+    """As many steps as a pass over learnable samples has, each split as they are, at most half unlabelled.
 
     Both kinds are cycled through, in a new random order each time (PES). Either may be missing.
 
     Args:
         labelled: bool (N,).
+        learnable: bool (N,), samples that may be in a step.
         batch_size: samples a step.
         generator: source of the orders.
 
     Returns:
         Indices of the labelled and of the unlabelled samples of each step.
     """
-    inside, outside = labelled.nonzero()[:, 0], (~labelled).nonzero()[:, 0]
-    steps = max(len(labelled) // batch_size, 1)
-    share = min(len(outside) / len(labelled), 0.5) if len(inside) else 1.0
+    inside, outside = _both(labelled, learnable)
+    samples = len(inside) + len(outside)
+    steps = max(samples // batch_size, 1)
+    share = min(len(outside) / samples, 0.5) if len(inside) else 1.0
     unlabelled = round(share * batch_size)
     first = cycled(inside, steps * (batch_size - unlabelled), generator).reshape(
         steps, batch_size - unlabelled
     )
     second = cycled(outside, steps * unlabelled, generator).reshape(steps, unlabelled)
     return list(zip(first, second, strict=True))
+
+
+def _both(labelled: Tensor, learnable: Tensor) -> tuple[Tensor, Tensor]:
+    """Indices of the learnable samples that are labelled, and of those that are not."""
+    return (labelled & learnable).nonzero()[:, 0], (~labelled & learnable).nonzero()[:, 0]
 
 
 def cycled(index: Tensor, count: int, generator: torch.Generator) -> Tensor:

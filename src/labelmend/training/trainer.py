@@ -107,12 +107,12 @@ class Trainer:
         mirroring = None if saved is None else state.mirroring_of(saved, folder)
         self.setup = set_up(settings, train_set, method, self.generator, chosen, mirroring, start)
         self.averages = [WeightAverage(network, training.ema_decay) for network in self.setup.networks]
-        self.task = self._task(stream(seed, Purpose.METHOD))
-        self.method = method(settings.method, self.task).to(self.setup.arithmetic.device)
-        self.stages = Stages(self.method, self.setup, self.averages, training, self.generator)
         self.held_out = hold_out(
             len(train_set), training.validation, stream(seed, Purpose.HELD_OUT), train_set.groups
         )
+        self.task = self._task(stream(seed, Purpose.METHOD))
+        self.method = method(settings.method, self.task).to(self.setup.arithmetic.device)
+        self.stages = Stages(self.method, self.setup, self.averages, training, self.generator)
         kept_back = train_set.subset(self.held_out.nonzero()[:, 0].numpy()) if self.held_out.any() else None
         self.validation = Validation(kept_back, self.setup.normalisation, self.setup.arithmetic)
         self.evaluators = evaluators(train_set, test_set, self.setup, training.test_every)
@@ -144,6 +144,7 @@ class Trainer:
             label_smoothing=self.settings.training.label_smoothing,
             generator=generator,
             device=self.setup.arithmetic.device,
+            learnable=~self.held_out,
             meter=self.meter,
             fold_of=self.setup.fold_of,
         )
@@ -152,7 +153,7 @@ class Trainer:
         """Begin a stage, or take it up ``again``; count the operations of what is trained in it."""
         self.stages.enter(stage, again)
         self.stage_epoch = 0
-        if self.stages.stage.fresh and not again:
+        if not again:
             self.validation.forget()
         self.meter.close()
         for network in {id(n): n for a in self.averages for n in (a.network, a.average)}.values():
@@ -251,9 +252,15 @@ class Trainer:
         self._check(epoch.losses)
         if len(epoch.losses) == len(epoch.steps):
             self.spent.epochs = epoch.epochs_before + 1
-        row = self._end_epoch(epoch)
-        self.spent.seconds = seconds_before + time.perf_counter() - started
-        row |= self._evaluate()
+        self.method.end_epoch(self.progress())
+        validated = self.validation.look(self.method)
+        self._count(started, seconds_before)
+        # Only now: what the end of an epoch costs may be the rest of its stage.
+        if self.share >= self.stages.span[1] - SLACK:
+            self.validation.restore_best(self.method)
+            self.method.end_stage(self.progress())
+            self._count(started, seconds_before)
+        row = self._row(epoch) | validated | self._evaluate()
         self.under_way = None
         return {
             **row,
@@ -261,6 +268,11 @@ class Trainer:
             "preparation_seconds": epoch.preparation,
             "seconds": self.spent.seconds,
         }
+
+    def _count(self, started: float, seconds_before: float) -> None:
+        """Add operations and time since the start of the epoch to what is spent."""
+        self.spent.flops += self._counted()
+        self.spent.seconds = seconds_before + time.perf_counter() - started
 
     def _begin_epoch(self) -> Epoch:
         """Let the method prepare an epoch, the first of a stage where one begins."""
@@ -294,9 +306,8 @@ class Trainer:
             epoch.rate = self.stages.rate
             if len(epoch.losses) % LOOK_EVERY == 0:
                 self._check(epoch.losses[-LOOK_EVERY:])
-            self.spent.flops += self._counted()
+            self._count(started, seconds_before)
             self.spent.epochs += 1 / count
-            self.spent.seconds = seconds_before + time.perf_counter() - started
             trained_on += len(step.index)
             per_image = (time.perf_counter() - first) / trained_on
             self.spent.reserved = max(epoch.preparation, self._judging_seconds(per_image))
@@ -377,14 +388,8 @@ class Trainer:
         counted, self.meter.total = self.meter.total, 0.0
         return counted
 
-    def _end_epoch(self, epoch: Epoch) -> dict[str, Any]:
-        """What the method does at the end of an epoch; returns its metrics."""
-        progress = self.progress()
-        self.method.end_epoch(progress)
-        if self.share >= self.stages.span[1] - SLACK:
-            self.method.end_stage(progress)
-        validated = self.validation.look(self.method)
-        self.spent.flops += self._counted()
+    def _row(self, epoch: Epoch) -> dict[str, Any]:
+        """The metrics of an epoch that has ended."""
         values = torch.stack(epoch.losses).tolist()
         row: dict[str, Any] = {
             "epoch": self.epoch,
@@ -392,7 +397,6 @@ class Trainer:
             "loss": math.fsum(values) / len(values),
             "lr": epoch.rate,
             **self.method.metrics(),
-            **validated,
         }
         if len(self.stages.course.stages) > 1:
             row["stage"] = self.stages.number
@@ -427,7 +431,6 @@ class Trainer:
     def finish(self) -> Trained:
         """The final model, and what it says of every sample."""
         started = time.perf_counter()
-        self.validation.restore_best(self.method)
         record = self._judged()
         self.spent.flops += self._counted()
         self.spent.seconds += time.perf_counter() - started
