@@ -1,4 +1,4 @@
-"""The search that each method gets before it stands in a table: the eight settings of ``tuning.yaml``.
+"""The same small search for every method: the eight settings of ``tuning.yaml``.
 
 python benchmarks/tuning.py --data DIR --out tuning [--methods dac cal] [--flops 2.45e13]
 

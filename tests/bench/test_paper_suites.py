@@ -8,6 +8,7 @@ import pytest
 import torch
 import yaml
 
+from labelmend.bench.published import published
 from labelmend.bench.suite import read_suite
 from labelmend.data.image_set import ImageSet, MemoryImages
 from labelmend.methods import METHODS
@@ -54,6 +55,22 @@ def test_data_noises_and_seeds_can_be_had(file):
     assert all(cell.noise is None if real else parse_noise(cell.noise) for cell in suite.cells)
     assert len({cell.seed for cell in suite.cells}) in (3, 5)
     assert all(cell.settings.budget.epochs >= (5 if real else 100) for cell in suite.cells)
+
+
+@pytest.mark.parametrize("file", [f for f in SUITES if f.stem != "table4"], ids=lambda path: path.stem)
+def test_every_row_stands_beside_the_figure_of_the_paper(file):
+    for cell in read_suite(file).cells:
+        assert published("paper", cell.data, cell.noise, cell.row) is not None, (cell.row, cell.noise)
+
+
+@pytest.mark.parametrize("file", SUITES, ids=lambda path: path.stem)
+def test_what_is_left_out_of_a_batch_is_the_share_of_wrong_labels(file):
+    """tau; the tables of human labels, and of labels from the web, have 0.2."""
+    for cell in read_suite(file).cells:
+        if hasattr(cell.settings.method, "forget_rate"):
+            made = cell.noise is not None and not cell.noise.startswith("cifar")
+            rate = parse_noise(cell.noise).rate if made else 0.2
+            assert cell.settings.method.forget_rate == rate, cell.row
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ def test_figures_are_those_of_the_paper_and_the_re_run():
     assert str(published("re-run", "cifar10", "cifar10n:worse", "DivideMix")) == "92.49 (300 epochs)"
     assert published("paper", "cifar10", "classifier:0.4:seed=0", "SEAL").accuracy == 82.98
     assert published("paper", "cifar10", "instance-shared:0.2:seed=3", "CAL").accuracy == 92.01
+    assert published("paper", "cifar10", "classifier:0.4:recipe=full", "SEAL").accuracy == 82.98
     assert published("paper", "cifar100", "cifar100n", "PES").accuracy == 70.36
 
 

@@ -1,9 +1,14 @@
 """Golden values: what a recipe sets, once everything it leaves out has its default."""
 
+from math import ceil
+from types import SimpleNamespace
+
 import pytest
 
+from labelmend.methods import METHODS
 from labelmend.settings.loading import DEFAULT_METHOD, DEFAULT_RECIPE, read_recipe, recipe_names, resolve
 from labelmend.settings.saving import to_dict
+from labelmend.training.course import Course
 
 OF_LIBRARIES = {"pretrained": True, "frozen": False, "weights": None, "finetune": 0.0}
 DATA = {
@@ -212,7 +217,7 @@ CIFARN = {"lr": 0.1, "lr_milestones": [0.6]}
 RECIPES |= {
     "label_smoothing-paper": published({"name": "label_smoothing", "smoothing": 0.4}, CIFARN),
     "negative_label_smoothing-paper": published(
-        {"name": "negative_label_smoothing", "rate": -1.0, "warmup": 0.5455, "tuning_lr": 1e-6},
+        {"name": "negative_label_smoothing", "rate": -1.0, "warmup": 0.54545, "tuning_lr": 1e-6},
         {"lr": 0.1, "weight_decay": 1e-4, "nesterov": True, **THIRDS},
         epochs=220,
     ),
@@ -247,8 +252,8 @@ RECIPES |= {
     "pes-paper": published(
         {
             "name": "pes",
-            "warmup": 0.0667,
-            "head_share": 0.0167,
+            "warmup": 0.06666,
+            "head_share": 0.01667,
             "head_lr": 1e-4,
             "lambda_unlabelled": 5.0,
             "ramp": 0.0533,
@@ -275,7 +280,7 @@ RECIPES |= {
         epochs=300,
     ),
     "jocor-paper": published(
-        {"name": "jocor", "forget_rate": 0.2, "forget_ramp": 0.05, "agreement": 0.9}, CIFARN
+        {"name": "jocor", "forget_rate": 0.2, "forget_ramp": 0.1, "agreement": 0.9}, CIFARN
     ),
 }
 
@@ -321,7 +326,7 @@ RECIPES |= {
         published(
             {
                 "name": "promix",
-                "warmup": 0.0167,
+                "warmup": 0.0166,
                 "confidence_penalty": 0.0,
                 "base_percent": 50.0,
                 "confidence": 0.99,
@@ -358,3 +363,45 @@ def test_recipes_list_differences_from_defaults_only(recipe):
         for name, value in values.items():
             if name != "name":
                 assert value != plain[section][name], f"{section}.{name} is {value!r} by default"
+
+
+# Epochs after which each later stage of a published course begins, and those of a warm-up that is no stage.
+STAGES = {
+    "forward-paper": [120],
+    "cal-paper": [100],
+    "dac-paper": [200],
+    "seal-paper": [150, 300, 450],
+    "pes-paper": [20, 25],
+    "negative_label_smoothing-paper": [120],
+}
+WARMUPS = {
+    "cifar10-paper": 10,
+    "cifar10n-worse-paper": 10,
+    "cifar10-instance-paper": 10,
+    "cifar10-classifier-paper": 10,
+    "cifar100n-paper": 30,
+    "dividemix-paper": 10,
+    "tscsi-paper": 30,
+    "promix-paper": 10,
+}
+
+
+@pytest.mark.parametrize("recipe", STAGES)
+def test_stages_of_published_courses_begin_with_an_epoch(recipe):
+    """Not a few steps before or after its first, at the 50,000 images that they are for."""
+    settings = resolve(recipe)
+    course = Course(METHODS[settings.method.name].stages(SimpleNamespace(settings=settings.method)))
+    steps = ceil(50_000 * (1 - settings.training.validation) / settings.training.batch_size)
+    total = steps * settings.budget.epochs
+    starts = [
+        next(k for k in range(int(total)) if course.stage_at(k / total) == stage)
+        for stage in range(len(course.stages))
+    ]
+    assert starts == [0, *(epoch * steps for epoch in STAGES[recipe])]
+
+
+@pytest.mark.parametrize("recipe", WARMUPS)
+def test_warm_ups_have_the_published_epochs(recipe):
+    settings = resolve(recipe)
+    epochs = int(settings.budget.epochs)
+    assert sum(epoch / epochs < settings.method.warmup for epoch in range(epochs)) == WARMUPS[recipe]

@@ -65,8 +65,8 @@ def published(source: str, data: str, noise: str | None, row: str) -> Published 
     Args:
         source: one of ``SOURCES``.
         data: name of a benchmark data set, e.g. ``cifar10``.
-        noise: a noise spec; its seed does not matter.
+        noise: a noise spec; its seed, and which network made soft labels, do not matter.
         row: name of the row in our suites, e.g. ``Co-teaching+``.
     """
-    plain = re.sub(r":seed=\d+", "", noise or "")
+    plain = re.sub(r":(seed=\d+|recipe=full)", "", noise or "")
     return _all().get((source, data, plain, row))

@@ -50,7 +50,8 @@ def peer_term(logits: Tensor, prior: Tensor) -> Tensor:
     Returns:
         (B,), 0 or more.
     """
-    return bounded_losses(logits) @ prior
+    # No matrix product, which would be in half precision under autocast.
+    return (bounded_losses(logits) * prior).sum(1)
 
 
 def covariances(logits: Tensor, given: Tensor, guessed: Tensor, conditional: Tensor) -> Tensor:
