@@ -4,7 +4,7 @@ Li et al., "DivideMix: Learning with Noisy Labels as Semi-supervised Learning", 
 
 Left out: the mean of the last five losses, which the published code divides by at 90 % symmetric noise. The
 guesses of a network on all samples of a step are made in one pass, not one of the labelled samples and one of
-the others. An epoch is a pass of the first network and one of the second, over both of which the weight of the
+the others. An epoch is a pass of the first network and one of the second, over both of which the weight of
 unlabelled samples rises; there each pass has the whole rise. Both networks warm up on the same batches.
 """
 

@@ -3,8 +3,8 @@
 Zhao et al., "Centrality and Consistency: Two-Stage Clean Samples Identification for Learning with
 Instance-Dependent Noisy Labels", ECCV 2022. The released code maximises the discrepancy on random views in
 training mode; here it does so on features of the scoring pass, for both networks before either is trained. As
-there, the mean discrepancy is divided by the size of the batch once more where it is driven up (64 there, that
-of the run here): with all of it the heads forget their classes.
+there, the mean discrepancy is divided by the size of the batch once more where it is driven up (64 there,
+here that of the run): with all of it the heads forget their classes.
 """
 
 from __future__ import annotations
