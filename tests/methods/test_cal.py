@@ -47,6 +47,13 @@ def test_peer_term_by_hand():
     assert float(peer_term((p + 1e-30).log(), prior)) == pytest.approx(expected, abs=1e-5)
 
 
+def test_peer_term_is_of_full_precision_among_half():
+    prior = torch.tensor([0.3, 0.3, 0.4])
+    exact = peer_term(logits_of(), prior)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(peer_term(logits_of(), prior), exact)
+
+
 def test_the_loss_of_a_given_label_by_hand():
     """Bounded where it is ruled out, so that it pulls no more."""
     logits = torch.tensor([[math.log(3), 0.0], [-60.0, 0.0]], requires_grad=True)

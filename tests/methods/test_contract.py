@@ -19,6 +19,7 @@ from labelmend.settings.loading import resolve
 from labelmend.settings.names import leaves
 from labelmend.training import state
 from labelmend.training.listener import Silent
+from labelmend.training.stages import Stages
 from labelmend.training.trainer import Trainer, train
 from labelmend.verdicts.frame import to_frame
 from labelmend.verdicts.judge import EASY, HARD_CORRECTED, VERDICTS, judge
@@ -158,6 +159,25 @@ def test_steps_hold_no_image_that_is_held_out(name, noisy_digits):
     trainer.train()
     assert seen
     assert not any(trainer.held_out[step.index].any() for step in seen)
+
+
+@every_method
+def test_losses_and_memory_are_of_full_precision_where_networks_are_not(name, noisy_digits):
+    chosen = settings(name, 3.0)
+    half = replace(chosen, training=replace(chosen.training, precision="bfloat16"))
+    trainer, step, losses = Trainer(half, noisy_digits), Stages.step, []
+
+    def watched(loss, names):
+        losses.append(loss.detach())
+        step(trainer.stages, loss, names)
+
+    trainer.stages.step = watched
+    record = trainer.run().record
+    assert {loss.dtype for loss in losses} == {torch.float32}
+    assert torch.stack(losses).isfinite().all()
+    assert not any(buffer.dtype == torch.bfloat16 for buffer in trainer.method.buffers())
+    assert record.probabilities.dtype == record.label_quality.dtype == torch.float32
+    assert record.probabilities.isfinite().all()
 
 
 @every_method
