@@ -1,5 +1,3 @@
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
@@ -44,19 +42,24 @@ def validation(images=None):
     )
 
 
-def method_with(*networks):
-    method = SimpleNamespace(
-        final_networks=lambda: networks,
-        final_model=lambda: networks[0] if len(networks) == 1 else Ensemble(networks),
-        probabilities=lambda logits: logits.softmax(1),
-    )
-    method.validation_loss = lambda logits, labels: Method.validation_loss(method, logits, labels)
-    return method
+class Learning(nn.Module):
+    """A method that learns a matrix beside its networks, and remembers a number."""
+
+    def __init__(self, *networks):
+        super().__init__()
+        self.final_networks = lambda: networks
+        self.final_model = lambda: networks[0] if len(networks) == 1 else Ensemble(networks)
+        self.probabilities = lambda logits: logits.softmax(1)
+        self.matrix = nn.Parameter(torch.ones(2, 2))
+        self.register_buffer("remembered", torch.tensor(1.0))
+
+    def validation_loss(self, logits, labels):
+        return Method.validation_loss(self, logits, labels)
 
 
 def test_the_loss_is_the_mean_cross_entropy_on_given_labels():
     network = Bright(2.0)
-    found = validation(held_out()).look(method_with(network))
+    found = validation(held_out()).look(Learning(network))
     pixels = torch.tensor([-1.0, -0.5, 0.5, 1.0])[:, None]
     expected = functional.cross_entropy(2 * torch.cat([-pixels, pixels], 1), torch.tensor([0, 1, 1, 1]))
     assert found == {"validation_loss": pytest.approx(float(expected), rel=1e-5)}
@@ -65,8 +68,8 @@ def test_the_loss_is_the_mean_cross_entropy_on_given_labels():
 def test_without_held_out_images_nothing_is_looked_at():
     network = Bright()
     looked = validation()
-    assert looked.look(method_with(network)) == {}
-    looked.restore_best(method_with(network))
+    assert looked.look(Learning(network)) == {}
+    looked.restore_best(Learning(network))
     assert float(network.weight.detach()) == 1.0
 
 
@@ -76,14 +79,14 @@ def looked_at(weights, *networks):
     for weight in weights:
         with torch.no_grad():
             networks[0].weight.fill_(weight)
-        looked.look(method_with(*networks))
+        looked.look(Learning(*networks))
     return looked
 
 
 def test_the_best_epoch_is_put_back():
     network = Bright()
     looked = looked_at([-1.0, 0.5, -0.2, -3.0], network)
-    looked.restore_best(method_with(network))
+    looked.restore_best(Learning(network))
     assert float(network.weight.detach()) == 0.5
 
 
@@ -91,10 +94,10 @@ def test_of_equal_epochs_the_first_stands():
     network = Bright()
     looked = looked_at([0.5], network)
     best = looked.loss
-    looked.look(method_with(network))
+    looked.look(Learning(network))
     assert looked.loss == best
     looked.loss = best / 2
-    assert looked.look(method_with(network))["validation_loss"] == best
+    assert looked.look(Learning(network))["validation_loss"] == best
     assert looked.loss == best / 2
 
 
@@ -106,8 +109,25 @@ def test_all_members_are_put_back_and_saved():
     assert again.loss == looked.loss
     with torch.no_grad():
         second.weight.fill_(9.0)
-    again.restore_best(method_with(first, second))
+    again.restore_best(Learning(first, second))
     assert (float(first.weight.detach()), float(second.weight.detach())) == (0.5, 0.75)
+
+
+def test_what_the_method_learned_is_that_of_the_best_epoch_and_what_it_remembers_of_the_last():
+    network = Bright(0.5)
+    method, looked = Learning(network), validation(held_out())
+    looked.look(method)
+    with torch.no_grad():
+        network.weight.fill_(-2.0)
+        method.matrix.fill_(5.0)
+        method.remembered.fill_(5.0)
+    looked.look(method)
+    again = validation(held_out())
+    again.load_tensors(looked.tensors())
+    again.restore_best(method)
+    assert torch.equal(method.matrix, torch.ones(2, 2))
+    assert float(method.remembered) == 5.0
+    assert float(network.weight.detach()) == 0.5
 
 
 def test_forgotten_the_next_epoch_is_the_best():
@@ -115,12 +135,13 @@ def test_forgotten_the_next_epoch_is_the_best():
     looked = looked_at([0.5], network)
     looked.forget()
     assert looked.tensors().keys() == {"loss"}
+    assert looked.learned == {}
     with torch.no_grad():
         network.weight.fill_(-1.0)
-    looked.look(method_with(network))
+    looked.look(Learning(network))
     with torch.no_grad():
         network.weight.fill_(0.0)
-    looked.restore_best(method_with(network))
+    looked.restore_best(Learning(network))
     assert float(network.weight.detach()) == -1.0
 
 

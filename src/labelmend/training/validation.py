@@ -24,6 +24,7 @@ class Validation:
     Attributes:
         loss: smallest loss so far; infinite before the first epoch.
         weights: those of each final network in that epoch.
+        learned: the method's own parameters in that epoch, by name, e.g. a transition matrix.
     """
 
     def __init__(self, held_out: ImageSet | None, normalisation: View, arithmetic: Arithmetic) -> None:
@@ -36,6 +37,7 @@ class Validation:
         """Begin anew."""
         self.loss = float("inf")
         self.weights: list[dict[str, Tensor]] = []
+        self.learned: dict[str, Tensor] = {}
 
     def look(self, method: Method) -> dict[str, float]:
         """Score the model that would be final now; returns its loss, by name."""
@@ -55,16 +57,18 @@ class Validation:
                 {name: value.clone() for name, value in network.state_dict().items()}
                 for network in method.final_networks()
             ]
+            self.learned = {name: value.detach().clone() for name, value in method.named_parameters()}
         return {"validation_loss": loss}
 
     def restore_best(self, method: Method) -> None:
-        """Put the kept weights into the final networks."""
+        """Put the kept weights into the final networks, and what the method learned with them into it."""
         for network, weights in zip(method.final_networks(), self.weights, strict=False):
             network.load_state_dict(weights)
+        method.load_state_dict(self.learned, strict=False)
 
     def tensors(self) -> dict[str, Tensor]:
         """What must be saved, by name."""
-        found = {"loss": torch.tensor(self.loss, dtype=torch.float64)}
+        found = {"loss": torch.tensor(self.loss, dtype=torch.float64), **pack(self.learned, "method")}
         for i, weights in enumerate(self.weights):
             found |= pack(weights, str(i))
         return found
@@ -72,5 +76,6 @@ class Validation:
     def load_tensors(self, tensors: dict[str, Tensor]) -> None:
         """Take up what ``tensors`` returned."""
         self.loss = float(tensors["loss"])
-        count = len({name.split(".", 1)[0] for name in tensors} - {"loss"})
+        self.learned = unpack(tensors, "method")
+        count = len({name.split(".", 1)[0] for name in tensors} - {"loss", "method"})
         self.weights = [unpack(tensors, str(i)) for i in range(count)]
