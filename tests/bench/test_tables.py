@@ -110,6 +110,17 @@ def test_cells_that_ask_for_the_same_labels_and_had_others_are_named(tmp_path):
     assert expected in render_page(read_results(tmp_path))
 
 
+def test_noise_that_came_out_otherwise_is_other_labels_too(tmp_path):
+    for row, made in (("P 40", "1"), ("P 50", "1"), ("P 60", "2")):
+        tried(tmp_path, row, 0, 0.7, noise="classifier:0.4")
+        path = tmp_path / f"{row}-0-classifier:0.4.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"noise_record": {"sha256": made}}))
+    (line,) = render_mixture(read_results(tmp_path)).splitlines()
+    assert line.startswith("P 60 (classifier:0.4, seed 0) and P 40 (classifier:0.4, seed 0) were trained on")
+    # What noise did to the training images has nothing to do with the trusted ones.
+    assert "Best by" in render_choice(read_results(tmp_path))
+
+
 def test_other_names_of_the_classes_are_other_labels_and_those_of_other_data_may_differ(tmp_path):
     tried(tmp_path, "P 40", 0, 0.7)
     tried(tmp_path, "P 50", 0, 0.9)

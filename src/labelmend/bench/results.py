@@ -51,7 +51,11 @@ def data_asked(data: dict[str, Any]) -> dict[str, Any]:
 def labels_of(record: ResultRecord, part: Literal["train_set", "test_set"]) -> list[str | None] | None:
     """What tells the labels that a cell was trained or scored by; None where it was not recorded."""
     found = record.get(part)
-    return None if found is None else [found.get(name) for name in LABELS]
+    if found is None:
+        return None
+    # Made by a network, noise is not the same on every machine.
+    noise = (record.get("noise_record") or {}).get("sha256") if part == "train_set" else None
+    return [*(found.get(name) for name in LABELS), noise]
 
 
 def noise_name(noise: str | None) -> str:
