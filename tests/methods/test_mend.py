@@ -497,6 +497,19 @@ def test_heads_on_frozen_features_learn_in_the_end_what_is_believed_by_the_avera
     assert labels[-2:].min() >= 0
 
 
+def test_heads_are_not_fitted_to_labels_that_are_held_out(make_task, clusters, scores_of, monkeypatch):
+    features, true = clusters()
+    network = build_network(describe_heads(features.shape[1], CLASSES, CLASSES))
+    task = make_task(true, network, averages=[network], score=lambda scored: scores_of(features, true))
+    learnable = torch.arange(len(true)) % 4 > 0
+    task = replace(task, fold_of=torch.arange(len(true)) % 5, meter=FlopMeter(), learnable=learnable)
+    fitted = []
+    monkeypatch.setattr(mend, "refit", lambda *asked: fitted.append(asked) or 1.0)
+    Mend(MendSettings(neighbours=5, posterior="none"), task).end_stage(Progress(9, 1.0))
+    (asked,) = fitted
+    assert torch.equal(asked[2], torch.where(learnable, true, -1))
+
+
 def test_heads_are_fitted_once_where_nothing_more_is_wrong(make_task, clusters, scores_of, monkeypatch):
     features, true = clusters()
     network = build_network(describe_heads(features.shape[1], CLASSES, CLASSES))

@@ -63,6 +63,15 @@ def test_the_next_learns_the_mean_over_the_epochs_by_hand(method, views):
     assert torch.allclose(m.targets, P)
 
 
+def test_labels_of_a_person_are_learned_as_they_are(method):
+    trusted = torch.arange(len(GIVEN)) == 1
+    m = method(P, iterations=1, trusted=trusted)
+    m.end_epoch(Progress(1, 0.5))
+    m.end_stage(Progress(1, 0.5, stage=0))
+    assert torch.equal(m.targets[1], functional.one_hot(torch.tensor(GIVEN[1]), m.targets.shape[1]).float())
+    assert torch.equal(m.targets[~trusted], P[~trusted])
+
+
 def test_stages_have_equal_shares_and_new_networks(method):
     stages = method(iterations=3).stages()
     assert [stage.share for stage in stages] == [0.25] * 4

@@ -1,11 +1,14 @@
 """Features of a frozen backbone in the training loop: heads in folds."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from labelmend.data.features import CachedFeatures
 from labelmend.data.image_set import ImageSet
+from labelmend.errors import DataError
 from labelmend.methods import METHODS
 from labelmend.settings.loading import resolve
 from labelmend.training.trainer import Trainer, train
@@ -69,3 +72,38 @@ def test_same_seed_same_verdicts():
 
 def test_wrong_labels_are_found():
     assert train(settings("mend"), feature_set(400)).summary["detection_ap"] > 0.95
+
+
+def test_a_step_is_counted_with_the_one_head_that_it_trains():
+    trainer = Trainer(settings(batch_size=20), feature_set())
+    trainer.run_epoch()
+    trained = trainer.spent.flops
+    # Forward and backward to the weights of one head of three classes on 16 features, of four fifths of 200.
+    assert trained == pytest.approx(2 * 2 * 16 * 3 * 160, rel=0.02)
+    with trainer.meter.counting():
+        pass
+    before = trainer.meter.total
+    trainer.score(trainer.averages[0].average)
+    # A scoring pass asks all five.
+    assert trainer.meter.total - before == 2 * 16 * 3 * 5 * 200
+
+
+def test_equal_images_of_two_groups_are_judged_together():
+    images = feature_set(count=100)
+    stored = np.arange(100)
+    stored[60] = 0
+    images = replace(
+        images,
+        images=CachedFeatures([images.images.views[0]], stored[:, None]),
+        groups=[f"patient {number // 2}" for number in range(100)],
+    )
+    fold_of = Trainer(settings(), images).setup.fold_of
+    # 0 and 60 are one picture, 1 is of the patient of 0, 61 of that of 60.
+    assert len(fold_of[[0, 1, 60, 61]].unique()) == 1
+    assert torch.equal(fold_of[::2], fold_of[1::2])
+    assert len(fold_of.unique()) == 5
+
+
+def test_one_group_leaves_nobody_to_judge_by():
+    with pytest.raises(DataError, match=r"all images are of one group.*--group-column"):
+        Trainer(settings(), replace(feature_set(), groups=["a"] * 200))

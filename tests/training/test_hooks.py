@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -496,6 +498,127 @@ def test_what_the_end_of_an_epoch_costs_may_end_its_stage(trainer):
     ends = run.method.told("end_stage")
     assert [(p.stage, p.epoch) for p in ends] == [(0, 1), (1, 2)]
     assert [p.share for p in ends] == [pytest.approx(0.7, abs=0.01), 1]
+
+
+class Stopped(Exception):
+    pass
+
+
+@pytest.fixture
+def asked_at(monkeypatch):
+    """A signal in the middle of a step, and what its handler does: raise an error, or go on."""
+
+    def ask(run, step, raises):
+        def handler(number, frame):
+            if raises:
+                raise Stopped
+
+        monkeypatch.setattr(signal, "getsignal", lambda number: handler)
+        take, taken = run.train_step, []
+
+        def watched(*arguments):
+            taken.append(arguments)
+            if len(taken) == step:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return take(*arguments)
+
+        run.train_step = watched
+        return taken
+
+    before = [(number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM)]
+    yield ask
+    for number, handler in before:
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("step", [1, 11, 12, 24])
+def test_a_run_stopped_in_any_step_ends_its_epochs_and_stages_when_it_goes_on(
+    trainer, tmp_path, asked_at, step
+):
+    class Told(Plain):
+        def __init__(self, settings, task):
+            super().__init__(settings, task)
+            self.register_buffer("ends", torch.zeros(2))
+
+        def end_epoch(self, progress):
+            self.ends[0] += 1
+
+        def end_stage(self, progress):
+            self.ends[1] += 1
+
+    whole = trainer(Told, epochs=2, validation=0.0).run()
+    first = trainer(Told, epochs=2, folder=tmp_path)
+    asked_at(first, step, raises=True)
+    with pytest.raises(Stopped):
+        first.run()
+    again = trainer(Told, epochs=2, folder=tmp_path, resume=True)
+    rows = again.run().rows
+    assert again.method.ends.tolist() == [2, 1]
+    assert [row["loss"] for row in rows] == [row["loss"] for row in whole.rows]
+
+
+def test_a_handler_that_goes_on_leaves_the_epoch_whole(trainer, tmp_path, asked_at):
+    run = trainer(Plain, epochs=2, folder=tmp_path)
+    taken = asked_at(run, 3, raises=False)
+    run.run()
+    assert len(taken) == 24
+    assert [p.epoch for p in run.method.told("end_epoch")] == [1, 2]
+
+
+def test_layers_draw_by_the_seed_and_leave_the_global_generator_alone(trainer):
+    class Dropping(Plain):
+        def loss(self, batch, progress):
+            return super().loss(batch, progress) + 0 * functional.dropout(torch.ones(5)).sum()
+
+        def updates(self, batch, progress):
+            self.diary.append(("drawn", torch.rand(2), None))
+            yield from super().updates(batch, progress)
+
+    before = torch.get_rng_state()
+    runs = [trainer(Dropping, epochs=1) for _ in range(2)]
+    drawn = []
+    for run in runs:
+        run.train()
+        drawn.append(torch.stack(run.method.told("drawn")))
+        torch.manual_seed(7)
+    assert torch.equal(*drawn)
+    assert len(drawn[0].unique()) == 24
+    torch.set_rng_state(before)
+
+
+def test_a_later_stage_is_never_left_for_an_earlier_one(trainer):
+    class Staged(Plain):
+        def stages(self):
+            return Stage(0.25), Stage(0.75)
+
+    run = trainer(Staged)
+    run.run_epoch()
+    run.run_epoch()
+    assert run.stages.number == 1
+    # As where the seconds that judging takes were overestimated.
+    run.spent.epochs = 0.5
+    run.run_epoch()
+    assert run.stages.number == 1
+
+
+def test_with_held_out_images_every_network_is_that_of_the_best_epoch(trainer):
+    class Two(Plain):
+        @classmethod
+        def num_networks(cls, settings):
+            return 2
+
+        def validation_loss(self, logits, given_labels):
+            return torch.full((len(logits),), float(abs(len(self.told("end_epoch")) - 2)))
+
+        def end_epoch(self, progress):
+            super().end_epoch(progress)
+            self.diary.append(("weights", weights(self.task.averages[1]), None))
+
+    run = trainer(Two, validation=0.1)
+    run.train()
+    second = run.method.told("weights")[1]
+    assert equal(second, weights(run.task.averages[1]))
+    assert equal(second, weights(run.task.networks[1]))
 
 
 def epoch_cost(trainer):

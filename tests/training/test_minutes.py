@@ -52,6 +52,23 @@ def test_the_test_set_costs_no_training(method, clock, noisy_digits, digits_test
     assert scored.summary["seconds"] == pytest.approx(alone.summary["seconds"])
 
 
+def test_one_slow_step_ends_nothing(clock, noisy_digits):
+    """As the first often is: what judging will take is not told by it alone."""
+    run = Trainer(settings("cleanlab", 1.0), noisy_digits)
+    step, stages = run.train_step, []
+
+    def first_is_slow(*arguments):
+        clock[0] += 0 if stages else 5
+        stages.append(run.stages.number)
+        return step(*arguments)
+
+    run.train_step = first_is_slow
+    run.train()
+    assert stages == sorted(stages)
+    assert set(stages) == set(range(5))
+    assert all(stages.count(stage) >= 3 for stage in range(4))
+
+
 @pytest.mark.parametrize("method", ["ce", "mend"])
 def test_the_last_judgement_is_paid_for(method, clock, noisy_digits):
     started = clock[0]

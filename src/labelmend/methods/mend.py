@@ -173,11 +173,18 @@ class Mend(Method):
         labels = believed_labels(self.judged(scores), task.given_labels, task.trusted)
         heads = network.classifier
         assert isinstance(heads, FoldedHeads)
-        task.meter.add(refit(heads, scores.features, labels, task.fold_of))
+        self.fit_heads(heads, scores.features, labels)
         held_out = task.score(network).probabilities
         undoubted = undoubted_labels(labels, task.given_labels, held_out, task.trusted)
         if not torch.equal(undoubted, labels):
-            task.meter.add(refit(heads, scores.features, undoubted, task.fold_of))
+            self.fit_heads(heads, scores.features, undoubted)
+
+    def fit_heads(self, heads: FoldedHeads, features: Tensor, labels: Tensor) -> None:
+        """Fit heads to labels, int64 (N,), of which those held out and those of -1 are left out."""
+        task = self.task
+        assert task.fold_of is not None
+        learned = torch.where(task.learnable, labels.cpu(), -1)
+        task.meter.add(refit(heads, features, learned, task.fold_of))
 
     def divide(self, scores: Scores, final: bool = False) -> tuple[SampleRecord, dict[str, float]]:
         """One scoring pass: easy set, anchors, votes, guesses, and whether Bayes' rule fits.

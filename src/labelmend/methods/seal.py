@@ -74,7 +74,9 @@ class Seal(Method):
     def end_stage(self, progress: Progress) -> None:
         """Hand the mean over to the next network; the last one's stays for the record."""
         if progress.stage < self.settings.iterations:
-            self.targets.copy_(self.total / self.epochs)
+            mean, trusted = self.total / self.epochs, self.task.trusted.to(self.total.device)
+            # A label that a person has confirmed stays as it is.
+            self.targets.copy_(torch.where(trusted[:, None], self.targets, mean))
             self.total.zero_()
             self.epochs.zero_()
 

@@ -12,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from torch.utils.hooks import RemovableHandle
 
 from labelmend.models.classifier import Classifier
+from labelmend.models.frozen import use_heads
 from labelmend.models.modes import evaluating
 
 
@@ -31,8 +32,11 @@ def flops_per_image(network: Classifier, shape: Sequence[int]) -> tuple[int, int
         forward = both = counter.get_total_flops()
         parameters = [p for p in network.parameters() if p.requires_grad]
         if parameters:
+            # A step trains one of several heads on frozen features; a scoring pass asks all.
+            use_heads(network, 0)
             with FlopCounterMode(display=False) as counter:
                 torch.autograd.grad(network(images).sum(), parameters, allow_unused=True)
+            use_heads(network, None)
             both = counter.get_total_flops()
     return forward, both
 

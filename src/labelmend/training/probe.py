@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from labelmend.training.arithmetic import Arithmetic
+from labelmend.training.seeds import own_draws
 
 FEWEST = 8
 """Images of the first timed step: few, because one step cannot be stopped in its middle."""
@@ -36,6 +37,11 @@ def images_per_second(
         batch_size: images of a training step; no timed step has more.
     """
     trial = copy.deepcopy(network).train()
+    with own_draws(0, arithmetic.device):
+        return _timed(trial, shape, arithmetic, batch_size)
+
+
+def _timed(trial: nn.Module, shape: Sequence[int], arithmetic: Arithmetic, batch_size: int) -> float:
     arithmetic.place_module(trial)
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(min(FEWEST, batch_size), *shape, generator=generator)

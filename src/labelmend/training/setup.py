@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from labelmend.config import AugmentationSettings, Settings, TrainingSettings
@@ -347,11 +349,28 @@ def _set_up_heads(
 
 
 def _judged_together(train_set: ImageSet) -> Tensor:
-    """int64 (N,): the same number for images that must not judge each other: of one group, or equal."""
+    """int64 (N,): the same number for images that must not judge each other: of one group, or equal.
+
+    Raises:
+        DataError: If groups leave nobody to judge by.
+    """
+    equal = stored_once(train_set.images)
     if train_set.groups is None:
-        return stored_once(train_set.images)
+        return equal
     _, codes = np.unique(np.asarray(train_set.groups, dtype=object).astype(str), return_inverse=True)
-    return torch.from_numpy(codes)
+    # Equal images of two groups join them: images, groups and pictures are the nodes of a graph.
+    count, groups = len(codes), int(codes.max()) + 1
+    images = np.tile(np.arange(count), 2)
+    linked = np.concatenate([count + codes, count + groups + equal.numpy()])
+    nodes = count + groups + int(equal.max()) + 1
+    graph = coo_array((np.ones(2 * count, dtype=np.int8), (images, linked)), shape=(nodes, nodes))
+    _, parts = connected_components(graph, directed=False)
+    together = torch.from_numpy(parts[:count].astype(np.int64))
+    if together.unique().numel() < 2:
+        raise DataError(
+            "all images are of one group, so that none can be judged by others; leave --group-column out"
+        )
+    return together
 
 
 def describe(setup: Setup, train_set: ImageSet, members: int) -> dict[str, Any]:

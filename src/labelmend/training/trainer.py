@@ -38,7 +38,7 @@ from labelmend.training.machine import machine
 from labelmend.training.memory import kept_memory
 from labelmend.training.metrics import cut_short, evaluators, summarise, test_accuracies
 from labelmend.training.scoring import Probabilities, score_images
-from labelmend.training.seeds import Purpose, stream
+from labelmend.training.seeds import Purpose, layer_seed, own_draws, stream
 from labelmend.training.setup import describe, hold_out, set_up
 from labelmend.training.stages import Stages
 from labelmend.training.stopping import Stopping
@@ -48,6 +48,9 @@ from labelmend.verdicts.record import SampleRecord
 
 # Steps between two looks at the losses: each look waits for the device.
 LOOK_EVERY = 50
+
+# Steps whose time tells that of others: the first is often slow, and one alone could end a budget in minutes.
+ENOUGH_STEPS = 10
 
 # Share of the forward pass in the time of a step.
 FORWARD_SHARE = 1 / 3
@@ -229,7 +232,8 @@ class Trainer:
         self.listener.on_start(
             self.description | {"estimated_seconds": self.seconds_left(), "share": self.share}
         )
-        while self.share < 1:
+        # A run that was stopped in its last step has yet to end that epoch.
+        while self.share < 1 or self.under_way is not None:
             row = self.run_epoch()
             self.rows.append(row)
             if self.folder is not None:
@@ -246,8 +250,10 @@ class Trainer:
             self.under_way = self._begin_epoch()
         epoch = self.under_way
         self.stages.train_mode()
-        with Stopping() as stopping:
-            self._take_steps(epoch, stopping, started, seconds_before)
+        while epoch.left:
+            # Where a signal is obeyed without an error, as by a handler that sets a flag, the epoch goes on.
+            with Stopping() as stopping:
+                self._take_steps(epoch, stopping, started, seconds_before)
         self._use_heads(None)
         self._check(epoch.losses)
         if len(epoch.losses) == len(epoch.steps):
@@ -257,7 +263,9 @@ class Trainer:
         self._count(started, seconds_before)
         # Only now: what the end of an epoch costs may be the rest of its stage.
         if self.share >= self.stages.span[1] - SLACK:
-            self.validation.restore_best(self.method)
+            if self.validation.restore_best(self.method):
+                for average in self.averages:
+                    average.adopt()
             self.method.end_stage(self.progress())
             self._count(started, seconds_before)
         row = self._row(epoch) | validated | self._evaluate()
@@ -277,7 +285,8 @@ class Trainer:
     def _begin_epoch(self) -> Epoch:
         """Let the method prepare an epoch, the first of a stage where one begins."""
         started, seconds_before = time.perf_counter(), self.spent.seconds
-        wanted = self.stages.course.stage_at(self.share)
+        # Never back: what is reserved of a budget in minutes is an estimate, and may fall.
+        wanted = max(self.stages.course.stage_at(self.share), self.stages.number)
         if wanted != self.stages.number:
             self.enter(wanted)
         self.epoch, self.stage_epoch = self.epoch + 1, self.stage_epoch + 1
@@ -297,7 +306,7 @@ class Trainer:
 
     def _take_steps(self, epoch: Epoch, stopping: Stopping, started: float, seconds_before: float) -> None:
         """Take the steps that are left of an epoch; save the state between two where the run is to stop."""
-        trained_on, first = 0, time.perf_counter()
+        trained_on, taken, first = 0, len(epoch.losses), time.perf_counter()
         left, count, stage_end = epoch.left, len(epoch.steps), self.stages.span[1]
         pixels_of = fetch(self.train_set.images, [step.index for step, _ in left])
         for (step, head), (_, pixels) in zip(left, pixels_of, strict=True):
@@ -309,8 +318,9 @@ class Trainer:
             self._count(started, seconds_before)
             self.spent.epochs += 1 / count
             trained_on += len(step.index)
-            per_image = (time.perf_counter() - first) / trained_on
-            self.spent.reserved = max(epoch.preparation, self._judging_seconds(per_image))
+            if len(epoch.losses) - taken >= ENOUGH_STEPS or len(epoch.losses) == count:
+                per_image = (time.perf_counter() - first) / trained_on
+                self.spent.reserved = max(epoch.preparation, self._judging_seconds(per_image))
             epoch.ended = self.share >= stage_end - SLACK
             self.listener.on_step(self.share)
             if stopping.asked:
@@ -369,10 +379,11 @@ class Trainer:
         self.method.before_step(progress)
         pixels = pixels.to(setup.arithmetic.device)
         batch = TrainingBatch(step, pixels, setup.augmentation, setup.arithmetic, self.generator)
-        updates, losses = self.method.updates(batch, progress), []
+        updates, losses = self.method.updates(batch, progress), list[Tensor]()
         trained: set[int] = set()
+        draws = layer_seed(self.settings.seed, self.epoch, progress.step)
         while True:
-            with setup.arithmetic.autocast():
+            with setup.arithmetic.autocast(), own_draws(draws + len(losses), setup.arithmetic.device):
                 update = next(updates, None)
             if update is None:
                 break

@@ -23,7 +23,7 @@ class Validation:
 
     Attributes:
         loss: smallest loss so far; infinite before the first epoch.
-        weights: those of each final network in that epoch.
+        weights: those of each network's average in that epoch.
         learned: the method's own parameters in that epoch, by name, e.g. a transition matrix.
     """
 
@@ -55,16 +55,17 @@ class Validation:
             self.loss = loss
             self.weights = [
                 {name: value.clone() for name, value in network.state_dict().items()}
-                for network in method.final_networks()
+                for network in method.task.averages
             ]
             self.learned = {name: value.detach().clone() for name, value in method.named_parameters()}
         return {"validation_loss": loss}
 
-    def restore_best(self, method: Method) -> None:
-        """Put the kept weights into the final networks, and what the method learned with them into it."""
-        for network, weights in zip(method.final_networks(), self.weights, strict=False):
+    def restore_best(self, method: Method) -> bool:
+        """Put back what was kept, if anything was: weights of the averages, and what the method learned."""
+        for network, weights in zip(method.task.averages, self.weights, strict=False):
             network.load_state_dict(weights)
         method.load_state_dict(self.learned, strict=False)
+        return bool(self.weights)
 
     def tensors(self) -> dict[str, Tensor]:
         """What must be saved, by name."""
