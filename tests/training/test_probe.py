@@ -26,6 +26,13 @@ def test_it_leaves_the_network_and_the_global_generator_alone():
     assert torch.equal(torch.get_rng_state(), state)
 
 
+def test_dropout_in_the_network_draws_from_no_generator_of_others():
+    net, state = network(), torch.get_rng_state()
+    net.extractor = torch.nn.Sequential(net.extractor, torch.nn.Dropout())
+    probing.images_per_second(net, (1, 8, 8), ARITHMETIC, 16)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
 @pytest.fixture
 def timed(monkeypatch):
     """Sizes of the steps that are timed, each of which takes what ``timed.seconds`` says of its images."""
