@@ -192,6 +192,19 @@ def test_heads_are_left_alone_as_asked_and_where_nothing_is_central(
         assert all(torch.equal(before[name], value) for name, value in m.heads.state_dict().items())
 
 
+def test_heads_are_driven_apart_on_central_samples_that_may_be_learned(method, clusters, monkeypatch):
+    features, true = clusters(4)
+    m = method(true, features[:, :3], p_threshold=0.5, d_threshold=0.0)
+    learnable = torch.arange(12) % 3 > 0
+    m.task = replace(m.task, learnable=learnable)
+    m.clean[0] = torch.linspace(0.0, 1.0, 12)
+    among = []
+    monkeypatch.setattr(m, "drive_apart", lambda number, features, index: among.append(index.tolist()))
+    central = m.agreed(0, features[:, :3])
+    assert among == [[7, 8, 10, 11]]
+    assert central.tolist() == [False] * 6 + [True] * 6
+
+
 def test_the_warm_up_is_cross_entropy_of_networks_and_heads_apart(method, views):
     m = method(confidence_penalty=0.0)
     (update,) = m.updates(step(views, ""), Progress(1, 0.0))

@@ -35,6 +35,8 @@ def test_a_recipe_becomes_settings_that_do_not_depend_on_the_machine() -> None:
         assert settings.training.batch_size == recipe.batch_size
         assert (settings.training.lr, settings.training.lr_schedule) == (recipe.lr, recipe.lr_schedule)
         assert settings.training.precision == "float32"
+        assert settings.training.memory_format == "channels_last"
+        assert (settings.training.ema_decay, settings.training.flip_average) == (0, False)
 
 
 @pytest.mark.parametrize(("recipe", "network"), [("full", None), ("quick", "resnet18"), ("full", "fastnet")])
