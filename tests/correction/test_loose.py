@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch.nn.functional import cosine_similarity
 
 from labelmend.correction import loose, search
-from labelmend.correction.loose import Around, loose_votes
+from labelmend.correction.loose import Around, first_of_highest, loose_votes
 from labelmend.correction.nearest import match_anchors
 from labelmend.correction.voting import validity_threshold, vote
 
@@ -108,3 +108,25 @@ def test_an_index_is_made_of_many_anchors_at_a_time(
         assert torch.equal(labels, number)
         assert torch.equal(source, -number)
         assert torch.equal(features, number[:, None].expand(-1, 2).float())
+
+
+@settings(deadline=None)
+@given(st.integers(1, 6), st.integers(1, 30), st.integers(1, 30), st.integers(0, 99))
+def test_of_equal_values_the_first_are_taken(rows: int, count: int, k: int, seed: int) -> None:
+    values = torch.randint(4, (rows, count), generator=torch.Generator().manual_seed(seed)).float()
+    highest, index = first_of_highest(values, min(k, count))
+    for row in range(rows):
+        order = sorted(range(count), key=lambda i: (-values[row, i], i))[:k]
+        assert index[row].tolist() == order
+        assert torch.equal(highest[row], values[row, order])
+
+
+@pytest.mark.parametrize("block", [1, 9, 20, 600])
+def test_equally_similar_anchors_vote_in_the_order_in_which_they_are_met(block: int) -> None:
+    anchors, labels = torch.ones(600, 4), (torch.arange(600) >= 9).long()
+    blocks = [
+        (anchors[i : i + block], labels[i : i + block], labels[i : i + block]) for i in range(0, 600, block)
+    ]
+    around = Around(torch.ones(2, 4), 9, 600)
+    match_anchors(blocks, torch.ones(2, 4), 600, around)
+    assert around.anchors.tolist() == [list(range(9))] * 2

@@ -82,3 +82,30 @@ def test_own_label_is_no_evidence() -> None:
 def test_uniform_where_there_is_no_other_easy_sample(easy: list[bool]) -> None:
     shares = neighbour_shares(torch.eye(3), torch.tensor(easy), torch.tensor([1, 1, 0]), 2, 5)
     assert shares.tolist() == [[0, 1] if any(easy) and i else [0.5, 0.5] for i in range(3)]
+
+
+@settings(deadline=None)
+@given(st.integers(1, 30), st.integers(1, 8), st.integers(1, 40), st.integers(0, 99))
+def test_samples_that_belong_together_do_not_speak_for_each_other(
+    count: int, neighbours: int, block: int, seed: int
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    features = torch.randn(count, 4, generator=generator)
+    labels = torch.randint(3, (count,), generator=generator)
+    together = 7 * torch.randint(8, (count,), generator=generator)
+    easy = torch.rand(count, generator=generator) < 0.6
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "ROWS", block)
+        patch.setattr(module, "BLOCK", 3 * block)
+        shares = neighbour_shares(features, easy, labels, 3, neighbours, None, together)
+        lists = neighbour_lists(features, neighbours)
+        by_lists = neighbour_shares(features, easy, labels, 3, neighbours, lists, together)
+    assert torch.allclose(by_lists, shares)
+    centred = features - features.mean(0)
+    for i in range(count):
+        order = cosine_similarity(centred, centred[i][None], dim=1).argsort(descending=True).tolist()
+        others = [j for j in order if easy[j] and together[j] != together[i]][:neighbours]
+        wanted = [
+            sum(int(labels[j]) == c for j in others) / len(others) if others else 1 / 3 for c in range(3)
+        ]
+        assert shares[i].tolist() == pytest.approx(wanted)

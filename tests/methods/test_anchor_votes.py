@@ -210,9 +210,12 @@ def test_no_anchors_no_votes_and_nothing_is_drawn(make):
         assert (found.votes == 0).all()
 
 
-def chosen_easy(make_task, network, monkeypatch, neighbour_label, **options):
+def chosen_easy(make_task, network, monkeypatch, neighbour_label, learnable=None, **options):
     """Of four samples given 0, 0, 1, 2, the last one trusted; all but the second are easy by their losses."""
     task = make_task([0, 0, 1, 2], network, trusted=torch.arange(4) == 3)
+    task = replace(task, together=torch.tensor([0, 0, 1, 2]))
+    if learnable is not None:
+        task = replace(task, learnable=learnable)
     probabilities = torch.tensor([[0.8, 0.1, 0.1], [0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.8, 0.1, 0.1]])
     selected = EasySet(torch.tensor([True, False, True, True]), torch.rand(4), False)
     found = Neighbours(torch.tensor(neighbour_label), torch.rand(4))
@@ -224,6 +227,7 @@ def chosen_easy(make_task, network, monkeypatch, neighbour_label, **options):
     chosen, neighbours = choose(scores, task, rule="balanced", percent=60, lists=lists, **options)
     assert chosen.easiness is selected.easiness
     assert all(torch.equal(given[0], scores.features) and given[3] is lists for given in asked)
+    assert all(given[4] is task.together for given in asked)
     return chosen.easy.tolist(), neighbours is found
 
 
@@ -235,7 +239,10 @@ def test_a_final_selection_trusts_no_label_that_neighbours_are_against(make_task
     assert easy(1, 0, 2, 0, final=True) == ([False, False, False, True], True)
     # Nobody else has the label of the first and third: nothing can speak for it.
     assert easy(-1, -1, -1, -1, final=True) == ([True, False, True, True], True)
-    # Before that nobody is asked.
+    # Before that nobody is asked, and what is held out is not easy.
+    held = torch.tensor([True, True, False, True])
+    assert easy(1, 0, 2, 0, learnable=held) == ([True, False, False, True], False)
+    assert easy(0, 0, 1, 0, learnable=held, final=True) == ([True, False, True, True], True)
     assert easy(1, 0, 2, 0) == easy(1, 0, 2, 0, final=False) == ([True, False, True, True], False)
 
 

@@ -81,6 +81,17 @@ def test_the_last_network_learns_what_is_no_issue_unless_it_is_trusted(method):
     assert sorted(again.tolist()) == sorted(kept.tolist())
 
 
+def test_cleanlab_is_asked_of_trusted_labels_too_which_are_of_full_quality(method):
+    # Of the untrusted samples all are given class 2: cleanlab could not judge these alone.
+    m = method(trusted=GIVEN < 2, folds=3)
+    m.out_of_sample.copy_(opinions())
+    m.filter()
+    issue, quality = find_issues(opinions(), GIVEN)
+    assert torch.equal(m.issue, issue & (GIVEN == 2))
+    assert torch.equal(m.quality, torch.where(GIVEN < 2, 1.0, quality))
+    assert m.issue.any()
+
+
 def test_samples_of_a_fold_that_never_had_its_turn_are_kept(method):
     m = method()
     m.out_of_sample.copy_(opinions())

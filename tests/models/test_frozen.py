@@ -8,7 +8,16 @@ from threadpoolctl import threadpool_info
 from torch import nn
 
 from labelmend.models import frozen
-from labelmend.models.frozen import FOLDS, STRENGTHS, FoldedHeads, StandardFeatures, refit, root, use_heads
+from labelmend.models.frozen import (
+    FOLDS,
+    STRENGTHS,
+    FoldedHeads,
+    StandardFeatures,
+    known_classes,
+    refit,
+    root,
+    use_heads,
+)
 from labelmend.models.registry import build_network, describe_heads
 
 
@@ -145,9 +154,40 @@ def test_heads_stay_where_too_little_is_known_to_fit_them():
     before = [head.weight.clone() for head in heads.heads]
     assert refit(heads, features, torch.zeros_like(labels), fold_of) == 0
     assert refit(heads, features, torch.full_like(labels, -1), fold_of) == 0
-    # Nothing is known of the samples that would choose the strength.
-    assert refit(heads, features, torch.where(fold_of == 0, -1, labels), fold_of) == 0
     assert all(torch.equal(old, head.weight) for old, head in zip(before, heads.heads, strict=True))
+
+
+def test_the_first_head_that_can_be_fitted_and_judged_chooses_the_strength():
+    features, labels, fold_of = blobs()
+    # Nothing is known of fold 0, and outside fold 1 there is one class: head 2 is the first with a judge.
+    known = torch.where(fold_of == 0, -1, torch.where(fold_of == 1, labels, 0))
+    heads = FoldedHeads(4, 3)
+    before = heads.heads[1].weight.clone()
+    assert refit(heads, features, known, fold_of) > 0
+    assert torch.equal(before, heads.heads[1].weight)
+
+    def regression(head, strength):
+        among = (known >= 0) & (fold_of != head)
+        return LogisticRegression(C=strength, max_iter=200).fit(features[among].numpy(), known[among].numpy())
+
+    own = fold_of == 2
+
+    def likelihood(strength):
+        return regression(2, strength).predict_log_proba(features[own].numpy())[:, 0].mean()
+
+    best = max(STRENGTHS, key=likelihood)
+    for number in (0, 2, 3, 4):
+        expected = regression(number, best).predict_proba(features.numpy())
+        found = heads.heads[number](features).softmax(1).detach().numpy()
+        np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_a_head_knows_the_classes_outside_its_fold():
+    labels = torch.tensor([0, 0, 1, 1, 2, -1])
+    fold_of = torch.tensor([0, 1, 1, 1, 0, 2])
+    # Head 0 knows 0 and 1 of fold 1; head 1 knows 0 and 2 of fold 0; head 2 knows all.
+    by_head = [[True, True, False], [True, False, True], [True, True, True]]
+    assert known_classes(labels, fold_of, 3).tolist() == [by_head[head] for head in fold_of.tolist()]
 
 
 @pytest.mark.parametrize(

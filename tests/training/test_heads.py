@@ -12,6 +12,9 @@ from labelmend.errors import DataError
 from labelmend.methods import METHODS
 from labelmend.settings.loading import resolve
 from labelmend.training.trainer import Trainer, train
+from labelmend.verdicts.evidence import contradicts
+from labelmend.verdicts.issues import is_label_issue
+from labelmend.verdicts.judge import judge
 
 
 def feature_set(count: int = 200, classes: int = 3, dim: int = 16, signal: float = 3.0, wrong: float = 0.2):
@@ -95,11 +98,48 @@ def test_equal_images_of_two_groups_are_judged_together():
         images=CachedFeatures([images.images.views[0]], stored[:, None]),
         groups=[f"patient {number // 2}" for number in range(100)],
     )
-    fold_of = Trainer(settings(), images).setup.fold_of
+    task = Trainer(settings(), images).task
+    fold_of, together = task.fold_of, task.together
     # 0 and 60 are one picture, 1 is of the patient of 0, 61 of that of 60.
     assert len(fold_of[[0, 1, 60, 61]].unique()) == 1
     assert torch.equal(fold_of[::2], fold_of[1::2])
     assert len(fold_of.unique()) == 5
+    assert len(together[[0, 1, 60, 61]].unique()) == 1
+    assert len(together.unique()) == 49
+
+
+def test_where_each_sample_may_speak_for_all_others_nothing_is_compared():
+    assert Trainer(settings(), feature_set(count=100)).task.together is None
+
+
+def test_a_group_that_is_wrong_as_a_whole_is_found():
+    images = feature_set(count=400, wrong=0.0)
+    given, groups = images.given_labels.copy(), [str(number) for number in range(400)]
+    wrong = np.flatnonzero(given == 0)[:30]
+    given[wrong] = 1
+    images.images.views[0][wrong, 0] += 6  # alike, as the frames of a video are
+    for number in wrong:
+        groups[number] = "one patient"
+    images = replace(images, given_labels=given, groups=groups)
+    found = train(settings("mend"), images).record
+    assert (contradicts(found, torch.from_numpy(given))[wrong]).all()
+    alone = train(settings("mend"), replace(images, groups=None)).record
+    assert not contradicts(alone, torch.from_numpy(given))[wrong].all()
+
+
+def test_a_class_of_one_group_keeps_its_labels():
+    images = feature_set(count=400, wrong=0.0)
+    given = images.given_labels
+    images = replace(images, groups=["x" if label == 2 else str(n) for n, label in enumerate(given)])
+    found = train(settings("mend"), images, feature_set(count=400, wrong=0.0))
+    assert found.summary["test_accuracy_last"] > 0.9
+    assert not is_label_issue_of(found.record, given)[given == 2].any()
+
+
+def is_label_issue_of(record, given):
+    given = torch.from_numpy(given)
+    verdict = judge(record, given).verdict.numpy()
+    return is_label_issue(verdict, record.label_quality.numpy(), record, given)
 
 
 def test_one_group_leaves_nobody_to_judge_by():

@@ -156,6 +156,15 @@ def test_detection_by_hand():
     assert detection(record, np.ones(5, dtype=bool), 0.5) == {}
 
 
+def test_small_qualities_are_told_apart():
+    quality = torch.logspace(-30, 0, 31)
+    wrong = np.arange(31) < 10
+    record = replace(SampleRecord.empty(31, 2), label_quality=quality, neighbour_support=quality)
+    found = detection(record, wrong, 0.3)
+    ranked = ("detection_ap", "detection_auroc", "neighbour_ap", "neighbour_auroc")
+    assert [found[name] for name in ranked] == pytest.approx([1.0] * 4)
+
+
 def test_probabilities_are_the_methods():
     swapped = accuracy_of(Corner(0, 0), probabilities=lambda logits: logits.softmax(1).flip(1))
     assert swapped == {"test_accuracy": 0.25}

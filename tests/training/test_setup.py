@@ -100,6 +100,14 @@ def test_groups_are_held_out_whole(seed):
     assert torch.equal(held, hold_out(200, 0.2, generator(seed), groups))
 
 
+def test_images_of_a_group_must_not_speak_for_each_other(noisy_digits):
+    digits = noisy_digits.subset(np.arange(6))
+    assert set_up(settings(), digits, METHODS["ce"], generator()).together is None
+    grouped = replace(digits, groups=["b", "a", "b", "c", "a", "b"])
+    found = set_up(settings(), grouped, METHODS["ce"], generator()).together
+    assert found.tolist() == [1, 0, 1, 2, 0, 1]
+
+
 def test_a_group_larger_than_the_share():
     assert hold_out(10, 0.1, generator(), ["a"] * 4 + ["b"] * 6).tolist() == [True] * 4 + [False] * 6
     with pytest.raises(DataError, match=r"all images are of one group.*--validation"):

@@ -15,7 +15,8 @@ from labelmend.verdicts.evidence import (
     compared,
     confirm,
     contradicts,
-    taken_whole,
+    excuses,
+    in_small_class,
 )
 from labelmend.verdicts.record import SampleRecord
 
@@ -248,10 +249,10 @@ def test_of_a_small_class_neighbours_alone_are_evidence():
         assert found.tolist() == [False] * 7 + [against]
 
 
-def test_classes_that_eq_1_takes_whole():
-    assert taken_whole(torch.tensor([0] * 10 + [1] * 6 + [2] * 4), 3).tolist() == [False] * 16 + [True] * 4
-    assert taken_whole(torch.tensor([0] * 6 + [1] * 4), 2).tolist() == [False] * 10  # at most 0.6 * 5 = 3
-    assert taken_whole(torch.tensor([0] * 7 + [1] * 3), 2).tolist() == [False] * 7 + [True] * 3
+def test_classes_of_few_samples_are_small():
+    assert in_small_class(torch.tensor([0] * 10 + [1] * 6 + [2] * 4), 3).tolist() == [False] * 16 + [True] * 4
+    assert in_small_class(torch.tensor([0] * 6 + [1] * 4), 2).tolist() == [False] * 10  # at most 0.6 * 5 = 3
+    assert in_small_class(torch.tensor([0] * 7 + [1] * 3), 2).tolist() == [False] * 7 + [True] * 3
 
 
 def test_label_quality_of_a_small_class_is_at_most_the_support_of_neighbours():
@@ -279,3 +280,47 @@ def test_of_samples_nobody_asked_about_nothing_is_known():
     found = Neighbours.not_asked(2)
     assert found.label.tolist() == [-1, -1]
     assert found.support.tolist() == [0.5, 0.5]
+
+
+def test_what_excuses_a_low_quality():
+    # Five and two of small classes, and one alone, beside twelve.
+    labels = torch.tensor([0] * 12 + [1, 1] + [2])
+    said = torch.tensor([0] * 12 + [1, 0] + [-1])
+    record = record_of(torch.full((15, 3), 1 / 3), neighbour_label=said)
+    assert excuses(record, labels).tolist() == [False] * 12 + [True, False, True]
+    unasked = replace(record, neighbour_label=torch.full((15,), -1))
+    assert not excuses(unasked, labels).any()
+
+
+GROUPED = torch.tensor([0, 0, 0, 1, 1, 2, 3, 4])
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_samples_of_one_group_do_not_speak_for_each_other(listed):
+    # Three of a group with label 1 lie among five with label 0; one more of label 1 is far away.
+    features = torch.cat([directions(0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 180.0)])
+    labels = torch.tensor([1, 1, 1, 0, 0, 0, 0, 1])
+    lists = neighbour_lists(features, 7) if listed else None
+    alone = ask_neighbours(features, labels, 2, lists)
+    assert alone.label[:3].tolist() == [1, 1, 1]
+    found = ask_neighbours(features, labels, 2, lists, GROUPED)
+    # One other is of label 1: one is asked, the nearest of another group; two are asked for support.
+    assert found.label[:3].tolist() == [0, 0, 0]
+    assert found.support[:3].tolist() == [0.0, 0.0, 0.0]
+    # The one far away: three of label 1, whose nearest are samples 6, 5, 4 of label 0.
+    assert found.label[7] == alone.label[7] == 0
+    # Samples 3 and 4 are a group: of two, the nearest are 2 and then 1 or 5; of four 2, 1, 5, and 0 or 6.
+    assert found.support[3] < alone.support[3]
+    nobody = ask_neighbours(features, labels, 2, lists, torch.where(labels == 1, 0, torch.arange(8)))
+    assert nobody.label[labels == 1].tolist() == [-1] * 4
+    assert nobody.support[labels == 1].tolist() == [0.5] * 4
+
+
+def test_verdicts_do_not_ask_the_own_group():
+    features = torch.cat([directions(0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 180.0)])
+    labels = torch.tensor([1, 1, 1, 0, 0, 0, 0, 1])
+    record = record_of(torch.full((8, 2), 0.5))
+    nobody = torch.zeros(8) > 0
+    found = confirm(record, features, labels, nobody, GROUPED)
+    assert torch.equal(found.neighbour_label, ask_neighbours(features, labels, 2, None, GROUPED).label)
+    assert not torch.equal(found.neighbour_label, confirm(record, features, labels, nobody).neighbour_label)

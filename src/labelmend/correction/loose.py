@@ -85,7 +85,7 @@ class Around:
         # Few hard samples meet a better anchor once some tiles have passed: only those are sorted.
         worst = self.similarity[left : left + tile.shape[1], -1]
         hit = (tile.amax(0) > worst).nonzero()[:, 0]
-        values, index = tile[:, hit].T.topk(min(self.anchors.shape[1], len(tile)), dim=1)
+        values, index = first_of_highest(tile[:, hit].T, min(self.anchors.shape[1], len(tile)))
         self._merge(values, index, left + hit, self._seen + top)
 
     def _merge(self, values: Tensor, index: Tensor, hard: Tensor | slice, offset: int) -> None:
@@ -98,6 +98,20 @@ class Around:
         best, order = joined.sort(dim=1, descending=True, stable=True)
         numbers = torch.cat((self.anchors[hard], index + offset), 1).gather(1, order)
         self.similarity[hard], self.anchors[hard] = best[:, :kept], numbers[:, :kept]
+
+
+def first_of_highest(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """As ``topk`` in dimension 1, (R, M) to (R, k); of equal values, those of the smallest indices."""
+    highest, index = values.topk(k, dim=1)
+    index, order = index.sort(dim=1)
+    highest, order = highest.gather(1, order).sort(dim=1, descending=True, stable=True)
+    index = index.gather(1, order)
+    # Which of those that equal the last one topk took is not said: these rows are sorted as a whole.
+    tied = (values >= highest[:, -1:]).sum(1) > k
+    if bool(tied.any()):
+        whole, order = values[tied].sort(dim=1, descending=True, stable=True)
+        highest[tied], index[tied] = whole[:, :k], order[:, :k]
+    return highest, index
 
 
 def _take(held: list[AnchorBlock]) -> AnchorBlock:

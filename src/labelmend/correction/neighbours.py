@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from labelmend.correction.search import make_search
+from labelmend.correction.search import BLOCK, make_search
 
 # Samples whose neighbours are held at a time.
 ROWS = 2**14
@@ -33,7 +33,8 @@ def neighbour_lists(features: Tensor, neighbours: int) -> Tensor:
     lists = torch.empty(len(unit), listed, dtype=torch.int32, device=unit.device)
     search = make_search(unit, len(unit))
     for rows in torch.arange(len(unit), device=unit.device).split(ROWS):
-        similarity, index = _without_own(*search(unit[rows], listed + 1), rows[:, None])
+        similarity, index = search(unit[rows], listed + 1)
+        similarity, index = _struck_off(similarity, index, index == rows[:, None])
         lists[rows] = index[:, :listed].masked_fill(similarity[:, :listed].isinf(), -1).int()
     return lists
 
@@ -46,6 +47,7 @@ def neighbour_shares(
     num_classes: int,
     neighbours: int,
     lists: Tensor | None = None,
+    together: Tensor | None = None,
 ) -> Tensor:
     """Shares of the classes among the given labels of the K easy samples most similar to each sample.
 
@@ -61,26 +63,33 @@ def neighbour_shares(
         neighbours: K, at least 1; all other easy samples where there are fewer.
         lists: of ``neighbour_lists`` for the same features: only samples with fewer than K easy ones in
             their list are searched for.
+        together: int64 (N,), equal for samples that must not speak for each other; by default each may speak
+            for all others.
 
     Returns:
         float32 (N, C), rows sum to 1; uniform where there is no other easy sample.
     """
-    labels, among_easy = given_labels[easy], easy.cumsum(0) - 1
+    labels = given_labels[easy]
+    if together is None:
+        together = torch.arange(len(features), device=features.device)
+    kind = together.unique(return_inverse=True)[1]
+    easy_kind = kind[easy]
     kept = min(neighbours, len(labels))
     shares = torch.full((len(features), num_classes), 1 / num_classes, device=features.device)
     if not kept:
         return shares
     left = torch.arange(len(features), device=features.device)
     if lists is not None:
-        left = _shares_by_lists(lists, easy, given_labels, kept, shares)
+        left = _shares_by_lists(lists, easy, given_labels, kind, kept, shares)
         if not len(left):
             return shares
     unit = _unit(features)
     search = make_search(unit[easy], len(left))
-    for rows in left.split(ROWS):
-        # One more than is needed: an easy sample finds itself, and is struck off.
-        own = torch.where(easy[rows], among_easy[rows], -1)[:, None]
-        similarity, index = _without_own(*search(unit[rows], min(kept + 1, len(labels))), own)
+    asked = min(kept + int(torch.bincount(easy_kind).max()), len(labels))
+    for rows in left.split(min(ROWS, max(BLOCK // asked, 1))):
+        # More than are needed: an easy sample finds itself and its like, which are struck off.
+        similarity, index = search(unit[rows], asked)
+        similarity, index = _struck_off(similarity, index, easy_kind[index] == kind[rows, None])
         found = similarity[:, :kept].isfinite().float()
         number = found.sum(1, keepdim=True)
         votes = torch.zeros(len(rows), num_classes, device=unit.device)
@@ -94,20 +103,20 @@ def _unit(features: Tensor) -> Tensor:
     return functional.normalize(features.float() - features.float().mean(0), dim=1)
 
 
-def _without_own(similarity: Tensor, index: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
-    """What a search found, each row's own index ``own`` (R, 1) behind all others at similarity -inf."""
-    similarity, order = similarity.masked_fill(index == own, -torch.inf).sort(
-        dim=1, descending=True, stable=True
-    )
+def _struck_off(similarity: Tensor, index: Tensor, struck: Tensor) -> tuple[Tensor, Tensor]:
+    """What a search found, (R, K), those ``struck`` off behind all others at similarity -inf."""
+    similarity, order = similarity.masked_fill(struck, -torch.inf).sort(dim=1, descending=True, stable=True)
     return similarity, index.gather(1, order)
 
 
-def _shares_by_lists(lists: Tensor, easy: Tensor, given_labels: Tensor, kept: int, shares: Tensor) -> Tensor:
+def _shares_by_lists(
+    lists: Tensor, easy: Tensor, given_labels: Tensor, kind: Tensor, kept: int, shares: Tensor
+) -> Tensor:
     """Fill in the shares of samples with enough easy ones in their lists; returns the other samples."""
     left = []
     for rows in torch.arange(len(lists), device=lists.device).split(ROWS):
         listed = lists[rows].long()
-        usable = (listed >= 0) & easy[listed]
+        usable = (listed >= 0) & easy[listed] & (kind[listed] != kind[rows, None])
         enough = usable.sum(1) >= kept
         taken = (usable & (usable.cumsum(1) <= kept))[enough].float()
         votes = torch.zeros(len(taken), shares.shape[1], device=shares.device)

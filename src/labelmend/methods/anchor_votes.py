@@ -235,7 +235,8 @@ def choose(
         task: of the method.
         rule: as for ``select``.
         percent: as for ``select``.
-        final: whether the finished model is judged; before that no neighbour is asked.
+        final: whether the finished model is judged; before that no neighbour is asked, and no sample that is
+            held out is easy, so that its label is learned in no form.
         lists: of ``neighbour_lists`` for the features of ``scores``, where they are known.
 
     Returns:
@@ -243,10 +244,11 @@ def choose(
     """
     chosen = select(scores.probabilities, task.given_labels, task.trusted, rule=rule, percent=percent)
     if not final:
+        chosen = replace(chosen, easy=chosen.easy & task.learnable)
         return chosen, Neighbours.not_asked(len(task.given_labels))
     with task.meter.counting():
         features, given = scores.features.to(task.device), task.given_labels.to(task.device)
-        neighbours = ask_neighbours(features, given, task.num_classes, lists)
+        neighbours = ask_neighbours(features, given, task.num_classes, lists, task.together)
     agreed = agrees(scores.probabilities, neighbours.label, task.given_labels)
     easy = chosen.easy & (task.trusted | agreed | (neighbours.label == NO_LABEL))
     return replace(chosen, easy=easy), neighbours

@@ -121,6 +121,8 @@ class Task:
         optimizers: those of ``Method.optimizers``, by name, once the loop has made them.
         meter: counts work outside the networks.
         fold_of: int64 (N,), the head of ``FoldedHeads`` that is kept from each sample; None without heads.
+        together: int64 (N,), on the device, equal for samples that must not speak for each other: those of a
+            group, and equal ones where there are heads; None where each may speak for all others.
     """
 
     given_labels: Tensor
@@ -137,6 +139,7 @@ class Task:
     optimizers: dict[str, torch.optim.Optimizer] = field(default_factory=dict)
     meter: Meter = field(default_factory=Uncounted)
     fold_of: Tensor | None = None
+    together: Tensor | None = None
 
 
 class Method(nn.Module):

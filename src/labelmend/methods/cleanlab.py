@@ -126,11 +126,12 @@ class Cleanlab(CrossEntropy):
     def filter(self) -> None:
         """Let cleanlab judge every sample whose fold had its turn; trusted labels are never issues."""
         task = self.task
-        judged = self.judged & ~task.trusted
+        judged = self.judged
         if judged.any():
             issue, quality = find_issues(self.out_of_sample.cpu()[judged], task.given_labels[judged])
-            self.issue[judged.to(self.issue.device)] = issue.to(self.issue.device)
-            self.quality[judged.to(self.issue.device)] = quality.to(self.issue.device)
+            trusted, where = task.trusted[judged], judged.to(self.issue.device)
+            self.issue[where] = (issue & ~trusted).to(where.device)
+            self.quality[where] = quality.masked_fill(trusted, 1.0).to(where.device)
         self.filtered.fill_(True)
 
     def metrics(self) -> dict[str, float]:

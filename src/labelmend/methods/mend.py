@@ -23,7 +23,7 @@ from labelmend.methods.base import Batch, Method, Scores, Task
 from labelmend.methods.memory import Selections
 from labelmend.methods.mixup import mixup_loss
 from labelmend.methods.plan import OptimizerPlan, Progress, Step
-from labelmend.models.frozen import FoldedHeads, refit
+from labelmend.models.frozen import FoldedHeads, known_classes, refit
 from labelmend.selection.balance import balanced
 from labelmend.semi.losses import ramp_up, weighted_cross_entropy
 from labelmend.semi.mixmatch import mixmatch_batch
@@ -173,18 +173,20 @@ class Mend(Method):
         labels = believed_labels(self.judged(scores), task.given_labels, task.trusted)
         heads = network.classifier
         assert isinstance(heads, FoldedHeads)
-        self.fit_heads(heads, scores.features, labels)
+        learned = self.fit_heads(heads, scores.features, labels)
         held_out = task.score(network).probabilities
-        undoubted = undoubted_labels(labels, task.given_labels, held_out, task.trusted)
+        known = known_classes(learned, task.fold_of, task.num_classes)
+        undoubted = undoubted_labels(labels, task.given_labels, held_out, task.trusted, known)
         if not torch.equal(undoubted, labels):
             self.fit_heads(heads, scores.features, undoubted)
 
-    def fit_heads(self, heads: FoldedHeads, features: Tensor, labels: Tensor) -> None:
-        """Fit heads to labels, int64 (N,), of which those held out and those of -1 are left out."""
+    def fit_heads(self, heads: FoldedHeads, features: Tensor, labels: Tensor) -> Tensor:
+        """Fit heads to labels, int64 (N,), less those held out; returns what is left, -1 for none."""
         task = self.task
         assert task.fold_of is not None
         learned = torch.where(task.learnable, labels.cpu(), -1)
         task.meter.add(refit(heads, features, learned, task.fold_of))
+        return learned
 
     def divide(self, scores: Scores, final: bool = False) -> tuple[SampleRecord, dict[str, float]]:
         """One scoring pass: easy set, anchors, votes, guesses, and whether Bayes' rule fits.
@@ -234,7 +236,7 @@ class Mend(Method):
         given = task.given_labels.to(device)
         with task.meter.counting():
             shares = neighbour_shares(
-                features.to(device), easy.to(device), given, task.num_classes, number, lists
+                features.to(device), easy.to(device), given, task.num_classes, number, lists, task.together
             )
         return shares.to(features.device)
 

@@ -123,14 +123,29 @@ def use_heads(network: nn.Module, which: int | Tensor | None) -> None:
             module.which = which
 
 
+def known_classes(labels: Tensor, fold_of: Tensor, num_classes: int) -> Tensor:
+    """Which classes the head that is kept from each sample can learn, bool (N, C).
+
+    Args:
+        labels: int64 (N,), -1 for samples that are left out.
+        fold_of: int64 (N,), the head that is kept from each sample.
+        num_classes: C.
+    """
+    folds, kept = int(fold_of.max()) + 1, labels >= 0
+    held = torch.bincount(fold_of[kept] * num_classes + labels[kept], minlength=folds * num_classes)
+    counts = held.view(folds, num_classes)
+    return (counts.sum(0) > counts)[fold_of]
+
+
 def refit(heads: FoldedHeads, features: Tensor, labels: Tensor, fold_of: Tensor) -> float:
     """Fit each head anew by logistic regression on the samples outside its fold.
 
-    The strength of the penalty is the one of ``STRENGTHS`` under which the first head finds the labels of its
-    own fold most likely.
+    The strength of the penalty is the one of ``STRENGTHS`` under which the first head that can be fitted
+    finds the labels of its own fold most likely.
 
     Args:
-        heads: their weights are replaced.
+        heads: their weights are replaced; a head stays whose samples have fewer than two classes, and all do
+            where none can be judged by its own fold.
         features: (N, d), about 1 long, as the heads see them.
         labels: int64 (N,), -1 for samples that are left out.
         fold_of: int64 (N,), the head that is kept from each sample.
@@ -141,29 +156,35 @@ def refit(heads: FoldedHeads, features: Tensor, labels: Tensor, fold_of: Tensor)
     rows, known = features.float().cpu().numpy(), labels.cpu().numpy()
     fold = fold_of.cpu().numpy()
 
+    def fittable(head: int) -> bool:
+        return len(np.unique(known[(known >= 0) & (fold != head)])) > 1
+
     def fitted(head: int, strength: float) -> Fit | None:
-        among = (known >= 0) & (fold != head)
-        if len(np.unique(known[among])) < 2:
+        if not fittable(head):
             return None
+        among = (known >= 0) & (fold != head)
         model = LogisticRegression(C=strength, max_iter=ITERATIONS).fit(rows[among], known[among])
         passes = int(model.n_iter_.max()) * int(among.sum())
         return model, 4.0 * passes * rows.shape[1] * len(model.classes_)
 
-    judged = (known >= 0) & (fold == 0)
-    if not judged.any():
+    folds = range(len(heads.heads))
+    judges = [f for f in folds if ((known >= 0) & (fold == f)).any() and fittable(f)]
+    if not judges:
         return 0.0
+    first, *_ = judges
+    judged = (known >= 0) & (fold == first)
     workers = min(torch.get_num_threads(), max(COPIED // rows.nbytes, 1))
     # Side by side, each on one thread: one after another on all threads fits take several times as long.
     with threadpool_limits(limits=1), ThreadPoolExecutor(workers) as pool:
-        tried = [fit for fit in pool.map(partial(fitted, 0), STRENGTHS) if fit is not None]
-        if not tried:
-            return 0.0
+        tried = [fit for fit in pool.map(partial(fitted, first), STRENGTHS) if fit is not None]
         best = max(tried, key=lambda fit: _log_likelihood(fit[0], rows[judged], known[judged]))
-        others = list(pool.map(partial(fitted, strength=best[0].C), range(1, len(heads.heads))))
-    for head, fit in zip(heads.heads, [best, *others], strict=True):
+        rest = [f for f in folds if f != first]
+        others = dict(zip(rest, pool.map(partial(fitted, strength=best[0].C), rest), strict=True))
+    for number, head in enumerate(heads.heads):
+        fit = best if number == first else others[number]
         if fit is not None:
             _take(head, fit[0])
-    return sum(fit[1] for fit in [*tried, *others] if fit is not None)
+    return sum(fit[1] for fit in [*tried, *others.values()] if fit is not None)
 
 
 def _log_likelihood(model: LogisticRegression, features: np.ndarray, labels: np.ndarray) -> float:

@@ -11,6 +11,9 @@ def stratified_folds(
 ) -> Tensor:
     """Which fold each sample is in, at random, so that each has its share of each class, up to one sample.
 
+    Of groups each fold has its share by number, up to one group of each class, whatever their sizes; a group
+    of several labels counts as one of them.
+
     Args:
         labels: int64 (N,), given labels.
         folds: how many.

@@ -144,8 +144,10 @@ def detection_ap(record: SampleRecord, wrong: np.ndarray) -> float:
         record: of N samples.
         wrong: bool (N,).
     """
-    doubt = 1 - record.label_quality.numpy()
-    return float(average_precision_score(wrong, doubt)) if wrong.any() else float("nan")
+    # Not 1 - quality: that is 1 for every quality below 3e-8.
+    return (
+        float(average_precision_score(wrong, -record.label_quality.numpy())) if wrong.any() else float("nan")
+    )
 
 
 def detection(record: SampleRecord, wrong: np.ndarray, rate: float) -> dict[str, float]:
@@ -168,10 +170,10 @@ def detection(record: SampleRecord, wrong: np.ndarray, rate: float) -> dict[str,
     lowest = np.argsort(quality, kind="stable")[: round(rate * len(quality))]
     found = {
         "detection_ap": detection_ap(record, wrong),
-        "detection_auroc": float(roc_auc_score(wrong, 1 - quality)),
+        "detection_auroc": float(roc_auc_score(wrong, -quality)),
         "detection_recall": float(wrong[lowest].sum() / wrong.sum()),
-        "neighbour_ap": float(average_precision_score(wrong, 1 - support)),
-        "neighbour_auroc": float(roc_auc_score(wrong, 1 - support)),
+        "neighbour_ap": float(average_precision_score(wrong, -support)),
+        "neighbour_auroc": float(roc_auc_score(wrong, -support)),
     }
     return found | ({"detection_precision": _share(wrong[lowest])} if len(lowest) else {})
 

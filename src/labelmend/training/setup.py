@@ -143,12 +143,12 @@ def hold_out(
     if groups is None:
         held[torch.randperm(count, generator=generator)[:number]] = True
         return held
-    names, codes = np.unique(np.asarray(groups, dtype=object).astype(str), return_inverse=True)
-    if len(names) < 2:
+    codes = _group_numbers(groups)
+    if codes.max() == 0:
         raise DataError("all images are of one group, so that none can be held out; leave --validation out")
     sizes = np.bincount(codes)
     chosen: list[int] = []
-    for group in torch.randperm(len(names), generator=generator).tolist():
+    for group in torch.randperm(len(sizes), generator=generator).tolist():
         if sizes[[*chosen, group]].sum() <= number:
             chosen.append(group)
     return torch.from_numpy(np.isin(codes, chosen or [int(sizes.argmin())]))
@@ -172,6 +172,7 @@ class Setup:
         weight_decay: of weights.
         networks: placed, and fitted to the data.
         fold_of: int64 (N,), which head is kept from each image, where heads are; else None.
+        together: int64 (N,), the same number for images that must not judge each other, or None.
     """
 
     normalisation: View
@@ -187,6 +188,7 @@ class Setup:
     weight_decay: float
     networks: list[Classifier]
     fold_of: Tensor | None = None
+    together: Tensor | None = None
 
     def redraw(self, network: Classifier, generator: torch.Generator, part: str = "") -> None:
         """Draw a network anew and fit it to the data, or draw a part of it anew; in place."""
@@ -260,7 +262,13 @@ def set_up(
         lr=resolve_lr(training, batch_size),
         weight_decay=training.weight_decay,
         networks=networks,
+        together=_of_groups(train_set, arithmetic.device),
     )
+
+
+def _of_groups(train_set: ImageSet, device: torch.device) -> Tensor | None:
+    groups = train_set.groups
+    return None if groups is None else torch.from_numpy(_group_numbers(groups)).to(device)
 
 
 def _arithmetic(training: TrainingSettings, chosen: tuple[str, str] | None) -> Arithmetic:
@@ -312,6 +320,7 @@ def _set_up_further_training(
         lr=resolve_lr(training, batch_size),
         weight_decay=training.weight_decay,
         networks=[network],
+        together=_of_groups(train_set, arithmetic.device),
     )
 
 
@@ -329,6 +338,7 @@ def _set_up_heads(
         network.prepare(sample)
         arithmetic.place_module(network)
     batch_size = resolve_batch_size(settings.training, count, 1)
+    together = _judged_together(train_set)
     return Setup(
         normalisation=mean_view,
         sample=sample,
@@ -342,10 +352,14 @@ def _set_up_heads(
         lr=resolve_lr(settings.training, batch_size),
         weight_decay=settings.training.weight_decay * DECAY_FOR_IMAGES / count,
         networks=networks,
-        fold_of=stratified_folds(
-            torch.from_numpy(train_set.given_labels), FOLDS, generator, _judged_together(train_set)
-        ),
+        fold_of=stratified_folds(torch.from_numpy(train_set.given_labels), FOLDS, generator, together),
+        together=together.to(arithmetic.device) if len(together.unique()) < count else None,
     )
+
+
+def _group_numbers(groups: Sequence[object]) -> np.ndarray:
+    """int64 (N,): the same number for images of one group."""
+    return np.unique(np.asarray(groups, dtype=object).astype(str), return_inverse=True)[1]
 
 
 def _judged_together(train_set: ImageSet) -> Tensor:
@@ -357,7 +371,7 @@ def _judged_together(train_set: ImageSet) -> Tensor:
     equal = stored_once(train_set.images)
     if train_set.groups is None:
         return equal
-    _, codes = np.unique(np.asarray(train_set.groups, dtype=object).astype(str), return_inverse=True)
+    codes = _group_numbers(train_set.groups)
     # Equal images of two groups join them: images, groups and pictures are the nodes of a graph.
     count, groups = len(codes), int(codes.max()) + 1
     images = np.tile(np.arange(count), 2)

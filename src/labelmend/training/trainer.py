@@ -150,6 +150,7 @@ class Trainer:
             learnable=~self.held_out,
             meter=self.meter,
             fold_of=self.setup.fold_of,
+            together=self.setup.together,
         )
 
     def enter(self, stage: int, again: bool = False) -> None:
@@ -437,7 +438,7 @@ class Trainer:
         features, given = self.judged_by.to(device), self.task.given_labels.to(device)
         self.judging, self.judged_by = False, None
         with self.meter.counting():
-            return confirm(record, features, given, self.task.trusted)
+            return confirm(record, features, given, self.task.trusted, self.task.together)
 
     def finish(self) -> Trained:
         """The final model, and what it says of every sample."""

@@ -29,8 +29,8 @@ FAR_MORE = 5.0
 """How many times as probable as the given label, or as frequent among neighbours, the other one must be for
 evidence against it."""
 
-TAKEN_WHOLE = 0.6
-"""Classes of at most this share of the mean size are all easy by eq. 1 at P = 60 %."""
+SMALL = 0.6
+"""Classes of at most this share of the mean size are small: eq. 1 at P = 60 % finds all of them easy."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,11 @@ def compared(given_labels: Tensor, num_classes: int) -> Tensor:
 
 @torch.no_grad()
 def ask_neighbours(
-    features: Tensor, given_labels: Tensor, num_classes: int, lists: Tensor | None = None
+    features: Tensor,
+    given_labels: Tensor,
+    num_classes: int,
+    lists: Tensor | None = None,
+    together: Tensor | None = None,
 ) -> Neighbours:
     """What the samples nearest to each sample were given.
 
@@ -92,18 +96,22 @@ def ask_neighbours(
         num_classes: C.
         lists: of ``neighbour_lists`` for the same features: only samples with too few of those compared in
             their list are searched for.
+        together: int64 (N,), equal for samples that must not speak for each other. By default each may speak
+            for all others.
 
     Returns:
         On the CPU.
     """
     chosen = compared(given_labels, num_classes)
     sizes = torch.bincount(given_labels[chosen], minlength=num_classes)
-    others = sizes[given_labels] - chosen.long()
+    others = sizes[given_labels] - _silent(chosen, given_labels, num_classes, together)
     most = min(MOST_NEIGHBOURS, max(int(chosen.sum()) - 1, 0))
     if lists is None:
-        labels_of_nearest = _labels_by_search(features, given_labels, chosen, most)
+        labels_of_nearest = _labels_by_search(features, given_labels, num_classes, chosen, together, most)
     else:
-        labels_of_nearest = _labels_by_lists(lists, features, given_labels, chosen, most)
+        labels_of_nearest = _labels_by_lists(
+            lists, features, given_labels, num_classes, chosen, together, most
+        )
     found = Neighbours.not_asked(len(features))
     width = int(chosen.sum()) + num_classes
     for rows in torch.arange(len(features), device=features.device).split(max(BLOCK // width, 1)):
@@ -111,8 +119,9 @@ def ask_neighbours(
 
         def votes(number: Tensor, nearest: Tensor = nearest) -> Tensor:
             counted = torch.arange(most, device=nearest.device) < number[:, None]
-            empty = torch.zeros(len(nearest), num_classes, device=nearest.device)
-            return empty.scatter_add_(1, nearest, counted.float())
+            # One column more, for nobody.
+            empty = torch.zeros(len(nearest), num_classes + 1, device=nearest.device)
+            return empty.scatter_add_(1, nearest, counted.float())[:, :num_classes]
 
         number = others[rows]
         # Half a vote more for the own label decides ties and nothing else.
@@ -126,18 +135,35 @@ def ask_neighbours(
     return found
 
 
+def _silent(chosen: Tensor, given_labels: Tensor, num_classes: int, together: Tensor | None) -> Tensor:
+    """How many of those compared have a sample's label and must not speak for it, as itself, int64 (N,)."""
+    if together is None:
+        return chosen.long()
+    kind = together.unique(return_inverse=True)[1] * num_classes + given_labels
+    return torch.bincount(kind[chosen], minlength=int(kind.max()) + 1)[kind]
+
+
 LabelsOfNearest = Callable[[Tensor], Tensor]
-"""From samples, int64 (R,), to the labels of those nearest to each, nearest first, int64 (R, K)."""
+"""From samples, int64 (R,), to the labels of those nearest to each, nearest first, int64 (R, K); C stands for
+nobody."""
 
 
 def _labels_by_lists(
-    lists: Tensor, features: Tensor, given_labels: Tensor, chosen: Tensor, most: int
+    lists: Tensor,
+    features: Tensor,
+    given_labels: Tensor,
+    num_classes: int,
+    chosen: Tensor,
+    together: Tensor | None,
+    most: int,
 ) -> LabelsOfNearest:
-    search = cache(partial(_labels_by_search, features, given_labels, chosen, most))
+    search = cache(partial(_labels_by_search, features, given_labels, num_classes, chosen, together, most))
 
     def labels_of_nearest(rows: Tensor) -> Tensor:
         listed = lists[rows].long()
         usable = (listed >= 0) & chosen[listed]
+        if together is not None:
+            usable &= together[listed] != together[rows, None]
         first = usable.int().argsort(dim=1, descending=True, stable=True)[:, :most]
         few = usable.sum(1) < most
         if bool(few.all()):
@@ -150,16 +176,27 @@ def _labels_by_lists(
     return labels_of_nearest
 
 
-def _labels_by_search(features: Tensor, given_labels: Tensor, chosen: Tensor, most: int) -> LabelsOfNearest:
+def _labels_by_search(
+    features: Tensor,
+    given_labels: Tensor,
+    num_classes: int,
+    chosen: Tensor,
+    together: Tensor | None,
+    most: int,
+) -> LabelsOfNearest:
     unit = functional.normalize(features.float() - features.float().mean(0), dim=1)
     reference, labels = unit[chosen].T.contiguous(), given_labels[chosen]
     position = chosen.cumsum(0) - 1
 
     def labels_of_nearest(rows: Tensor) -> Tensor:
         similarity = unit[rows] @ reference
-        own = chosen[rows].nonzero()[:, 0]
-        similarity[own, position[rows[own]]] = -torch.inf
-        return labels[similarity.topk(most, dim=1).indices]
+        if together is None:
+            own = chosen[rows].nonzero()[:, 0]
+            similarity[own, position[rows[own]]] = -torch.inf
+        else:
+            similarity.masked_fill_(together[rows, None] == together[chosen], -torch.inf)
+        nearest = similarity.topk(most, dim=1)
+        return torch.where(nearest.values.isfinite(), labels[nearest.indices], num_classes)
 
     return labels_of_nearest
 
@@ -182,8 +219,8 @@ def agrees(probabilities: Tensor, neighbour_label: Tensor, given_labels: Tensor)
     return (probabilities.argmax(1) == given_labels) & (neighbour_label == given_labels)
 
 
-def taken_whole(given_labels: Tensor, num_classes: int) -> Tensor:
-    """Which samples have a label that was given so rarely that eq. 1 offers all of its samples as easy.
+def in_small_class(given_labels: Tensor, num_classes: int) -> Tensor:
+    """Which samples have a label that was given to at most ``SMALL`` of the mean number of samples.
 
     A network that has trained on each of them has memorised the wrong ones with the right ones: its own
     probabilities say nothing of them, and neighbours have to be asked.
@@ -196,15 +233,14 @@ def taken_whole(given_labels: Tensor, num_classes: int) -> Tensor:
         bool (N,).
     """
     sizes = torch.bincount(given_labels, minlength=num_classes)
-    return sizes[given_labels] <= math.ceil(TAKEN_WHOLE * len(given_labels) / num_classes)
+    return sizes[given_labels] <= math.ceil(SMALL * len(given_labels) / num_classes)
 
 
 def contradicts(record: SampleRecord, given_labels: Tensor) -> Tensor:
     """Whether the evidence is against a given label.
 
-    That is so if model and neighbours name the same other label, which the model finds far more probable; of
-    classes that are ``taken_whole`` also if far more neighbours have some other label, whatever the model
-    has memorised.
+    That is so if model and neighbours name the same other label, which the model finds far more probable; in
+    a small class also if far more neighbours have some other label, whatever the model has memorised.
 
     Args:
         record: of N samples.
@@ -219,28 +255,53 @@ def contradicts(record: SampleRecord, given_labels: Tensor) -> Tensor:
     other = (predicted != given_labels) & (predicted == record.neighbour_label)
     outnumbered = record.neighbour_support * (1 + FAR_MORE) < 1
     return (other & (highest >= FAR_MORE * own)) | (
-        outnumbered & taken_whole(given_labels, probabilities.shape[1])
+        outnumbered & in_small_class(given_labels, probabilities.shape[1])
     )
 
 
-def confirm(record: SampleRecord, features: Tensor, given_labels: Tensor, trusted: Tensor) -> SampleRecord:
+def excuses(record: SampleRecord, given_labels: Tensor) -> Tensor:
+    """Whether a low label quality alone says nothing against a given label.
+
+    So it is where nothing else has the label, and nothing can be compared; and in a small class where most
+    neighbours have it, because a model that was kept from a sample hardly knows its class.
+
+    Args:
+        record: of N samples, whose neighbours have been asked.
+        given_labels: int64 (N,).
+
+    Returns:
+        bool (N,).
+    """
+    label = record.neighbour_label
+    alone = (label == NO_LABEL) & (label != NO_LABEL).any()
+    return alone | (in_small_class(given_labels, record.num_classes) & (label == given_labels))
+
+
+def confirm(
+    record: SampleRecord,
+    features: Tensor,
+    given_labels: Tensor,
+    trusted: Tensor,
+    together: Tensor | None = None,
+) -> SampleRecord:
     """The record with what the neighbours say.
 
-    Easy are samples only where the evidence agrees or a label is trusted; the label quality of classes that
-    are ``taken_whole`` is at most the support of neighbours.
+    Easy are samples only where the evidence agrees or a label is trusted; the label quality of a small class
+    is at most the support of neighbours.
 
     Args:
         record: of N samples.
         features: (N, d), of the network that is believed; neighbours that the record has already are theirs.
         given_labels: int64 (N,).
         trusted: bool (N,), labels a person has confirmed.
+        together: as for ``ask_neighbours``.
     """
     neighbours, num_classes = Neighbours(record.neighbour_label, record.neighbour_support), record.num_classes
     if bool((neighbours.label == NO_LABEL).all()):
-        neighbours = ask_neighbours(features, given_labels, num_classes)
+        neighbours = ask_neighbours(features, given_labels, num_classes, together=together)
     given, quality = given_labels.cpu(), record.label_quality
     easy = record.easy & (trusted | agrees(record.probabilities, neighbours.label, given))
-    doubted = taken_whole(given, num_classes) & (neighbours.label != NO_LABEL) & ~trusted
+    doubted = in_small_class(given, num_classes) & (neighbours.label != NO_LABEL) & ~trusted
     return replace(
         record,
         easy=easy,

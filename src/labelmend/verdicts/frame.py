@@ -16,7 +16,6 @@ from labelmend.data.image_set import ImageSet
 from labelmend.errors import RunError
 from labelmend.files import csv_rows, replacing
 from labelmend.text import spreadsheet_safe
-from labelmend.verdicts.evidence import contradicts
 from labelmend.verdicts.issues import is_label_issue
 from labelmend.verdicts.judge import VERDICTS, judge
 from labelmend.verdicts.record import SampleRecord
@@ -70,7 +69,6 @@ def to_frame(record: SampleRecord, image_set: ImageSet) -> pd.DataFrame:
     ids = np.asarray(image_set.ids, dtype=object)
     given = torch.from_numpy(image_set.given_labels)
     judged = judge(record, given)
-    contradicted = contradicts(record, given).numpy()
     verdict, quality = judged.verdict.numpy(), _share(record.label_quality)
     columns: dict[str, object] = {
         "id": ids,
@@ -79,7 +77,7 @@ def to_frame(record: SampleRecord, image_set: ImageSet) -> pd.DataFrame:
         "predicted_label": names[record.probabilities.argmax(1).numpy()],
         "suggested_label": names[judged.suggested.numpy()],
         "verdict": np.asarray(VERDICTS, dtype=object)[verdict],
-        "is_label_issue": is_label_issue(verdict, quality, contradicted, image_set.num_classes),
+        "is_label_issue": is_label_issue(verdict, quality, record, given),
         "label_quality": quality,
         "suggestion_confidence": _share(judged.confidence),
         "easiness": _share(record.easiness),
