@@ -41,6 +41,20 @@ def test_the_table_is_read_as_labels(tmp_path: Path) -> None:
     assert label_hash(noisy.given_labels) == record.sha256
 
 
+def test_what_to_do_next_allows_for_images_that_cannot_be_read(tmp_path: Path, capsys) -> None:
+    source, out = tmp_path / "photos", tmp_path / "noisy.csv"
+    for name in ("cat", "dog"):
+        (source / name).mkdir(parents=True)
+        for number in range(6):
+            Image.new("RGB", (8, 8), (40 * number, 0, 0)).save(source / name / f"{number}.png")
+    noise(str(source), rate=0.5, out=str(out))
+    assert f"Next: labelmend fit {source} --labels {out}\n" in capsys.readouterr().out
+    (source / "cat" / "bad.png").write_text("no picture")
+    noise(str(source), rate=0.5, out=str(out), overwrite=True)
+    assert f"Next: labelmend fit {source} --labels {out} --partial true\n" in capsys.readouterr().out
+    assert len(load(source, labels=out, partial=True)) == 12
+
+
 def test_trusted_labels_stand_in_the_table_and_are_taken_up(tmp_path: Path) -> None:
     out = tmp_path / "some.csv"
     noise("digits", kind="pairflip", rate=1.0, trusted=40, out=str(out))

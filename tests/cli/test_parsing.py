@@ -52,6 +52,8 @@ def test_errors_are_one_line_that_names_the_flag(argv, message):
 def test_only_names_of_flags_are_hyphenated():
     argv = ["my_file", "--top_k", "a_b", "--out=c_d", "--training.batch_size", "3"]
     assert hyphenate(argv) == ["my_file", "--top-k", "a_b", "--out=c_d", "--training.batch-size", "3"]
+    # What stands behind -- is no flag.
+    assert hyphenate(["--top_k", "--", "--a_b.png", "--"]) == ["--top-k", "--", "--a_b.png", "--"]
 
 
 def test_help_has_the_docstring(capsys):

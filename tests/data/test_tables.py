@@ -39,6 +39,23 @@ def test_one_column_of_a_parquet_file(tmp_path):
     assert read_table(tmp_path / "t.parquet", only="label").columns == {"split": ["train", "test"]}
 
 
+def test_a_column_that_is_there_twice_is_named(tmp_path):
+    columns = pa.table([["a"], ["b"]], names=["label", "label"])
+    pq.write_table(columns, tmp_path / "t.parquet")
+    with pytest.raises(DataError, match=r"t\.parquet: column 'label' is there twice"):
+        read_table(tmp_path / "t.parquet")
+
+
+def test_a_nul_character_is_damage_and_utf_16_is_not(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_bytes(b"id,label\na,c\0t\n")
+    with pytest.raises(DataError, match=r"t\.csv, line 2: a NUL character"):
+        read_table(path)
+    for encoding in ("utf-16-le", "utf-16-be"):
+        path.write_bytes("id,label\n1,\u732b\u732b\n".encode(encoding))
+        assert read_table(path).columns == {"id": ["1"], "label": ["\u732b\u732b"]}
+
+
 def test_headers_and_columns(tmp_path):
     (tmp_path / "t.csv").write_text("a,a\n1,2\n")
     with pytest.raises(DataError, match="two columns of the header have the same name"):

@@ -22,6 +22,24 @@ def test_flat_dotted_and_hyphenated_names_are_the_same():
         assert resolve("fast", None, {name: 64}).training.batch_size == 64
 
 
+@pytest.mark.parametrize(
+    "recipe", [{"training": {"lr": 1}, "lr": 2}, {"batch-size": 8, "batch_size": 16}], ids=str
+)
+def test_a_setting_that_is_there_twice_is_refused(recipe):
+    with pytest.raises(
+        SettingsError, match=r"training\.(lr|batch_size) is set twice, again as '(lr|batch_size)'"
+    ):
+        resolve({"method": {"name": "ce"}, **recipe})
+    with pytest.raises(SettingsError, match=r"training\.lr is set twice"):
+        resolve("fast", None, {"lr": 1, "training.lr": 2})
+
+
+@pytest.mark.parametrize("value", ["", " "])
+def test_text_without_a_letter_is_refused(value):
+    with pytest.raises(SettingsError, match="--labels is empty; leave it out"):
+        resolve("fast", None, {"labels": value})
+
+
 def test_another_method_ignores_the_recipes_method_section():
     recipe = {"method": {"name": "anchor_hallucination", "easy_percent": 40}, "budget": {"epochs": 3}}
     assert resolve(recipe).method.easy_percent == 40

@@ -17,7 +17,8 @@ SOURCES = {
     ),
     "re-run": (
         "The re-run: all training images, last epoch, mean of three runs with the published settings of each "
-        "method, networks for images of 32 px (ReScience C 11(1), 2026, github.com/KlemenVovk/noisy-labels)."
+        "method (DivideMix: lambda_u 0, its better setting there), networks for images of 32 px "
+        "(ReScience C 11(1), 2026, github.com/KlemenVovk/noisy-labels)."
     ),
 }
 """Name of each source, and the scale of its figures; those of ours are averaged with mirror images, too."""

@@ -108,6 +108,8 @@ def noise(
         save_picture(drawn, noisy, record)
     say(f"{spec}: {record.realised_rate:.2%} of {len(noisy):,} labels changed, sha256 {record.sha256}")
     say(f"written: {', '.join(map(str, places))}")
+    # Images that cannot be read have no row.
+    say(f"Next: labelmend fit {source} --labels {table}" + (" --partial true" if clean.skipped else ""))
 
 
 def _places(table: Path, source: str, overwrite: bool) -> tuple[Path, Path, Path]:

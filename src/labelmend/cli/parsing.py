@@ -54,12 +54,14 @@ def make_parser(command: str, description: str, epilog: str = "", usage: str | N
 
 
 def hyphenate(argv: Sequence[str]) -> list[str]:
-    """Write the names of all flags with hyphens; values stay as they are."""
-    flags = [re.match(r"(--[^=]*)(.*)", token, re.DOTALL) for token in argv]
-    return [
+    """Write the names of all flags with hyphens; values stay as they are, and all that stands behind ``--``."""
+    end = list(argv).index("--") if "--" in argv else len(argv)
+    flags = [re.match(r"(--[^=]*)(.*)", token, re.DOTALL) for token in argv[:end]]
+    named = [
         token if flag is None else flag[1].replace("_", "-") + flag[2]
-        for token, flag in zip(argv, flags, strict=True)
+        for token, flag in zip(argv, flags, strict=False)
     ]
+    return [*named, *argv[end:]]
 
 
 def parse(parser: ArgumentParser, command: str, argv: Sequence[str]) -> dict[str, Any]:

@@ -30,6 +30,8 @@ _NO_TEXT = {
     b"%PDF": "a PDF file",
 }
 _SEPARATOR_LINE = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)
+_UTF_16_ZEROS = 20
+"""Of so many bytes of a file in UTF-16 without a mark, at least one is a zero, at odd places or even ones."""
 _ENCODINGS = {
     b"\xef\xbb\xbf": "utf-8",
     b"\xff\xfe\x00\x00": "utf-32-le",
@@ -154,9 +156,10 @@ def byte_order_mark(data: bytes) -> tuple[bytes, str]:
     """The mark that a file of text begins with, if there is one, and the encoding of what follows it."""
     mark = next((mark for mark in _ENCODINGS if data.startswith(mark)), b"")
     encoding = _ENCODINGS.get(mark, "utf-8")
-    if not mark and b"\0" in data[:1000]:
-        # Latin letters in UTF-16 have a zero in every second byte.
-        encoding = "utf-16-le" if data[:1000][1::2].count(0) > data[:1000][::2].count(0) else "utf-16-be"
+    # Latin letters in UTF-16, and so what stands between values, have a zero in every second byte.
+    first, second = data[:1000:2].count(0), data[1:1000:2].count(0)
+    if not mark and max(first, second) > max(len(data[:1000]) / _UTF_16_ZEROS, 1):
+        encoding = "utf-16-le" if second > first else "utf-16-be"
     return mark, encoding
 
 
@@ -175,6 +178,9 @@ def _decode(data: bytes, path: Path, notes: list[str]) -> str:
             f"{path.name} is not UTF-8 and is read as Windows-1252; if names look wrong, save it as UTF-8"
         )
         return data.decode("cp1252", errors="replace")
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        raise DataError(f"{path}, line {line}: a NUL character; the file is damaged, or no text")
     if not encoding.startswith("utf-8"):
         notes.append(f"{path.name} is read as {encoding.upper()}")
     return text
@@ -284,6 +290,9 @@ def _read_parquet(path: Path, only: str | None) -> Table:
 
     try:
         file = pyarrow.parquet.ParquetFile(path)
+        names = file.schema_arrow.names
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise DataError(f"{path}: column {twice!r} is there twice; rename one of them")
         wanted = None if only is None else _columns_of_text(file.schema_arrow, only)
         table = file.read(wanted)
         columns = {name: table.column(name).to_pylist() for name in table.column_names}

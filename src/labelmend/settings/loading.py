@@ -69,6 +69,14 @@ def choose_method(recipe: Mapping[str, Any], asked: str | None = None) -> str:
     return DEFAULT_METHOD if named is None else named
 
 
+def _settle(settled: dict[str, Any], name: str, value: Any, method: str) -> None:
+    """Enter one value under the flat name of its setting, under which there must be none yet."""
+    leaf = find_leaf(name, method)
+    if leaf.name in settled:
+        raise SettingsError(f"{leaf.dotted} is set twice, again as {name!r}; leave one of them out")
+    settled[leaf.name] = check_value(leaf, value, method)
+
+
 def _flatten(values: Mapping[str, Any], method: str) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in values.items():
@@ -79,11 +87,9 @@ def _flatten(values: Mapping[str, Any], method: str) -> dict[str, Any]:
                 raise SettingsError(f"section {key!r} of the settings must be a mapping, not {value!r}")
             for name, entry in value.items():
                 if not (key == "method" and name == "name"):
-                    leaf = find_leaf(f"{key}.{name}", method)
-                    flat[leaf.name] = check_value(leaf, entry, method)
+                    _settle(flat, f"{key}.{name}", entry, method)
         else:
-            leaf = find_leaf(str(key), method)
-            flat[leaf.name] = check_value(leaf, value, method)
+            _settle(flat, str(key), value, method)
     return flat
 
 
@@ -128,8 +134,7 @@ def resolve(
     flat = recipe_values(values, chosen)
     given: dict[str, Any] = {}
     for name, value in (overrides or {}).items():
-        leaf = find_leaf(name, chosen)
-        given[leaf.name] = check_value(leaf, value, chosen)
+        _settle(given, name, value, chosen)
     if any(given.get(rule) is not None for rule in BudgetSettings.RULES):
         flat = _without_budget(flat)
     flat = _for_network(flat, given.get("network", flat.get("network", NetworkSettings.network)))

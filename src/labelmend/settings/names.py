@@ -187,6 +187,9 @@ def check_value(leaf: Leaf, value: Any, method: str) -> Any:
     """
     if value is None and type(None) not in typing.get_args(leaf.type):
         raise SettingsError(f"{leaf.flag} is empty, but must be {leaf.expected}")
+    if isinstance(value, str) and not value.strip():
+        # A path of no letters would be the folder that the command runs in.
+        raise SettingsError(f"{leaf.flag} is empty; leave it out or give it a value")
     try:
         namespace = _value_parser(method).parse_object({leaf.name: value}, defaults=False)
     except argparse.ArgumentError:

@@ -117,3 +117,9 @@ def test_unknown_sources_are_refused_with_what_is_known(tmp_path):
         find_reader(str(tmp_path / "a.csv"))
     with pytest.raises(DataError, match=r"cannot read images from a int; give a path, a name, a pair"):
         find_reader(3)
+
+
+def test_no_name_is_not_the_folder_that_the_command_runs_in():
+    for labelled in (True, False):
+        with pytest.raises(DataError, match="the name of the data is empty; give a folder"):
+            find_reader(" ", labelled=labelled)

@@ -49,6 +49,9 @@ def find_reader(source: Any, *, labelled: bool = True) -> Reader:
     Raises:
         DataError: If there is none.
     """
+    if isinstance(source, str) and not source.strip():
+        # A path of no letters would be the folder that the command runs in.
+        raise DataError("the name of the data is empty; give a folder, a table or the name of a data set")
     for reader in READERS:
         if (reader.labelled if labelled else reader.unlabelled) and reader.matches(source):
             return reader
