@@ -76,7 +76,11 @@ def _rows(groups: Groups, noises: list[str]) -> Figure:
         axes.grid(axis="x", alpha=0.3)
         axes.set_title(text_of(noise), fontsize="medium")
         axes.set_xlabel("test accuracy of the last epoch, %")
-    names = {"ours": "this suite", "paper": "the paper, full scale, best epoch", "re-run": "re-run, full scale"}
+    names = {
+        "ours": "this suite",
+        "paper": "the paper, full scale, best epoch",
+        "re-run": "re-run, full scale",
+    }
     shown = [name for name in names if name in drawn]
     if len(shown) > 1:
         handles, labels = [drawn[name] for name in shown], [names[name] for name in shown]

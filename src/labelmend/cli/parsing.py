@@ -54,7 +54,7 @@ def make_parser(command: str, description: str, epilog: str = "", usage: str | N
 
 
 def hyphenate(argv: Sequence[str]) -> list[str]:
-    """Write the names of all flags with hyphens; values stay as they are, and all that stands behind ``--``."""
+    """Write the names of all flags with hyphens; values stay as they are, and all that is behind ``--``."""
     end = list(argv).index("--") if "--" in argv else len(argv)
     flags = [re.match(r"(--[^=]*)(.*)", token, re.DOTALL) for token in argv[:end]]
     named = [
