@@ -124,10 +124,38 @@ def absolute_paths_of_another_machine(folder):
     return Source(table(folder, rows=[(f"/home/me/img/{name}", label) for name, label in ROWS]))
 
 
-@case(error=r"row 1: '/x/1.png' may be a/1.png or b/1.png; .*--image-root")
+@case(error=r"row 1: '/x/1.png' may be a/x/1.png or b/x/1.png; .*--image-root")
 def a_name_that_fits_two_files(folder):
-    put(folder, "a/1.png", "b/1.png")
+    put(folder, "a/x/1.png", "b/x/1.png")
     return Source(table(folder, rows=[("/x/1.png", "cat"), ("/x/1.png", "dog")]))
+
+
+@case(error=r"row 2: there is no file 'dog/3.png'")
+def a_missing_file_of_the_name_of_another(folder):
+    put(folder, "cat/1.png", "cat/3.png", "dog/2.png")
+    return Source(table(folder, rows=[("cat/1.png", "cat"), ("dog/3.png", "dog"), ("dog/2.png", "dog")]))
+
+
+@case(
+    labels=["cat", "dog"],
+    skipped=["3.png: in a row without a split", "4.png: in a row of split 'trian'"],
+    notes=[
+        "^2 rows left out whose column 'split' is .*: '' 1, 'trian' 1, first .*row 3 ",
+        "^rows of other splits are not read: val 1 ",
+    ],
+    test=("cat",),
+)
+def a_csv_with_splits_that_are_empty_or_mistyped(folder):
+    put(folder, *(f"{n}.png" for n in range(1, 7)))
+    splits = ("train", "train", "", "trian", "test", "val")
+    rows = (f"{n}.png,{'dog' if n == 2 else 'cat'},{split}" for n, split in enumerate(splits, start=1))
+    return Source(write(folder / "t.csv", "\n".join(["file_name,label,split", *rows])))
+
+
+@case(error="row 2: id './1.png' is already that of .*row 1, there as '1.png'")
+def a_file_listed_twice_under_two_paths(folder):
+    pets(folder)
+    return Source(table(folder, rows=[("1.png", "cat"), ("./1.png", "dog")]))
 
 
 @case(**PETS, notes=["read with ';' between"])

@@ -6,6 +6,7 @@ import pytest
 
 from corrections.sets import FAST, LABELS, NAMES, suggest, write_folders, write_table
 from labelmend.cli.main import main
+from labelmend.data import load
 from labelmend.data.tables import read_table
 from labelmend.errors import WriteError
 from labelmend.runs.run import load_run
@@ -205,3 +206,17 @@ def test_nothing_that_a_label_holds_reaches_the_terminal(tmp_path, judge, capsys
     out = capsys.readouterr().out
     assert "\x1b" not in out
     assert r"\x1b[31mred/0.png" in out
+
+
+def test_a_new_class_has_a_way_on_that_works(tmp_path, judge, capsys):
+    source = write_table(tmp_path / "photos", ".csv")
+    run = judge(source, {})
+    with Decisions.open(run, create=True) as decisions:
+        decisions.record("0.png", "choose", "bird")
+    assert main(["apply", str(run), "--decisions-only"]) == 0
+    out = capsys.readouterr().out
+    assert "New:   no image of the data has the class 'bird'; --out FILE beside a table" in out
+    assert "Next:" not in out
+    whole = source.parent / "new.csv"
+    assert main(["apply", str(run), "--decisions-only", "--out", str(whole)]) == 0
+    assert "bird" in load(whole).class_names

@@ -22,10 +22,11 @@ def pets(tmp_path, save_image):
 
 def write(folder, columns, kind="csv"):
     path = folder / f"labels.{kind}"
-    frame = pd.DataFrame(columns)
     if kind == "npz":
         np.savez(path, **{k: np.asarray(v) for k, v in columns.items()})
-    elif kind == "npy":
+        return path
+    frame = pd.DataFrame(columns)
+    if kind == "npy":
         np.save(path, np.asarray(columns["label"]))
     elif kind == "jsonl":
         frame.to_json(path, orient="records", lines=True)
@@ -64,8 +65,15 @@ def test_a_label_file_in_json_and_compressed(pets, tmp_path):
 
 @pytest.mark.parametrize("kind", ["csv", "parquet", "npz", "npy", "jsonl"])
 def test_indices_in_order_without_ids(pets, tmp_path, kind):
-    images = load(pets, labels=write(tmp_path, {"label": [1, 0, 1]}, kind))
+    path = write(tmp_path, {"label": [1, 0, 1]}, kind)
+    images = load(pets, labels=path)
     assert images.given_labels.tolist() == [1, 0, 1]
+    assert images.notes == [
+        f"{path}: labels are taken in the order of the images, as no column names these; a column 'id' or "
+        "'path' does",
+        f"{path}: labels are taken for class indices (0 is 'cat'); write class names instead if they are "
+        "none",
+    ]
 
 
 def test_the_noisy_column_goes_before_a_clean_one_and_true_labels_are_kept(pets, tmp_path):
@@ -236,3 +244,69 @@ def test_missing_and_foreign_files(pets, tmp_path):
     (tmp_path / "x.txt").write_text("cat")
     with pytest.raises(DataError, match=r"cannot read '\.txt' as a file of labels"):
         load(pets, labels=tmp_path / "x.txt")
+
+
+def test_numbers_are_no_indices_where_classes_are_called_by_numbers(tmp_path, save_image):
+    ids = [f"{name}/{name}.png" for name in "123"]
+    for name in ids:
+        save_image(tmp_path / "numbers" / name)
+    patch = write(tmp_path, {"id": ids, "label": [2, 0, 1]})
+    with pytest.raises(DataError, match=r"labels\.csv, row 2: class '0' is not one of the 3 classes"):
+        load(tmp_path / "numbers", labels=patch, partial=True)
+    columns = {"id": ids, "label": [2, 3, 1], "true_label": [0, 1, 2]}
+    with pytest.raises(DataError, match=r"labels\.csv, row 1: class '0'"):
+        load(tmp_path / "numbers", labels=write(tmp_path, columns))
+
+
+NAMED = {"class_names": ["dog", "cat"], "label": [1, 0, 0], "true_labels": [0, 0, 1], "ids": IDS[::-1]}
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("label", ["label", "Y", "target"])
+def test_integers_of_arrays_with_class_names_are_indices_into_these(pets, tmp_path, order, label):
+    columns = {label if name == "label" else name: values for name, values in list(NAMED.items())[::order]}
+    images = load(pets, labels=write(tmp_path, columns, "npz"))
+    assert images.class_names == ["cat", "dog"]
+    assert images.given_labels.tolist() == [1, 1, 0]
+    assert images.true_labels.tolist() == [0, 1, 1]
+    assert images.notes == []
+
+
+def test_class_names_of_arrays_order_the_classes_of_unlabelled_images(tmp_path):
+    np.save(tmp_path / "x.npy", np.zeros((3, 8, 8), dtype=np.uint8))
+    columns = {"class_names": ["dog", "cat"], "label": [1, 0, 0]}
+    assert load(tmp_path / "x.npy", labels=write(tmp_path, columns, "npz")).class_names == ["dog", "cat"]
+
+
+def test_an_index_without_a_class_name_is_refused_with_its_row(pets, tmp_path):
+    columns = {**NAMED, "ids": ["x", *IDS], "label": [0, 0, 2, 0], "split": ["test", *["train"] * 3]}
+    del columns["true_labels"]
+    with pytest.raises(DataError, match=r"labels\.npz, row 3: there is no class 2"):
+        load(pets, labels=write(tmp_path, columns, "npz"))
+
+
+def test_arrays_of_other_lengths(pets, tmp_path):
+    with pytest.raises(
+        DataError, match=r"labels\.npz: 'label' has 3 values, but 'ids' has 2; give each image"
+    ):
+        load(pets, labels=write(tmp_path, {**NAMED, "ids": IDS[:2]}, "npz"))
+    # They may be of other images.
+    path = write(tmp_path, {"test_labels": [0], **NAMED}, "npz")
+    assert load(pets, labels=path).given_labels.tolist() == [1, 1, 0]
+
+
+def test_ids_of_bytes_in_arrays(pets, tmp_path):
+    columns = {"ids": [name.encode() for name in IDS[::-1]], "label": [b"cat", b"dog", b"dog"]}
+    assert load(pets, labels=write(tmp_path, columns, "npz")).given_labels.tolist() == [1, 1, 0]
+
+
+def test_how_the_file_was_read_is_said(pets, tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_text("id;label\n" + "".join(f"{name};dog\n" for name in IDS))
+    assert read_listing(pets, labels=path).notes == ["labels.csv is read with ';' between its values"]
+
+
+def test_a_label_of_the_source_that_is_no_class_names_its_image(pets, tmp_path):
+    path = write(tmp_path, {"id": IDS[:2], "label": ["cow"] * 2})
+    with pytest.raises(DataError, match=r"pets, image 'cat/1\.png': class 'cat' is not one of the 1 classes"):
+        load(pets, labels=path, partial=True, class_names=["cow"])

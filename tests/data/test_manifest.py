@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from labelmend.data import load, load_own_test, load_test
+from labelmend.data import load, load_own_test, load_test, load_unlabelled
 from labelmend.errors import DataError
 
 
@@ -211,9 +211,74 @@ def test_rows_before_a_split_keep_their_numbers(photos):
 
 
 def test_unlabelled_columns_do_not_matter_for_prediction(photos):
-    from labelmend.data import load_unlabelled
-
     path = write(photos, "csv", {"file_name": [r[0] for r in ROWS], "split": ["train"] * 2 + ["test"] * 2})
     found = load_unlabelled(path, image_size=8, channels=3)
     assert found.ids == [r[0] for r in ROWS]
     assert np.asarray(found.images.shape).tolist() == [4, 8, 8, 3]
+
+
+def test_a_missing_file_is_never_one_of_another_folder(tmp_path, save_image):
+    for name in ("cat/1.png", "cat/3.png", "dog/2.png"):
+        save_image(tmp_path / name)
+    path = write(
+        tmp_path,
+        "csv",
+        {"file_name": ["cat/1.png", "dog/3.png", "dog/2.png"], "label": ["cat", "dog", "dog"]},
+    )
+    images = load(path, skip_missing=True)
+    assert images.ids == ["cat/1.png", "dog/2.png"]
+    assert [entry.path for entry in images.skipped] == ["dog/3.png", "cat/3.png"]
+    with pytest.raises(DataError, match=r"row 2: there is no file 'dog/3.png'.*or leave out such rows$"):
+        load_unlabelled(path, image_size=8, channels=3)
+
+
+def test_images_found_by_name_are_said_to_who_classifies_too(photos):
+    path = write(photos, "csv", {"file_name": ["0, a", "1, a"]})
+    found = load_unlabelled(path, image_size=8, channels=3)
+    assert len(found.notes) == 1
+    assert (
+        "2 images were found by their names, not at their paths, first '0, a' as photos/0, a.png"
+        in (found.notes[0])
+    )
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_rows_of_no_split_are_counted_and_listed(photos, kind):
+    columns = {"file_name": [r[0] for r in ROWS], "label": list("abab")}
+    path = write(photos, kind, columns | {"split": ["train", "train", None, "trian"]})
+    images = load(path)
+    assert images.ids == columns["file_name"][:2]
+    assert [(entry.path, entry.reason) for entry in images.skipped] == [
+        (ROWS[2][0], "in a row without a split"),
+        (ROWS[3][0], "in a row of split 'trian'"),
+    ]
+    (note,) = images.notes
+    assert note.startswith(
+        "2 rows left out whose column 'split' is empty or has no usual name: '' 1, 'trian' 1"
+    )
+    assert f"first {path}, row 3 (" in note
+    assert "--split none" in note
+    assert len(load(path, split="none")) == 4
+
+
+def test_rows_of_other_splits_are_counted(photos):
+    columns = {"file_name": [r[0] for r in ROWS], "label": list("abab")}
+    images = load(write(photos, "csv", columns | {"split": ["train", "train", "val", "test"]}))
+    assert images.notes == [
+        "rows of other splits are not read: val 1 (--split NAME reads one, --split none all)"
+    ]
+    assert images.skipped == []
+    assert load(write(photos, "csv", columns | {"split": ["train", "train", "val", "val"]})).notes == []
+    assert load(write(photos, "csv", columns | {"split": [""] * 4})).notes == [
+        "column 'split' is empty and is not read"
+    ]
+
+
+def test_one_file_under_two_paths_is_a_duplicate(photos):
+    names = [f"./{ROWS[0][0]}", *(r[0] for r in ROWS[:3])]
+    columns = {"file_name": names, "label": list("abab")}
+    with pytest.raises(
+        DataError, match=r"row 2: id 'photos/0, a.png' is already .*row 1, there as './photos"
+    ):
+        load(write(photos, "csv", columns))
+    assert load(write(photos, "csv", columns | {"id": list("pqrs")})).ids == list("pqrs")

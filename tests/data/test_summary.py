@@ -46,3 +46,23 @@ def test_partial_benchmark(tmp_path, save_image):
     assert found.noise_rate is None
     assert found.notes == ("the train split has 10 images, the official one 50,000",)
     assert len(found.problems) == 1
+
+
+def test_a_test_class_that_training_lacks_is_counted_and_said(tmp_path, save_image):
+    for name in ("train/cat/1", "train/dog/2", "test/Cat/3", "test/dog/4", "test/owl/5", "test/owl/6"):
+        save_image(tmp_path / f"{name}.png")
+    found = summarise(str(tmp_path))
+    assert found.class_names == ["cat", "dog", "Cat", "owl"]
+    assert found.class_counts["train"].tolist() == [1, 1, 0, 0]
+    assert found.class_counts["test"].tolist() == [0, 1, 1, 2]
+    (note,) = found.notes
+    assert "the test split has classes that training lacks" in note
+    assert "Cat (1), owl (2), first test/Cat/3.png" in note
+    assert "--test none" in note
+
+
+def test_a_test_split_of_one_unknown_class_is_taken_for_unlabelled(tmp_path, save_image):
+    for name in ("train/cat/1", "train/dog/2", "test/unknown/3"):
+        save_image(tmp_path / f"{name}.png")
+    (note,) = summarise(str(tmp_path)).notes
+    assert note == "the test split is taken for unlabelled, as training lacks its only class, 'unknown'"

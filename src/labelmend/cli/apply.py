@@ -86,7 +86,13 @@ def _print_done(run: str, done: Applied, moving: bool, yes: bool, flags: str) ->
         say(f"labels: {done.result}")
         say(f"patch:  {done.patch}")
     say(f"Back:  labelmend revert {run}")
-    if done.source is not None:
+    if done.new_classes and not moving:
+        # A file of labels names classes that the data has.
+        say(
+            f"New:   no image of the data has the class {', '.join(map(repr, done.new_classes))}; "
+            "--out FILE beside a table gives one to train on, and --move makes class folders"
+        )
+    elif done.source is not None:
         say(f"Next:  labelmend fit {done.source}" + ("" if moving else f" --labels {done.result}"))
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 from rich.table import Table
 
-from labelmend.cli.messages import make_console, plain
+from labelmend.cli.messages import make_console, plain, plain_warnings
 from labelmend.data import is_named
 from labelmend.data.benchmarks import BENCHMARKS
 from labelmend.data.summary import Summary, summarise
@@ -21,7 +26,8 @@ def data(name: str, root: str | None = None) -> None:
             food101n), or any folder or file of images.
         root: folder that holds a named data set; by default $LABELMEND_DATA.
     """
-    found = summarise(name, root)
+    with plain_warnings(), _each_once():
+        found = summarise(name, root)
     if found.problems and found.folder is None:
         raise DataError(found.problems[0])
     console = make_console()
@@ -53,6 +59,21 @@ def data(name: str, root: str | None = None) -> None:
     if is_named(name):
         where = f" --root {root}" if root is not None else ""
         console.print(plain(f"next: labelmend fit {name}{where}"), soft_wrap=True)
+
+
+@contextmanager
+def _each_once() -> Iterator[None]:
+    """Show each warning once, though splits are read one after another."""
+    with warnings.catch_warnings():
+        show, shown = warnings.showwarning, set()
+
+        def show_new(message: Warning | str, *details: Any, **more: Any) -> None:
+            if str(message) not in shown:
+                shown.add(str(message))
+                show(message, *details, **more)
+
+        warnings.showwarning = show_new
+        yield
 
 
 def _table(found: Summary) -> Table:

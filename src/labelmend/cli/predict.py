@@ -96,6 +96,8 @@ def _together(images: list[str]) -> Iterator[str | list[str]]:
 
 def _rows(run: Run, source: str | list[str], columns: ImageColumns) -> Iterator[Row]:
     found = run.read(source, **columns)
+    for note in found.notes:
+        complain(f"note: {note}")
     reasons = {skipped.path: skipped.reason for skipped in found.skipped}
     for path, reason in reasons.items():
         complain(f"warning: {path} is skipped: {reason}")

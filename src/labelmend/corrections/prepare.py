@@ -56,6 +56,7 @@ class Applied:
         ignored: images that a person decided about, where decisions were not asked for.
         held_out: labels that would change, but are marked as ones to test or validate on.
         others: labels that do not change, but are not those of the source, e.g. by added noise.
+        new_classes: labels that no image of the source has, sorted.
         folder: of patch and journal; None of a plan.
         result: the file of labels that was written, or the plan of moves; None where images were moved.
         patch: the file of changes; None of a plan.
@@ -70,6 +71,7 @@ class Applied:
     ignored: int = 0
     held_out: int = 0
     others: int = 0
+    new_classes: list[str] = field(default_factory=list)
     folder: Path | None = None
     result: Path | None = None
     patch: Path | None = None
@@ -138,6 +140,7 @@ def prepare(run: Path, choice: Choice) -> Task:
         ignored=ignored,
         held_out=held_out,
         others=others,
+        new_classes=sorted(set(rows.values()) - set(origin.class_names)),
         source=source,
     )
     return Task(run, origin, given, applied, rows)

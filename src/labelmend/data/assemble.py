@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -23,6 +24,7 @@ from labelmend.data.image_set import MEMORY_LIMIT, Images, ImageSet, MemoryImage
 from labelmend.data.labels import (
     encode_labels,
     list_classes,
+    note_of_indices,
     sort_class_names,
     warn_of_near_names,
     warn_of_no_names,
@@ -186,14 +188,22 @@ def assemble(listing: Listing, form: Form) -> ImageSet:
     if form.for_training:
         warn_of_near_names(names, name)
         warn_of_no_names(names, name)
+    where = name if form.for_training else partial(_place_in_test_set, listing)
     try:
-        given = encode_labels(listing.labels, names, name)
+        given = encode_labels(listing.labels, names, where)
     except DataError as error:
         # A test set in one folder called "unknown" has images, but no labels.
         if not form.for_training and len(set(listing.labels)) == 1:
             raise UnlabelledError(str(error)) from error
-        raise
-    true = None if listing.true_labels is None else encode_labels(listing.true_labels, names, name)
+        raise _with_advice(error, form) from error
+    written = [] if form.for_training else [label for label in listing.labels if isinstance(label, str)]
+    indices = note_of_indices(written, names, f"{name}, test set")
+    true = None
+    if listing.true_labels is not None:
+        try:
+            true = encode_labels(listing.true_labels, names, where)
+        except DataError as error:
+            raise _with_advice(error, form) from error
     if form.limit is not None and form.limit < len(listing):
         listing = listing.take(range(form.limit))
     decoded = decode_listing(listing, form)
@@ -213,13 +223,26 @@ def assemble(listing: Listing, form: Form) -> ImageSet:
         same_pictures=same_pictures(decoded.images, decoded.like) if form.for_training else [],
         pixel_range=decoded.pixel_range,
         skipped=[*listing.skipped, *decoded.skipped],
-        notes=decoded.listing.notes,
+        notes=[*decoded.listing.notes, *indices],
         name=name,
         mirror_safe=listing.mirror_safe,
     )
     if form.for_training:
         warn_of_conflicts(found)
     return found
+
+
+def _place_in_test_set(listing: Listing, row: int) -> str:
+    return f"{listing.name}, {listing.paths[row] or listing.ids[row]} of the test set"
+
+
+def _with_advice(error: DataError, form: Form) -> DataError:
+    """What to do about a class of the test set that is not trained on, behind the error."""
+    if form.for_training:
+        return error
+    return DataError(
+        f"{error}, or give the class an image to train on; --test none leaves the test set out altogether"
+    )
 
 
 def warn_of_conflicts(image_set: ImageSet) -> None:

@@ -27,7 +27,7 @@ IMAGE_COLUMNS = (
     "file_path",
     "image_path",
 )
-_MORE_IMAGE_COLUMNS = (
+MORE_IMAGE_COLUMNS = (
     "img_path",
     "image_file",
     "image_name",
@@ -74,7 +74,7 @@ def image_column(table: Table, wanted: str | None, locator: Locator) -> str:
     if wanted is not None:
         table.require_column(wanted, "--image-column")
         return table.find(wanted) or wanted
-    names = [*table.image_columns, *_usual(table, (*IMAGE_COLUMNS, *_MORE_IMAGE_COLUMNS))]
+    names = [*table.image_columns, *_usual(table, (*IMAGE_COLUMNS, *MORE_IMAGE_COLUMNS))]
     if not names:
         if any(PurePath(column).suffix.lower() in IMAGE_SUFFIXES for column in table.columns):
             raise DataError(
@@ -92,7 +92,7 @@ def describes_images(table: Table, locator: Locator) -> bool:
     """Whether a table has a column of images: by its schema, by its name, or as its values lead to files."""
     if table.image_columns or _usual(table, IMAGE_COLUMNS):
         return True
-    return any(_leads_to_images(table.columns[name], locator) for name in _usual(table, _MORE_IMAGE_COLUMNS))
+    return any(_leads_to_images(table.columns[name], locator) for name in _usual(table, MORE_IMAGE_COLUMNS))
 
 
 def _usual(table: Table, names: Sequence[str]) -> list[str]:

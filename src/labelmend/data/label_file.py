@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,16 @@ import numpy as np
 from labelmend.data.arrays import class_indices
 from labelmend.data.columns import is_one_hot, label_column, missing_labels, one_hot_labels
 from labelmend.data.flags import read_flag
-from labelmend.data.label_keys import PATH_COLUMNS, find_rows
-from labelmend.data.labels import encode_labels, is_empty, name_indices, read_label, sort_class_names
+from labelmend.data.label_keys import ID_COLUMNS, PATH_COLUMNS, find_rows
+from labelmend.data.labels import (
+    clean_name,
+    encode_labels,
+    is_empty,
+    name_indices,
+    note_of_indices,
+    read_label,
+    sort_class_names,
+)
 from labelmend.data.listing import Label, LabelPlace, Listing
 from labelmend.data.manifest import Columns
 from labelmend.data.numpy_files import read_npy, read_npz
@@ -23,6 +31,7 @@ from labelmend.errors import DataError
 
 _LABEL_COLUMNS = ("noisy_label", "label_noisy", "noisy_labels", "label", "labels", "y")
 _PATCH_COLUMNS = ("from", "to")
+_TRUE_COLUMNS = ("true_label", "true_labels")
 
 
 @dataclass(frozen=True)
@@ -44,27 +53,59 @@ class LabelFile:
     split: str | None = None
 
 
-def _read(path: Path) -> Table:
-    """The columns of a label file; those of a folder are the verdicts of the run in it."""
+def _read(path: Path, label: str) -> tuple[Table, list[str] | None]:
+    """The columns of a label file, those of a folder are the verdicts of the run in it; and its class names.
+
+    Only arrays have class names that are of all columns of labels.
+    """
     if path.is_dir():
         verdicts = path / VERDICTS
         if not verdicts.is_file():
             raise DataError(f"{path} is a folder without {VERDICTS}; give a file of labels, or a run folder")
-        return read_table(verdicts)
+        return read_table(verdicts), None
     suffix = path.suffix.lower()
     if suffix in (".npy", ".npz"):
         arrays = {"label": read_npy(path)} if suffix == ".npy" else read_npz(path)
-        # Images in the same file are of more dimensions.
-        columns: dict[str, list[Any]] = {
-            name: class_indices(np.atleast_1d(array), str(path)).tolist()
-            for name, array in arrays.items()
-            if array.ndim < 3
-        }
-        return Table(path, columns, len(next(iter(columns.values()), [])))
+        arrays = {name: _as_text(array) for name, array in arrays.items()}
+        names = arrays.pop("class_names", None)
+        return _of_arrays(arrays, path, label), None if names is None else [
+            clean_name(str(name)) for name in names.ravel()
+        ]
     if table_kind(path) is not None:
-        return read_table(path)
+        return read_table(path), None
     known = ", ".join((*TABLE_SUFFIXES, ".npz", ".npy"))
     raise DataError(f"{path}: cannot read {suffix!r} as a file of labels; give one of {known}")
+
+
+def _as_text(array: np.ndarray) -> np.ndarray:
+    return np.char.decode(array, "utf-8", "backslashreplace") if array.dtype.kind == "S" else array
+
+
+def _of_arrays(arrays: dict[str, np.ndarray], path: Path, label: str) -> Table:
+    """Arrays as columns. Those of another length than the labels may be of other images and are left out.
+
+    Raises:
+        DataError: If one of another length says something about the images.
+    """
+    # Images in the same file are of more dimensions.
+    columns: dict[str, list[Any]] = {
+        name: class_indices(np.atleast_1d(array), str(path)).tolist()
+        for name, array in arrays.items()
+        if array.ndim < 3
+    }
+    table = Table(path, columns, 0)
+    asked = () if label == "label" else (label,)
+    usual = table.first_column((*asked, *_LABEL_COLUMNS)) or label_column(table, "label")
+    first = usual or next(iter(columns), None)
+    rows = 0 if first is None else len(columns[first])
+    for name in (*ID_COLUMNS, *PATH_COLUMNS, *_TRUE_COLUMNS, "trusted", "split"):
+        other = table.first_column([name])
+        if other is not None and len(columns[other]) != rows:
+            raise DataError(
+                f"{path}: {first!r} has {rows} values, but {other!r} has {len(columns[other])}; "
+                "give each image one value in both"
+            )
+    return Table(path, {name: values for name, values in columns.items() if len(values) == rows}, rows)
 
 
 def _column(table: Table, columns: Columns) -> str | None:
@@ -98,7 +139,12 @@ def _labels(table: Table, column: str | None, rows: Sequence[int]) -> list[Label
     values = table.columns[column]
     found = [read_label(values[row], f"{table.path}, row {row + 1}") for row in rows]
     names = table.class_names.get(column)
-    return found if names is None else name_indices(found, names, str(table.path))
+    return found if names is None else name_indices(found, names, _rows_of(table, rows))
+
+
+def _rows_of(table: Table, rows: Sequence[int]) -> Callable[[int], str]:
+    """Names the row of the table that a label stands in, by its position among those of ``rows``."""
+    return lambda position: f"{table.path}, row {rows[position] + 1}"
 
 
 def _with_values(table: Table, column: str | None, rows: list[int | None]) -> list[int | None]:
@@ -115,9 +161,10 @@ def replace_labels(listing: Listing, file: LabelFile, class_names: Sequence[str]
     The labels are in the column that ``--label-column`` names, else ``noisy_label``, ``label_noisy``,
     ``noisy_labels``, ``label``, ``labels`` or ``y``, the first of these that is there, else where a table of
     images may have them; in a patch they are the column ``to``. Rows belong to images by ``id`` (or ``ids``),
-    else by the path; without any of them there must be one row for each image, in order. Values are class
-    names, or, where not all of them are, class indices. Of a run, or a table of verdicts, those suggested
-    labels are taken that are sure enough, and the given ones elsewhere.
+    else by the path; without any of them there must be one row for each image, in order, which is noted.
+    Values are class names, or class indices (``encode_labels``); integers of an ``.npz`` file with
+    ``class_names`` are indices into these. Of a run, or a table of verdicts, those suggested labels are taken
+    that are sure enough, and the given ones elsewhere.
 
     Args:
         listing: all images of the source.
@@ -127,39 +174,45 @@ def replace_labels(listing: Listing, file: LabelFile, class_names: Sequence[str]
     Raises:
         DataError: If an id is unknown, repeated or missing, or a class is unknown.
     """
-    table = _read(file.path)
+    table, names_of_all = _read(file.path, file.columns.label)
     suggested = is_verdict_table(table) and file.columns.label == "label"
-    notes = []
+    notes = [*table.notes]
     if suggested:
         table, note = as_suggested(table, file.path, file.min_confidence)
         notes.append(note)
     column = _column(table, file.columns)
+    true_column = table.first_column(_TRUE_COLUMNS)
+    if names_of_all is not None:
+        named_columns = [name for name in (column, true_column) if name is not None]
+        table = replace(table, class_names=dict.fromkeys(named_columns, names_of_all))
     # An image that a run could not read has no verdict.
     some = file.partial or suggested
-    rows = find_rows(table, listing, file.columns.image, file.split, partial=some)
+    rows, assumed = find_rows(table, listing, file.columns.image, file.split, partial=some, label=column)
+    notes += assumed
     if file.partial:
         rows = _with_values(table, column, rows)
-    named = [row for row in rows if row is not None]
+    # In the order of the file, so that an error is the first there.
+    named = sorted(row for row in rows if row is not None)
     if some and len(named) < len(rows):
         notes.append(f"{file.path} names {len(named):,} of {len(rows):,} images; the others keep their label")
-    true_column = table.first_column(("true_label", "true_labels"))
-    labels = dict(zip(named, _labels(table, column, named), strict=True))
-    true = {} if true_column is None else dict(zip(named, _labels(table, true_column, named), strict=True))
+    labels = _labels(table, column, named)
+    true = [] if true_column is None else _labels(table, true_column, named)
     given = listing.labels or []
     names = list(
-        class_names or sort_class_names(str(value) for value in (*labels.values(), *true.values(), *given))
+        class_names
+        or table.class_names.get(column or "")
+        or sort_class_names(str(value) for value in (*labels, *true, *given))
     )
+    notes += note_of_indices(labels, names, str(table.path))
 
-    def aligned(values: dict[int, Label], before: list[Label] | None) -> list[Label]:
-        # In the order of the file, so that an error names its row.
-        some_label = next(iter(values.values()), names[0])
-        column = [values.get(row, some_label) for row in range(table.num_rows)]
-        of_row = [names[label] for label in encode_labels(column, names, str(table.path))]
+    def aligned(values: list[Label], before: list[Label] | None) -> list[Label]:
+        encoded = encode_labels(values, names, _rows_of(table, named))
+        of_row = {row: names[label] for row, label in zip(named, encoded, strict=True)}
         if len(named) == len(rows):
-            return [of_row[row] for row in named]
+            return [of_row[row] for row in rows if row is not None]
         if before is None:
             raise DataError(f"{table.path}: the images that it does not name have no label in {listing.name}")
-        kept = encode_labels(before, names, listing.name)
+        kept = encode_labels(before, names, lambda image: f"{listing.name}, image {listing.ids[image]!r}")
         return [names[kept[i]] if row is None else of_row[row] for i, row in enumerate(rows)]
 
     is_table = table_kind(file.path) is not None and not suggested

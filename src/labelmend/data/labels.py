@@ -6,7 +6,7 @@ import ast
 import re
 import unicodedata
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -21,6 +21,10 @@ _INTEGER = re.compile(r"0|-?[1-9][0-9]*")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _WRAPPED = re.compile(r"\[.*\]|\(.*,\s*\)|\{.*\}|[bB]('.*'|\".*\")", re.DOTALL)
 _BETWEEN_LABELS = re.compile(r"\s*[|;,+/&]\s*|\s+")
+_WORDS_FOR_NONE = ("nan", "na", "n/a", "<na>", "none", "null")
+
+Where = str | Callable[[int], str]
+"""What labels are of, for an error: a name of the whole, or a function that names the place of one."""
 
 
 def clean_name(text: str) -> str:
@@ -124,7 +128,7 @@ def one_hot_indices(rows: np.ndarray, where: str) -> np.ndarray:
 
 def _bare(name: str) -> str:
     """A class name without case, accents and separators; a number as its value."""
-    if _NUMBER.fullmatch(name):
+    if _NUMBER.fullmatch(name) and np.isfinite(float(name)):
         return repr(float(name))
     letters = unicodedata.normalize("NFKD", name).casefold()
     return "".join(c for c in letters if not unicodedata.combining(c) and c not in " _-.") or name
@@ -150,15 +154,23 @@ def warn_of_near_names(class_names: Sequence[str], where: str) -> None:
 
 
 def warn_of_no_names(class_names: Sequence[str], where: str) -> None:
-    """Warn of classes that may be none: a -1 beside class numbers, and several classes in one label.
+    """Warn of classes that may be none: a -1 beside numbers, words such as NaN, several classes in one label.
 
     Warns:
-        LabelmendWarning: Once for each of the two.
+        LabelmendWarning: Once for each of the three.
     """
     if "-1" in class_names and all(_INTEGER.fullmatch(name) for name in class_names):
         warnings.warn(
             f"{where}: -1 is taken for a class like any other; leave such images out if it means that they "
             "have no label",
+            LabelmendWarning,
+            stacklevel=3,
+        )
+    words = [name for name in class_names if name.lower() in _WORDS_FOR_NONE]
+    if words:
+        warnings.warn(
+            f"{where}: {list_classes([repr(name) for name in words])} may mean that there is no label, and "
+            "counts as a class like any other; leave such images out if they have none",
             LabelmendWarning,
             stacklevel=3,
         )
@@ -181,9 +193,15 @@ def _are_classes(parts: Sequence[str], known: set[str]) -> bool:
 def sort_class_names(names: Iterable[str]) -> list[str]:
     """Distinct class names in order: by number if all are whole numbers, else alphabetically."""
     distinct = set(names)
-    if all(_INTEGER.fullmatch(name) for name in distinct):
-        return sorted(distinct, key=int)
-    return sorted(distinct)
+    if not all(_INTEGER.fullmatch(name) for name in distinct):
+        return sorted(distinct)
+    # Python turns no more than 4,300 digits into a number.
+    below, others = ([n for n in distinct if n.startswith("-") is negative] for negative in (True, False))
+    return sorted(below, key=_by_size, reverse=True) + sorted(others, key=_by_size)
+
+
+def _by_size(integer: str) -> tuple[int, str]:
+    return len(integer), integer
 
 
 def list_classes(names: Sequence[str]) -> str:
@@ -191,26 +209,44 @@ def list_classes(names: Sequence[str]) -> str:
     return ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
 
 
-def name_indices(labels: Sequence[Label], class_names: Sequence[str], where: str) -> list[Label]:
+def _place(where: Where, row: int) -> str:
+    return f"{where}, row {row + 1}" if isinstance(where, str) else where(row)
+
+
+def name_indices(labels: Sequence[Label], class_names: Sequence[str], where: Where) -> list[Label]:
     """Labels with integers, which are class indices here, replaced by the names of their classes.
 
     Raises:
-        DataError: If an index is outside 0..C-1; the message names its row, counted from 1.
+        DataError: If an index is outside 0..C-1; the message names its place.
     """
     for row, label in enumerate(labels):
         if isinstance(label, int) and not 0 <= label < len(class_names):
             raise DataError(
-                f"{where}, row {row + 1}: there is no class {label}; the source names {len(class_names)} "
+                f"{_place(where, row)}: there is no class {label}; the source names {len(class_names)} "
                 "classes, numbered from 0"
             )
     return [class_names[label] if isinstance(label, int) else label for label in labels]
 
 
-def encode_labels(labels: Sequence[Label], class_names: Sequence[str], where: str) -> np.ndarray:
+def _are_indices(texts: Sequence[str], index: Mapping[str, int]) -> bool:
+    """Whether labels of which some are no class names are class indices.
+
+    They are if all are whole numbers, classes are not called by numbers, and no label is the name of another
+    class than the one at its index.
+    """
+    return (
+        all(_INTEGER.fullmatch(text) for text in texts)
+        and not all(_NUMBER.fullmatch(name) for name in index)
+        and all(str(index.get(text, text)) == text for text in texts)
+    )
+
+
+def encode_labels(labels: Sequence[Label], class_names: Sequence[str], where: Where) -> np.ndarray:
     """Labels as indices into ``class_names``.
 
     A column is read in one way as a whole: as class names if every value is one, otherwise as class
-    indices if every value is a whole number from 0 to C - 1.
+    indices if every value is a whole number from 0 to C - 1. Where all classes are called by numbers, labels
+    are names only.
 
     Args:
         labels: N strings or integers.
@@ -221,18 +257,30 @@ def encode_labels(labels: Sequence[Label], class_names: Sequence[str], where: st
         int64 array of shape (N,).
 
     Raises:
-        DataError: If a label is neither; the message names its row, counted from 1.
+        DataError: If a label is neither; the message names its place.
     """
     index = {name: position for position, name in enumerate(class_names)}
     texts = [str(label) for label in labels]
     encoded = [index.get(text, -1) for text in texts]
-    if -1 in encoded and all(_INTEGER.fullmatch(text) for text in texts):
-        numbers = (int(text) for text in texts)
-        encoded = [number if 0 <= number < len(class_names) else -1 for number in numbers]
+    if -1 in encoded and _are_indices(texts, index):
+        positions = {str(position): position for position in range(len(class_names))}
+        encoded = [positions.get(text, -1) for text in texts]
     if -1 in encoded:
         row = encoded.index(-1)
         raise DataError(
-            f"{where}, row {row + 1}: class {texts[row]!r} is not one of the {len(class_names)} classes "
-            f"({list_classes(class_names)})"
+            f"{_place(where, row)}: class {texts[row]!r} is not one of the {len(class_names)} classes "
+            f"({list_classes(class_names)}); correct the label or leave the image out"
         )
     return np.asarray(encoded, dtype=np.int64)
+
+
+def note_of_indices(labels: Sequence[Label], class_names: Sequence[str], where: str) -> list[str]:
+    """A line that says that ``encode_labels`` reads these labels as class indices; none if they are names."""
+    index = {name: position for position, name in enumerate(class_names)}
+    texts = [str(label) for label in labels]
+    if all(text in index for text in texts) or not _are_indices(texts, index):
+        return []
+    return [
+        f"{where}: labels are taken for class indices (0 is {class_names[0]!r}); "
+        "write class names instead if they are none"
+    ]

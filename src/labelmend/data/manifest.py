@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -31,11 +32,12 @@ from labelmend.data.image_set import Skipped
 from labelmend.data.labels import is_empty, list_classes, name_indices
 from labelmend.data.listing import Label, LabelPlace, Listing
 from labelmend.data.locate import Locator
-from labelmend.data.row_splits import row_splits
-from labelmend.data.splits import NO_SPLITS, choose_split, refuse_split, split_of
+from labelmend.data.row_splits import row_splits, stray_rows
+from labelmend.data.splits import NO_SPLITS, choose_split, held_out, refuse_split, split_of
 from labelmend.data.tables import Table
 from labelmend.data.walk import is_hidden, is_image_file
 from labelmend.errors import DataError, LabelmendWarning
+from labelmend.text import count
 
 _NAMED = 3
 
@@ -76,7 +78,9 @@ class _Rows:
     origins: list[str] = field(default_factory=list)
     own_ids: list[Any] = field(default_factory=list)
     missing: list[tuple[str, str]] = field(default_factory=list)
-    searched: int = 0
+    searched: list[tuple[str, Path]] = field(default_factory=list)
+    stray: list[tuple[str, str, str]] = field(default_factory=list)
+    unread: Counter[str] = field(default_factory=Counter)
     class_names: list[str] | None = None
     label_column: str | None = None
     notes: dict[str, None] = field(default_factory=dict)
@@ -85,7 +89,8 @@ class _Rows:
 def manifest_splits(tables: Sequence[Table]) -> list[str]:
     """Splits of the rows, in order of appearance; empty where nothing tells them apart (``row_splits``)."""
     found = (row_splits(table) for table in tables)
-    return list(dict.fromkeys(split for of_table in found if of_table for split in of_table[0]))
+    splits = dict.fromkeys(split for of_table in found if of_table for split in of_table[0])
+    return [split for split in splits if split]
 
 
 def list_tables(tables: Sequence[Table], name: str, split: str | None, columns: Columns) -> Listing:
@@ -118,13 +123,19 @@ def list_tables(tables: Sequence[Table], name: str, split: str | None, columns: 
         before += table.num_rows
     skipped = [entry for table in tables for entry in table.skipped]
     skipped += _missing(found, columns, name)
+    skipped += [Skipped(path, _stray_reason(of_row)) for _, path, of_row in found.stray]
     if columns.labelled:
         skipped += _unlisted(found.items, folders)
     _settle_ids(found, name)
+    if columns.labelled and any(map(_empty_split, tables)):
+        found.notes["column 'split' is empty and is not read"] = None
+    if split is not None:
+        _note_splits(found, split, splits)
     if found.searched:
+        first, file = found.searched[0]
         found.notes[
-            f"{found.searched:,} images were found by their names, not at their paths "
-            "(--image-root names the folder that paths start from)"
+            f"{len(found.searched):,} images were found by their names, not at their paths, first {first!r} "
+            f"as {_below(file, folders)} (--image-root names the folder that paths start from)"
         ] = None
     return Listing(
         name=name,
@@ -169,10 +180,11 @@ def _read_table(
     if image_name.lower() not in IMAGE_COLUMNS and image_name not in (columns.image, *table.image_columns):
         found.notes[f"images are in column {image_name!r} (--image-column)"] = None
     images = table.columns[image_name]
+    locator = locator.among(images)
     id_name = table.find("id")
     own_ids = table.columns[id_name] if id_name is not None and id_name != image_name else None
     rows = []
-    for row in _rows_of_split(table, split, found):
+    for row in _rows_of_split(table, split, images, found):
         where = f"{table.path}, row {row + 1}"
         item, path = _read_image(images[row], locator, where, found)
         if item is None:
@@ -234,15 +246,58 @@ def _group(value: Any, where: str) -> str:
     return f"({where})" if is_empty(value) else str(value)
 
 
-def _rows_of_split(table: Table, split: str | None, found: _Rows) -> list[int]:
+def _rows_of_split(table: Table, split: str | None, images: Sequence[Any], found: _Rows) -> list[int]:
     divided = None if split is None else row_splits(table)
-    if divided is None:
+    if split is None or divided is None:
         return list(range(table.num_rows))
     splits, said_by = divided
     if said_by:
         counts = ", ".join(f"{name} {count:,}" for name, count in Counter(splits).items())
         found.notes[f"splits are those of {said_by}: {counts} rows (--split none takes all)"] = None
+    else:
+        name = table.path
+        stray = stray_rows(splits, split)
+        found.stray += [
+            (f"{name}, row {row + 1}", _name_of(images[row]) or f"row {row + 1}", splits[row])
+            for row in stray
+        ]
+        found.unread.update(splits)
+        found.unread.subtract(splits[row] for row in stray)
     return [row for row, of_row in enumerate(splits) if of_row == split]
+
+
+def _name_of(value: Any) -> str:
+    """The path of an image as its row has it, "" if it has none."""
+    path = value.get("path") if isinstance(value, dict) else value
+    return str(path) if isinstance(path, str | int | os.PathLike) else ""
+
+
+def _empty_split(table: Table) -> bool:
+    column = table.find("split")
+    return column is not None and all(map(is_empty, table.columns[column])) and table.num_rows > 0
+
+
+def _stray_reason(split: str) -> str:
+    return f"in a row of split {split!r}" if split else "in a row without a split"
+
+
+def _note_splits(found: _Rows, split: str, splits: Sequence[str]) -> None:
+    """Note the rows of a column ``split`` that are neither trained nor tested on."""
+    if found.stray:
+        where, *_ = found.stray[0]
+        values = Counter(of_row for *_, of_row in found.stray)
+        counts = list_classes([f"{of_row!r} {number:,}" for of_row, number in values.items()])
+        found.notes[
+            f"{count(len(found.stray), 'row')} left out whose column 'split' is empty or has no usual name: "
+            f"{counts}, first {where} (mend them, or take all rows with --split none)"
+        ] = None
+    scored = held_out([of_row for of_row in splits if of_row != split])
+    unread = {of_row: n for of_row, n in found.unread.items() if n and of_row not in (split, scored)}
+    if unread:
+        counts = ", ".join(f"{of_row} {n:,}" for of_row, n in unread.items())
+        found.notes[
+            f"rows of other splits are not read: {counts} (--split NAME reads one, --split none all)"
+        ] = None
 
 
 def _read_image(value: Any, locator: Locator, where: str, found: _Rows) -> tuple[Encoded | None, str]:
@@ -262,7 +317,8 @@ def _read_image(value: Any, locator: Locator, where: str, found: _Rows) -> tuple
         raise DataError(f"{where}: the row names no image; fill it in or leave the row out")
     path = str(path)  # not a NumPy string
     file, searched = locator.find(path, where)
-    found.searched += searched
+    if searched and file is not None:
+        found.searched.append((path, file))
     return file, path
 
 
@@ -277,10 +333,10 @@ def _missing(found: _Rows, columns: Columns, name: str) -> list[Skipped]:
         more = [shown for _, shown in found.missing[1:_NAMED]]
         rest = f"; {count:,} files are missing in all, also {', '.join(more)}" if more else ""
         address = "; it is a web address, and nothing is downloaded" if "://" in path else ""
+        leave_out = "leave out such rows with --skip-missing" if columns.labelled else "leave out such rows"
         raise DataError(
             f"{where}: there is no file {path!r} (looked in {_place(name, columns)} and below){rest}"
-            f"{address}; name the folder of the images with --image-root, or leave out such rows with "
-            "--skip-missing"
+            f"{address}; name the folder of the images with --image-root, or {leave_out}"
         )
     return [Skipped(path, "there is no such file") for _, path in found.missing]
 
@@ -292,29 +348,32 @@ def _place(name: str, columns: Columns) -> Path:
 
 
 def _note_listed(images: Sequence[Any], folders: dict[Path, set[str]], folder: Path) -> None:
-    """Remember the names that a table lists, those of all its splits."""
-    listed = folders.setdefault(folder, set())
-    for value in images:
-        path = value.get("path") if isinstance(value, dict) else value
-        if isinstance(path, str | int | os.PathLike):
-            listed.add(os.path.basename(str(path).strip().replace("\\", "/")).lower())
+    """Remember the names that a table lists, those of all its splits, with the last folder of each."""
+    names = (name.strip().replace("\\", "/").lower() for name in filter(None, map(_name_of, images)))
+    ends = ("/".join(posixpath.normpath(name).split("/")[-2:]) for name in names)
+    folders.setdefault(folder, set()).update(ends)
 
 
 def _unlisted(items: Sequence[Encoded], folders: dict[Path, set[str]]) -> list[Skipped]:
     """Images that no row names, in the folders that rows name images of."""
     listed = set().union(*folders.values()) if folders else set()
     files = {str(item) for item in items if isinstance(item, Path)}
-    listed |= {os.path.basename(file).lower() for file in files}
     return [
         Skipped(_below(entry, folders), "in no row of the table")
         for folder in sorted({os.path.dirname(file) for file in files})
         for entry in sorted(Path(folder).iterdir())
         if not is_hidden(entry.name)
-        and entry.name.lower() not in listed
-        and entry.stem.lower() not in listed
+        and str(entry) not in files
+        and listed.isdisjoint(_ends(entry))
         and entry.is_file()
         and is_image_file(entry)
     ]
+
+
+def _ends(file: Path) -> list[str]:
+    """What a table may call a file: with or without its suffix, and with its folder or none."""
+    names = (file.name.lower(), file.stem.lower())
+    return [*names, *(f"{file.parent.name.lower()}/{name}" for name in names)]
 
 
 def _below(file: Path, folders: Iterable[Path]) -> str:
@@ -328,11 +387,14 @@ def _settle_ids(found: _Rows, name: str) -> None:
     """Take the ids of a column ``id`` where they are ids; else paths or row numbers.
 
     Raises:
-        DataError: If an id is empty, or two rows have the same.
+        DataError: If an id is empty, or two rows have the same, or the same file and no id.
 
     Warns:
-        LabelmendWarning: If the column repeats, but paths do not.
+        LabelmendWarning: If the column repeats, but files do not.
     """
+    # ``./a.png`` and ``a.png`` are one file.
+    files = [os.path.normpath(item) if isinstance(item, Path) else None for item in found.items]
+    keys = [identity if file is None else file for file, identity in zip(files, found.ids, strict=True)]
     if any(identity is not None for identity in found.own_ids):
         for identity, where in zip(found.own_ids, found.origins, strict=True):
             if identity is None or identity == "":
@@ -342,7 +404,7 @@ def _settle_ids(found: _Rows, name: str) -> None:
         if twice is None:
             found.ids[:] = own
             return
-        if _first_duplicate(found.ids) is None:
+        if _first_duplicate(keys) is None:
             row, before = twice
             warnings.warn(
                 f"{name}: column 'id' is no id, as {own[row]!r} of {found.origins[row]} is already that of "
@@ -351,12 +413,14 @@ def _settle_ids(found: _Rows, name: str) -> None:
                 stacklevel=3,
             )
             return
-        found.ids[:] = own
-    twice = _first_duplicate(found.ids)
+        found.ids[:] = keys = own
+    twice = _first_duplicate(keys)
     if twice is not None:
         row, before = twice
+        other = found.ids[before]
+        same = "" if other == found.ids[row] else f", there as {other!r}"
         raise DataError(
-            f"{found.origins[row]}: id {found.ids[row]!r} is already that of {found.origins[before]}; "
+            f"{found.origins[row]}: id {found.ids[row]!r} is already that of {found.origins[before]}{same}; "
             "give each row its own id in a column 'id'"
         )
 

@@ -6,23 +6,28 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any
 
+from labelmend.data.labels import is_empty
 from labelmend.data.splits import SPLIT_COLUMNS, split_of, standard_split
 from labelmend.data.tables import Table
 
 _FLAGS = {"is_train": "train", "is_training": "train", "is_test": "test", "is_val": "val", "is_valid": "val"}
 _FLAGS |= {"is_validation": "val", "is_training_image": "train"}
+STANDARD_SPLITS = {"train", "val", "test"}
 _YES, _NO = ("true", "1", "1.0", "yes", "y"), ("false", "0", "0.0", "no", "n")
 
 
 def row_splits(table: Table) -> tuple[list[str], str] | None:
     """Split of each row, and what says so unless it is the column ``split``; None where nothing does.
 
-    A column of another name, flags such as ``is_test`` and folders in the paths say so if each row has a
-    split, and there is one to train on and another.
+    A row whose value in the column ``split`` is empty has the split ""; a column that is empty in all rows
+    does not count. A column of another name, flags such as ``is_test`` and folders in the paths say so if
+    each row has a split, and there is one to train on and another.
     """
     split = table.find("split")
     if split is not None:
-        return [standard_split(str(value)) for value in table.columns[split]], ""
+        found = ["" if is_empty(value) else standard_split(str(value)) for value in table.columns[split]]
+        if any(found):
+            return found, ""
     for name in SPLIT_COLUMNS:
         column = table.find(name)
         if column is not None and _divide(found := [split_of(str(v)) or "" for v in table.columns[column]]):
@@ -35,6 +40,15 @@ def row_splits(table: Table) -> tuple[list[str], str] | None:
         if all(isinstance(value, str) for value in values) and _divide(found := _of_paths(values)):
             return found, f"the folders in column {column!r}"
     return None
+
+
+def stray_rows(splits: Sequence[str], chosen: str) -> list[int]:
+    """Rows whose split is empty or, as it is no usual one, may be mistyped.
+
+    Where the chosen split has a name of its own, such as ``fold1``, so may the others.
+    """
+    known = STANDARD_SPLITS if chosen in STANDARD_SPLITS else {chosen, *filter(None, splits)}
+    return [row for row, split in enumerate(splits) if split not in known]
 
 
 def _divide(splits: Sequence[str]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
@@ -17,6 +17,7 @@ from labelmend.data.listing import Listing
 from labelmend.data.manifest import Columns
 from labelmend.data.pictures import as_pictures
 from labelmend.data.readers import Request, find_reader
+from labelmend.data.shared_pictures import warn_of_shared_pictures
 from labelmend.data.splits import NO_SPLITS, held_out, standard_split
 from labelmend.data.suggested_labels import MIN_CONFIDENCE
 from labelmend.errors import DataError, LabelmendWarning, UnlabelledError
@@ -36,6 +37,7 @@ class UnlabelledImages:
         paths: N file paths as given ("" where an image has none).
         skipped: what could not be read or was left out, and why; entries of images that have a row name it
             by its path or id.
+        notes: what was assumed about the source, one line each, with the flag that changes it.
     """
 
     images: Images
@@ -43,6 +45,7 @@ class UnlabelledImages:
     ids: list[str]
     paths: list[str]
     skipped: list[Skipped]
+    notes: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
         """Number of images, unreadable ones included."""
@@ -207,6 +210,9 @@ def load_test(
 
     Raises:
         DataError: If a class is unknown to the training set, or the source is faulty.
+
+    Warns:
+        LabelmendWarning: If images of it are trained on.
     """
     # Groups say what must not be divided; a test set is not divided any further.
     reading = {**reading, "group_column": None}
@@ -233,6 +239,9 @@ def load_test(
     found = find_reader(source).load(source, _request(split, reading), form)
     if not len(found):
         raise DataError(f"{found.name}: there is no image to test on; --test none leaves it out")
+    # What named data sets share is part of them.
+    if not is_named(source):
+        warn_of_shared_pictures(found, like)
     return found
 
 
@@ -324,7 +333,8 @@ def load_unlabelled(
     )
     decoded = decode_listing(listing, form)
     skipped = [*listing.skipped, *decoded.skipped]
-    return UnlabelledImages(decoded.images, decoded.rows, listing.ids, listing.paths, skipped)
+    notes = decoded.listing.notes
+    return UnlabelledImages(decoded.images, decoded.rows, listing.ids, listing.paths, skipped, notes)
 
 
 def usual_size(source: Any, *, split: str | None = None, **reading: Unpack[Reading]) -> int | None:

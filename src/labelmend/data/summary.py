@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,10 +10,10 @@ import numpy as np
 
 from labelmend.data.assemble import class_names_of
 from labelmend.data.benchmarks import BENCHMARKS, is_named
-from labelmend.data.labels import encode_labels
+from labelmend.data.labels import encode_labels, list_classes, sort_class_names
 from labelmend.data.listing import Listing
 from labelmend.data.sources import read_listing, splits_of
-from labelmend.errors import UnlabelledError
+from labelmend.errors import DataError, UnlabelledError
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Summary:
     Attributes:
         title: its full name.
         folder: where a named data set was found, or None: it was not, or needs no folder.
-        class_names: its C classes in index order.
+        class_names: its C classes in index order; those that training lacks come last.
         class_counts: by split, int64 array of shape (C,): images of each given class.
         noise_rate: measured share of wrong training labels, or None where true labels are not known.
         noise: what else is known of the noise, or "".
@@ -55,6 +56,29 @@ def _class_counts(listing: Listing, class_names: list[str]) -> np.ndarray:
     return np.bincount(encoded, minlength=len(class_names))
 
 
+def _unknown(listing: Listing, split: str, class_names: list[str]) -> tuple[list[str], str]:
+    """Classes of a split that training lacks, and a note of them; none if each label is one of a class."""
+    labels = listing.labels or []
+    try:
+        encode_labels(labels, class_names, listing.name)
+        return [], ""
+    except DataError:
+        known = set(class_names)
+    rows = [row for row, label in enumerate(labels) if str(label) not in known]
+    counts = Counter(str(labels[row]) for row in rows)
+    if len(set(labels)) == 1:
+        # As ``assemble`` has it.
+        note = f"the {split} split is taken for unlabelled, as training lacks its only class, {labels[0]!r}"
+    else:
+        note = (
+            f"the {split} split has classes that training lacks, and labelmend fit refuses to test on it: "
+            f"{list_classes([f'{unknown} ({count:,})' for unknown, count in counts.items()])}, first "
+            f"{listing.paths[rows[0]] or listing.ids[rows[0]]}; give these classes images to train on, or "
+            "leave it out with --test none"
+        )
+    return sort_class_names(counts), note
+
+
 def summarise(name: str, root: str | Path | None = None) -> Summary:
     """Verify a named data set, or list any other source, and count. No image is decoded.
 
@@ -82,6 +106,10 @@ def summarise(name: str, root: str | Path | None = None) -> Summary:
             notes.append(f"the {split} split has no labels: {error}")
     first = listings.get("train", next(iter(listings.values())))
     class_names = class_names_of(first) or []
+    for split, listing in listings.items():
+        unknown, note = _unknown(listing, split, class_names)
+        class_names = [*class_names, *unknown]
+        notes += [note] if unknown else []
     counts = {split: _class_counts(listing, class_names) for split, listing in listings.items()}
     notes = [*first.notes, *notes]
     if first.skipped:
