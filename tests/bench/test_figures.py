@@ -25,7 +25,7 @@ def test_a_point_a_row_beside_what_others_published():
     assert (low, high) == pytest.approx((70 - 200**0.5, 70 + 200**0.5))
     (legend,) = figure.legends
     names = [text.get_text() for text in legend.get_texts()]
-    assert names == ["this suite", "the paper, full scale", "re-run, full scale"]
+    assert names == ["this suite", "the paper, full scale, best epoch", "re-run, full scale"]
 
 
 def test_one_panel_a_noise():

@@ -54,5 +54,11 @@ def test_the_last_word_of_the_first_cell_stands_until_one_is_done():
     assert found.whole([cell("A", flops=1e9), cell("B", flops=2e9)]) == pytest.approx(180)
     found.learn(done("A", 20.0), 70.0)
     assert (found.seconds(cell("A")), found.seconds(cell("B", flops=2e9))) == (70, pytest.approx(140))
-    found.expect(cell("B"), 1.0)
-    assert found.seconds(cell("B")) == pytest.approx(70)
+
+
+def test_a_cell_in_hand_tells_of_its_own_row_until_one_of_it_is_done():
+    found = outlook(done("A", 70.0))
+    found.expect(cell("B"), 700.0)
+    assert (found.seconds(cell("B", seed=2)), found.seconds(cell("C"))) == (700, pytest.approx(70))
+    found.expect(cell("A"), 700.0)
+    assert found.seconds(cell("A", seed=2)) == 70

@@ -5,12 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from labelmend.bench import run
 from labelmend.bench.run import run_bench, same_result
 from labelmend.bench.suite import read_suite
 from labelmend.bench.view import BenchView
 from labelmend.cli.noise import noise
 from labelmend.errors import LabelmendWarning, RunError, WriteError
 from labelmend.runs import jobs, soft_labels
+from labelmend.runs.checksums import write_sums
 from labelmend.runs.fingerprint import fingerprint
 from labelmend.runs.lock import locked
 from labelmend.settings import retired
@@ -120,17 +122,19 @@ def test_a_result_of_the_same_data_in_another_folder_is_kept(tmp_path, monkeypat
     run_bench(tmp_path / "small.yaml", tmp_path / "out")
 
 
-def test_a_document_may_have_a_place_for_detection_alone_and_tables_of_other_suites(tmp_path):
+def test_a_document_may_have_a_place_for_detection_alone_and_keeps_tables_of_other_suites(tmp_path):
     end = "<!-- end of table -->\n"
     (tmp_path / "small.yaml").write_text('title: "a\\eb"\n' + SUITE)
-    (tmp_path / "other.yaml").write_text(SUITE)
-    run_bench(tmp_path / "other.yaml", tmp_path / "out")
+    # What other suites left is not even read: rows may have been renamed since.
+    (tmp_path / "out" / "other").mkdir(parents=True)
+    (tmp_path / "out" / "other" / "CE.json").write_text("{")
     document = tmp_path / "page.md"
-    document.write_text(f"<!-- table: small-detection -->\n{end}<!-- table: other -->\n{end}")
+    kept = f"<!-- table: other -->\nold\n{end}<!-- table: more-detection -->\nold\n{end}"
+    document.write_text(f"<!-- table: small-detection -->\n{end}{kept}")
     run_bench(tmp_path / "small.yaml", tmp_path / "out", document)
-    detection, other, _ = document.read_text().split(end)
+    detection = document.read_text().removesuffix(kept)
+    assert detection.endswith(end)
     assert "| noise | method | seeds | average precision |" in detection
-    assert "| noise | method | seeds | last epoch |" in other
     assert (tmp_path / "out" / "small.md").read_text().startswith("# a\\x1bb\n")
 
 
@@ -345,7 +349,11 @@ def test_rows_that_other_labels_scored_are_not_compared_with_it(tmp_path, monkey
     page = Path("out/small.md").read_text()
     assert "No row is chosen for as given: they were scored by different trusted labels" in page
     # Other images were held out, too.
-    assert "Slow (as given, seed 0) and Fast (as given, seed 0) were trained on different labels, " in page
+    told = "trained on others: seed 0 of Slow; scored by others: seed 0 of Slow. Remove the older results"
+    assert (
+        f"Not all cells of as given had the labels of most, though the suite asks for the same: {told}"
+        in page
+    )
 
 
 def test_the_folder_of_public_data_sets_may_be_said_elsewhere():
@@ -390,18 +398,127 @@ def test_a_reason_of_many_cells_is_told_once(tmp_path, monkeypatch):
     assert message.endswith("; what is named as a flag is a setting of the suite")
 
 
-def test_a_full_disk_stops_the_suite_and_names_the_cell(tmp_path, monkeypatch):
-    (tmp_path / "small.yaml").write_text(SUITE)
+def no_space(*_args, **_kwargs):
+    raise WriteError("a cannot be written: No space left on device")
+
+
+def test_a_full_disk_stops_the_suite_and_names_the_cell_and_what_is_done_has_its_page(tmp_path, monkeypatch):
+    (tmp_path / "small.yaml").write_text(SUITE.replace("  Anchors", "  B: {method: ce}\n  Anchors"))
     begun = []
+    start = jobs.start
 
-    def full(*_args, **_kwargs):
+    def full_at_the_second(job, *args, **kwargs):
         begun.append(1)
-        raise WriteError("a cannot be written: No space left on device")
+        if len(begun) > 1:
+            monkeypatch.setattr(run, "write_json", no_space)
+            no_space()
+        return start(job, *args, **kwargs)
 
-    monkeypatch.setattr(jobs, "start", full)
-    with pytest.raises(WriteError, match=f"{FIRST}: a cannot be written"):
+    monkeypatch.setattr(jobs, "start", full_at_the_second)
+    told = "B__symmetric-0.3__seed0: a cannot be written.*; that cannot be recorded: a cannot be written"
+    with pytest.raises(WriteError, match=told):
         run_bench(tmp_path / "small.yaml", tmp_path / "out")
-    assert begun == [1]
+    assert begun == [1, 1]
+    page = (tmp_path / "out" / "small.md").read_text()
+    assert "| CE | 1 |" in page
+    why = "failed: a cannot be written: No space left on device"
+    listed = f"- `B__symmetric-0.3__seed0`: {why}\n- `{SECOND}`: not run yet\n"
+    assert f"\n\n2 of 3 cells are not there:\n\n{listed}" in page
+
+
+def test_what_one_noise_cannot_write_does_not_stop_the_others(tmp_path):
+    """Its soft labels are kept in a file of their own."""
+    suite = SUITE.replace('["symmetric', '["classifier:0.3:soft=/proc/none/x.npz", "symmetric')
+    (tmp_path / "small.yaml").write_text(suite.split("  Anchors")[0])
+    with pytest.raises(RunError, match=r"1 of 2 cells failed: CE__classifier.* cannot be"):
+        run_bench(tmp_path / "small.yaml", tmp_path / "out")
+    assert "| symmetric:0.3 | CE | 1 |" in (tmp_path / "out" / "small.md").read_text()
+
+
+def test_a_failed_cell_is_recorded_and_stands_on_the_page_until_it_is_done(tmp_path, monkeypatch):
+    (tmp_path / "small.yaml").write_text(SUITE)
+    (tmp_path / "out").mkdir()
+    figure = tmp_path / "out" / "small.png"
+    figure.write_bytes(b"old")
+    monkeypatch.setattr(jobs, "prepare", lambda *a, **k: 1 / 0)
+    with pytest.raises(RunError, match="2 of 2 cells failed"):
+        run_bench(tmp_path / "small.yaml", tmp_path / "out")
+    monkeypatch.undo()
+    why = "unexpected ZeroDivisionError: division by zero"
+    page = tmp_path / "out" / "small.md"
+    assert page.read_text() == (
+        f"# small\n\n2 of 2 cells are not there:\n\n- `{FIRST}`, `{SECOND}`: failed: {why}\n"
+    )
+    assert not figure.exists()
+    kept = tmp_path / "out" / "small" / "failed" / f"{SECOND}.json"
+    record = json.loads(kept.read_text())
+    day = record.pop("day")
+    assert record == {
+        "suite": "small",
+        "row": "Anchors",
+        "noise": "symmetric:0.3",
+        "seed": 0,
+        "error": why,
+    }
+    stopped(tmp_path, monkeypatch)
+    # Neither was finished since.
+    assert f"- `{FIRST}`, `{SECOND}`: failed on {day}: {why}\n" in page.read_text()
+    kept.write_text("{")
+    monkeypatch.undo()
+    stopped(tmp_path, monkeypatch)
+    assert f"`{SECOND}`: not run yet\n" in page.read_text()
+    run_bench(tmp_path / "small.yaml", tmp_path / "out")
+    assert "not there" not in page.read_text()
+    assert not kept.parent.exists()
+
+
+def test_an_unfinished_cell_whose_data_changed_is_begun_anew(tmp_path, monkeypatch):
+    begun = stopped(tmp_path, monkeypatch)
+    (path,) = (tmp_path / "out" / "runs").glob("*/data.json")
+    record = json.loads(path.read_text())
+    record["train"]["given labels"] = "others"
+    path.write_text(json.dumps(record))
+    write_sums(path.parent, jobs.STARTED, {})
+    with pytest.warns(
+        LabelmendWarning, match="its unfinished run was of other settings or data, and is begun"
+    ):
+        run_bench(tmp_path / "small.yaml", tmp_path / "out")
+    assert begun == ["ce", "anchor_hallucination"]
+
+
+def test_an_unfinished_cell_that_cannot_be_written_stays(tmp_path, monkeypatch):
+    begun = stopped(tmp_path, monkeypatch)
+    monkeypatch.setattr(jobs, "reload", no_space)
+    with pytest.raises(RunError, match=r"1 of 2 cells failed: CE__.*No space left"):
+        run_bench(tmp_path / "small.yaml", tmp_path / "out")
+    assert begun == ["anchor_hallucination"]
+
+
+def test_a_row_that_is_called_otherwise_with_the_same_file_name_stays_one_row(tmp_path):
+    suite = SUITE.replace("CE:", "CE alone:").split("  Anchors")[0]
+    (tmp_path / "small.yaml").write_text(suite)
+    run_bench(tmp_path / "small.yaml", tmp_path / "out")
+    suite = suite.replace("CE alone:", '"CE, alone":').replace("seeds: [0]", "seeds: [0, 1]")
+    (tmp_path / "small.yaml").write_text(suite)
+    run_bench(tmp_path / "small.yaml", tmp_path / "out")
+    page = (tmp_path / "out" / "small.md").read_text()
+    assert "| CE, alone | 2 |" in page
+    assert "CE alone" not in page
+
+
+def test_a_result_without_what_tables_are_made_of_is_named(tmp_path):
+    (tmp_path / "small.yaml").write_text(SUITE)
+    run_bench(tmp_path / "small.yaml", tmp_path / "out")
+    path = tmp_path / "out" / "small" / f"{FIRST}.json"
+    record = json.loads(path.read_text())
+    del record["summary"]["processor"]
+    path.write_text(json.dumps(record))
+    told = f"1 of 2 cells failed: {FIRST}: .*{FIRST}.json: 'summary.processor' is missing; "
+    with pytest.raises(RunError, match=told):
+        run_bench(tmp_path / "small.yaml", tmp_path / "out")
+    assert (
+        f"1 of 2 cells is not there:\n\n- `{FIRST}`: failed: " in (tmp_path / "out" / "small.md").read_text()
+    )
 
 
 def test_two_benches_on_one_folder(tmp_path):

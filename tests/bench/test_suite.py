@@ -63,6 +63,20 @@ def test_cells_are_the_product(tmp_path):
             "'noises' has 'symmetric:0.2' twice",
         ),
         (
+            "data: digits\nnoises: ['symmetric:0.3', null, 'symmetric:0.30']\nrows: {CE: {method: ce}}",
+            "'noises' has 'symmetric:0.3' and 'symmetric:0.30', which are the same noise; leave one out",
+        ),
+        (
+            "data: digits\nnoises: ['symmetric:0.3', 'symmetric:0.3:seed=0']\nrows: {CE: {method: ce}}",
+            "'symmetric:0.3' and 'symmetric:0.3:seed=0', which are the same noise",
+        ),
+        ("data: digits\nnoises: [null, '']\nrows: {CE: {method: ce}}", "has None and '', which are the same"),
+        (
+            "data: digits\nsettings: {data.noise: 'symmetric:0.4'}\nrows: {CE: {method: ce}}",
+            r"row 'CE': 'data.noise' is 'symmetric:0.4' .* the suite lists None; remove it there, and list "
+            r"it: 'noises: \[symmetric:0.4\]'",
+        ),
+        (
             "data: digits\nnoises: ['symetric:0.2']\nrows: {CE: {method: ce}}",
             r"bad\.yaml: --noise symetric:0.2: there is no noise 'symetric'; did you mean 'symmetric'",
         ),
@@ -79,6 +93,10 @@ def test_cells_are_the_product(tmp_path):
             "data: digits\nrows: {a b: {method: ce}, a-b: {method: ce}}",
             "two cells are both called a-b__as-given",
         ),
+        (
+            "data: digits\nrows: {CE: {method: ce}, ce: {method: mixup}}",
+            "two cells are both called CE__as-given",
+        ),
     ],
 )
 def test_mistakes_are_named(tmp_path, text, message):
@@ -87,6 +105,26 @@ def test_mistakes_are_named(tmp_path, text, message):
         read_suite(tmp_path / "bad.yaml")
     with pytest.raises(SettingsError, match="there is no such file"):
         read_suite(tmp_path / "none.yaml")
+
+
+def test_a_recipe_makes_no_noise_that_the_suite_does_not_list(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "noisy.yaml").write_text("data: {noise: 'symmetric:0.4'}\nbudget: {epochs: 1}")
+    path = tmp_path / "small.yaml"
+    path.write_text("data: digits\nrecipe: noisy.yaml\nnoises: ['symmetric:0.1']\nrows: {CE: {method: ce}}")
+    assert read_suite(path).cells[0].settings.data.noise == "symmetric:0.1"
+    path.write_text("data: digits\nrows: {CE: {method: ce}, B: {method: ce, recipe: noisy.yaml}}")
+    with pytest.raises(SettingsError, match=r"row 'B': 'data.noise' is 'symmetric:0.4' by the recipe"):
+        read_suite(path)
+
+
+def test_the_name_of_the_suite_counts_too(tmp_path):
+    text = f"data: digits\nrows: {{{'n' * 150}: {{method: ce}}}}"
+    for name in ("s" * 10, "s" * 40):
+        (tmp_path / f"{name}.yaml").write_text(text)
+    assert len(read_suite(tmp_path / f"{'s' * 10}.yaml").cells) == 1
+    with pytest.raises(SettingsError, match=r"too long a name for a file.*or of the suite"):
+        read_suite(tmp_path / f"{'s' * 40}.yaml")
 
 
 def test_names_of_other_alphabets_are_told_apart(tmp_path):

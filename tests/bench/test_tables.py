@@ -6,15 +6,18 @@ from labelmend.bench.published import SOURCES
 from labelmend.bench.results import read_results
 from labelmend.bench.tables import (
     mean_and_spread,
+    render_absent,
     render_choice,
     render_detection,
     render_mixture,
     render_page,
     render_suite,
+    render_table,
     suite_tables,
+    tables_of,
     update_document,
 )
-from labelmend.errors import RunError
+from labelmend.errors import LabelmendWarning, RunError
 
 
 def write(folder, row, seed, accuracy, data="digits", found=None, **selection):
@@ -23,11 +26,13 @@ def write(folder, row, seed, accuracy, data="digits", found=None, **selection):
         "data": data,
         "row": row,
         "noise": "cifar10n:worse",
+        "seed": seed,
         "summary": {
             "test_accuracy_last": accuracy,
             "test_accuracy_mean_of_last_10": accuracy,
             "test_accuracy_best": accuracy + 0.01,
             "flops": 2e13,
+            "seconds": 9.0,
             "processor": "P",
             **(found or {}),
         },
@@ -57,6 +62,7 @@ def tried(folder, row, seed, accuracy, test="trusted", images=400, noise=None, t
             "test_accuracy_best": 1.0,
             "test_images": images,
             "flops": 1e9,
+            "seconds": 9.0,
             "processor": "P",
         },
         "selection": {},
@@ -96,50 +102,128 @@ def test_rows_that_different_labels_scored_are_not_compared(tmp_path):
     )
 
 
+def change(path, **changes):
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def mixed(noise, told):
+    return (
+        f"Not all cells of {noise} had the labels of most, though the suite asks for the same: {told}. "
+        "Remove the older results and run them again.\n"
+    )
+
+
 def test_cells_that_ask_for_the_same_labels_and_had_others_are_named(tmp_path):
     tried(tmp_path, "P 40", 0, 0.7, test="my/test")
     tried(tmp_path, "P 50", 0, 0.9, test="its/test")
-    tried(tmp_path, "P 60", 0, 0.9, test="another", train_set="b")
+    tried(tmp_path, "P 60", 0, 0.9, test="another", train_set="b", test_set="b")
     assert render_mixture(read_results(tmp_path)) is None
     tried(tmp_path, "P 70", 2, 0.9, test="test", train_set="c")
-    expected = (
-        "P 70 (as given, seed 2) and P 40 (as given, seed 0) were trained on different labels, though the "
-        "suite asks for the same; remove the older result and run it again.\n"
-    )
+    expected = mixed("as given", "trained on others: seed 2 of P 70")
     assert render_mixture(read_results(tmp_path)) == expected
-    assert expected in render_page(read_results(tmp_path))
+    assert render_table(read_results(tmp_path)) == f"{render_suite(read_results(tmp_path))}\n{expected}"
+    assert render_page(read_results(tmp_path)) == render_table(read_results(tmp_path))
+    folder = tmp_path / "known"
+    folder.mkdir()
+    for path in tmp_path.glob("*.json"):
+        path.rename(folder / path.name)
+    assert suite_tables(tmp_path)("known") == render_table(read_results(folder))
+
+
+def test_other_test_sets_are_told_and_each_noise_has_one_sentence(tmp_path):
+    for row in "ABC":
+        for seed in range(3):
+            other = "b" if seed == 2 or row == "C" else "a"
+            tried(tmp_path, row, seed, 0.7, test="here", test_set="b" if seed == 1 else "a")
+            tried(tmp_path, row, seed, 0.7, test="here", noise="symmetric:0.2", train_set=other)
+    assert render_mixture(read_results(tmp_path)) == "\n".join(
+        (
+            mixed("as given", "scored by others: seed 1 of A, B, C"),
+            # Five of nine: those are most.
+            mixed("symmetric:0.2", "trained on others: seeds 0, 1 of A, B"),
+        )
+    )
+
+
+def test_many_rows_of_other_labels_are_counted(tmp_path):
+    for number in range(27):
+        for seed in range(3):
+            tried(tmp_path, f"R{number:02}", seed, 0.7, test="here", train_set="b" if seed == 2 else "a")
+    rows = ", ".join(f"R{number:02}" for number in range(8))
+    told = mixed("as given", f"trained on others: seed 2 of {rows} and 19 more")
+    assert render_mixture(read_results(tmp_path)) == told
 
 
 def test_noise_that_came_out_otherwise_is_other_labels_too(tmp_path):
     for row, made in (("P 40", "1"), ("P 50", "1"), ("P 60", "2")):
         tried(tmp_path, row, 0, 0.7, noise="classifier:0.4")
-        path = tmp_path / f"{row}-0-classifier:0.4.json"
-        path.write_text(json.dumps(json.loads(path.read_text()) | {"noise_record": {"sha256": made}}))
-    (line,) = render_mixture(read_results(tmp_path)).splitlines()
-    assert line.startswith("P 60 (classifier:0.4, seed 0) and P 40 (classifier:0.4, seed 0) were trained on")
+        change(tmp_path / f"{row}-0-classifier:0.4.json", noise_record={"sha256": made})
+    told = mixed("classifier:0.4", "trained on others: seed 0 of P 60")
+    assert render_mixture(read_results(tmp_path)) == told
     # What noise did to the training images has nothing to do with the trusted ones.
     assert "Best by" in render_choice(read_results(tmp_path))
+
+
+def test_the_hash_of_the_noise_tells_where_older_results_tell_no_more(tmp_path):
+    for row, made in (("P 40", "1"), ("P 50", "1"), ("P 60", "2"), ("P 70", "1")):
+        tried(tmp_path, row, 0, 0.7, test="here", noise="classifier:0.4")
+        path = tmp_path / f"{row}-0-classifier:0.4.json"
+        change(path, noise_record={"sha256": made}, train_set=None if row != "P 70" else labels("a"))
+    told = mixed("classifier:0.4", "trained on others: seed 0 of P 60")
+    assert render_mixture(read_results(tmp_path)) == told
+
+
+def test_a_result_that_tells_little_does_not_hide_that_others_differ(tmp_path):
+    for row, given in (("P 40", None), ("P 50", "a"), ("P 60", "a"), ("P 70", "b")):
+        tried(tmp_path, row, 0, 0.7, test="here", noise="n")
+        found = given and labels(given)
+        change(tmp_path / f"{row}-0-n.json", noise_record={"sha256": "1"}, train_set=found)
+    assert render_mixture(read_results(tmp_path)) == mixed("n", "trained on others: seed 0 of P 70")
 
 
 def test_other_names_of_the_classes_are_other_labels_and_those_of_other_data_may_differ(tmp_path):
     tried(tmp_path, "P 40", 0, 0.7)
     tried(tmp_path, "P 50", 0, 0.9)
-    path = tmp_path / "P 50-0-None.json"
-    record = json.loads(path.read_text())
-    record["train_set"] = labels("a", names="d")
-    path.write_text(json.dumps(record))
-    assert render_mixture(read_results(tmp_path)).startswith(
-        "P 50 (as given, seed 0) and P 40 (as given, seed 0) were "
-    )
-    record["data"] = "letters"
-    path.write_text(json.dumps(record))
+    change(tmp_path / "P 50-0-None.json", train_set=labels("a", names="d"))
+    told = mixed("as given", "trained on others: seed 0 of P 50")
+    assert render_mixture(read_results(tmp_path)) == told
+    change(tmp_path / "P 50-0-None.json", data="letters")
     assert render_mixture(read_results(tmp_path)) is None
 
 
 def test_results_that_do_not_tell_their_labels_are_not_compared(tmp_path):
     tried(tmp_path, "P 40", 0, 0.7)
-    write(tmp_path, "CE", 1, 0.6)
+    tried(tmp_path, "P 50", 0, 0.7)
+    change(tmp_path / "P 50-0-None.json", train_set=None, test_set=None)
     assert render_mixture(read_results(tmp_path)) is None
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["seed", "selection", "summary.flops", "summary.seconds", "summary.processor", "summary.test_images"],
+)
+def test_what_a_result_lacks_is_named_with_its_file(tmp_path, key):
+    tried(tmp_path, "P 40", 0, 0.7)
+    path = tmp_path / "P 40-0-None.json"
+    record = json.loads(path.read_text())
+    *section, name = key.split(".")
+    del (record[section[0]] if section else record)[name]
+    path.write_text(json.dumps(record))
+    with pytest.raises(RunError, match=f"P 40-0-None.json.*'{key}' is missing"):
+        read_results(tmp_path)
+
+
+def test_cells_without_a_result_are_listed_by_why(tmp_path):
+    absent = {"CE__seed1": "not run yet", "Mend__seed1": "failed: o\nh", "Mend__seed2": "not run yet"}
+    listed = "- `CE__seed1`, `Mend__seed2`: not run yet\n- `Mend__seed1`: failed: o\\nh\n"
+    told = f"3 of 6 cells are not there:\n\n{listed}"
+    assert render_absent(absent, 6) == told
+    assert render_absent({"CE": "x"}, 1) == "1 of 1 cell is not there:\n\n- `CE`: x\n"
+    assert render_absent({}, 6) is None
+    write(tmp_path, "CE", 1, 0.6)
+    records = read_results(tmp_path)
+    assert render_page(records, told) == f"{render_suite(records)}\n{told}"
+    assert render_page([], told) == told
 
 
 def test_a_record_without_an_accuracy_is_passed_over(tmp_path):
@@ -265,6 +349,26 @@ def test_results_that_are_of_no_suite_leave_a_document_as_it_is(tmp_path):
     document.write_text(text)
     update_document(document, suite_tables(results))
     assert document.read_text() == text
+
+
+def test_tables_whose_results_are_not_there_or_damaged_stay_as_they_are(tmp_path):
+    document, results = tmp_path / "page.md", tmp_path / "results"
+    for name in ("known", "damaged"):
+        (results / name).mkdir(parents=True)
+        write(results / name, "CE", 1, 0.6)
+    (results / "damaged" / "CE-1.json").write_text("{")
+    mark = "<!-- table: {} -->\nold\n<!-- end of table -->\n"
+    stays = mark.format("none-detection") + mark.format("damaged")
+    document.write_text(stays + mark.format("known"))
+    with pytest.warns(LabelmendWarning, match="the table damaged stays as it is: .*CE-1.json is damaged"):
+        update_document(document, suite_tables(results))
+    assert document.read_text().startswith(f"{stays}<!-- table: known -->\n\n| noise")
+
+
+def test_the_name_of_a_table_may_have_spaces(tmp_path):
+    document = tmp_path / "page.md"
+    document.write_text("<!-- table: my suite (2) -->\n<!-- end of table -->\n<!-- a > b -->\n")
+    assert tables_of(document) == ["my suite (2)"]
 
 
 def test_line_ends_of_a_document_stay(tmp_path):

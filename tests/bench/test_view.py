@@ -82,14 +82,18 @@ def test_each_cell_says_how_it_went_and_what_is_left(monkeypatch):
     assert "; that was the last" in out.getvalue()
 
 
-def test_reading_and_scoring_count_and_what_was_trained_before(monkeypatch):
+def test_scoring_counts_and_what_was_trained_before_but_not_what_is_made_once(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(views.time, "monotonic", lambda: now[0])
     view, out = plain()
     with view:
         view.begin(CELLS[0])
+        now[0] = 1000.0  # soft labels were made
         view.on_start(START | {"share": 0.5})
-        now[0] = 60.0
+        now[0] = 1030.0
+        # A run with fine-tuning starts twice.
+        view.on_start(START | {"share": 0.5})
+        now[0] = 1060.0
         view.finish(CELLS[0], here(CELLS[0], 40.0))
         # 60 s, and before these half of 40.
         assert "seed1: 80 s, last epoch 50.00%; 7 cells left, about 9 min" in out.getvalue()

@@ -21,12 +21,12 @@ class Outlook:
     Attributes:
         by_row: seconds of each cell of a row.
         per_operation: seconds of each cell, divided by its counted operations.
-        expected: whether these are no more than what a cell that is not done says of itself.
+        in_hand: the cell that said last how long it takes, and the seconds; None once it is done.
     """
 
     by_row: dict[str, list[float]] = field(default_factory=dict)
     per_operation: list[float] = field(default_factory=list)
-    expected: bool = False
+    in_hand: tuple[Cell, float] | None = None
 
     @classmethod
     def of(cls, records: Iterable[ResultRecord]) -> Outlook:
@@ -39,38 +39,39 @@ class Outlook:
 
     def learn(self, record: ResultRecord, seconds: float) -> None:
         """Take in a cell that was run on this machine, and how long it took."""
-        self._forget_expected()
-        self._add(record["row"], seconds, record["summary"]["flops"])
-
-    def expect(self, cell: Cell, seconds: float) -> None:
-        """Take in how long a cell in hand says that it takes, where none is done; its last word stands."""
-        self._forget_expected()
-        if not self.by_row:
-            self._add(cell.row, seconds, cell.settings.budget.flops)
-            self.expected = True
-
-    def _forget_expected(self) -> None:
-        if self.expected:
-            self.by_row, self.per_operation, self.expected = {}, [], False
-
-    def _add(self, row: str, seconds: float, flops: float | None) -> None:
-        self.by_row.setdefault(row, []).append(seconds)
+        self.in_hand = None
+        self.by_row.setdefault(record["row"], []).append(seconds)
+        flops = record["summary"]["flops"]
         if flops:
             self.per_operation.append(seconds / flops)
+
+    def expect(self, cell: Cell, seconds: float) -> None:
+        """Take in how long a cell in hand says that it takes; its last word stands."""
+        self.in_hand = cell, seconds
 
     def seconds(self, cell: Cell) -> float | None:
         """About how long a cell takes; None where nothing is known.
 
-        The median of its row; otherwise its operations at the median speed of others, or the median of all.
+        The median of its row, or what the cell in hand says where it is of the same row and none is done;
+        otherwise its operations at the median speed of others, or the median of all. Where no cell is done,
+        the one in hand stands for them.
         """
         budget = cell.settings.budget
         if budget.minutes is not None:
             return 60.0 * budget.minutes
         if cell.row in self.by_row:
             return statistics.median(self.by_row[cell.row])
-        if budget.flops is not None and self.per_operation:
-            return budget.flops * statistics.median(self.per_operation)
         every = [seconds for found in self.by_row.values() for seconds in found]
+        speeds = self.per_operation
+        if self.in_hand is not None:
+            running, takes = self.in_hand
+            if running.row == cell.row:
+                return takes
+            if not every:
+                every = [takes]
+                speeds = [takes / running.settings.budget.flops] if running.settings.budget.flops else []
+        if budget.flops is not None and speeds:
+            return budget.flops * statistics.median(speeds)
         return statistics.median(every) if every else None
 
     def whole(self, cells: Iterable[Cell]) -> float | None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import model_validator
+
+from labelmend.config import TRUSTED
 from labelmend.errors import RunError
-from labelmend.runs.records import Record, read_record
+from labelmend.runs.records import Finite, Record, read_record
 
 ResultRecord = dict[str, Any]
 Groups = dict[tuple[str, str], list[ResultRecord]]
@@ -19,14 +22,35 @@ LABELS = ("class names", "ids", "given labels")
 """Parts of the fingerprint of a set of images that tell its labels; features depend on the network."""
 
 
+class Measured(Record):
+    """The summary of a finished cell."""
+
+    flops: Finite
+    seconds: Finite
+    processor: str
+    test_accuracy_last: Finite | None = None
+    test_accuracy_mean_of_last_10: Finite | None = None
+    test_accuracy_best: Finite | None = None
+    test_images: int | None = None
+
+
 class Result(Record):
     """The JSON file of a finished cell, as far as tables are made of it."""
 
     row: str
     noise: str | None
-    summary: dict[str, Any]
+    seed: int
+    summary: Measured
+    selection: dict[str, Finite | None]
     train_set: dict[str, str] | None = None
     test_set: dict[str, str] | None = None
+
+    @model_validator(mode="after")
+    def _images_are_counted(self) -> Result:
+        # The standard error of a choice is made of their number.
+        if scored_by_trusted(self.model_dump()) and self.summary.test_images is None:
+            raise ValueError("'summary.test_images' is missing, though trusted labels scored it")
+        return self
 
 
 def read_results(folder: Path) -> list[ResultRecord]:
@@ -48,14 +72,18 @@ def data_asked(data: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in {**data, **names}.items() if name != "root"}
 
 
-def labels_of(record: ResultRecord, part: Literal["train_set", "test_set"]) -> list[str | None] | None:
-    """What tells the labels that a cell was trained or scored by; None where it was not recorded."""
-    found = record.get(part)
-    if found is None:
-        return None
+def scored_by_trusted(record: ResultRecord) -> bool:
+    """Whether the accuracy of a cell is by labels that a person has confirmed."""
+    asked: str | None = ((record.get("settings") or {}).get("data") or {}).get("test")
+    return asked == TRUSTED and record["summary"].get(LAST) is not None
+
+
+def labels_of(record: ResultRecord, part: Literal["train_set", "test_set"]) -> dict[str, str]:
+    """What is recorded of the labels that a cell was trained or scored by; older files have less of it."""
+    found = {name: value for name, value in (record.get(part) or {}).items() if name in LABELS}
     # Made by a network, noise is not the same on every machine.
     noise = (record.get("noise_record") or {}).get("sha256") if part == "train_set" else None
-    return [*(found.get(name) for name in LABELS), noise]
+    return found if noise is None else {**found, "noise": noise}
 
 
 def noise_name(noise: str | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 import warnings
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,8 @@ from labelmend.bench.suite import Cell, Suite, read_suite
 from labelmend.bench.tables import (
     OF_DETECTION,
     one_suite,
+    render_absent,
     render_page,
-    suite_tables,
     tables_of,
     update_document,
 )
@@ -39,7 +40,7 @@ from labelmend.settings.saving import to_dict
 from labelmend.text import count, first_of, printable
 from labelmend.training.listener import Listener
 
-RUNS = "runs"
+RUNS, FAILED = "runs", "failed"
 SHOWN = 3
 """Settings in which a result differs from its suite that are named, and results that are left out."""
 
@@ -62,6 +63,16 @@ class RanResult(Result):
     settings: Sections
     data: str
     network_asked: str | None = None
+
+
+class Failure(Record):
+    """The JSON file of a cell that failed when it was run last."""
+
+    row: str
+    noise: str | None
+    seed: int
+    error: str
+    day: str
 
 
 def result_of(
@@ -124,19 +135,14 @@ def run_cell(cell: Cell, folder: Path, listener: Listener) -> ResultRecord:
         LabelmendWarning: That an unfinished run is replaced.
     """
     run_folder.check_apart(folder, (cell.data, cell.settings.data.test_source))
-    going = _is_of(cell, folder)
-    if not going and run_folder.is_run(folder):
-        warnings.warn(
-            f"{cell.name}: its unfinished run was of other settings or data, and is begun anew",
-            LabelmendWarning,
-            stacklevel=2,
-        )
-    if going and run_folder.is_finished(folder):
-        run = load_run(folder)
-    elif going:
-        with run_folder.held(folder):
-            run = jobs.go_on(folder, jobs.reload(folder), listener)
-    else:
+    run = _gone_on(cell, folder, listener)
+    if run is None:
+        if run_folder.is_run(folder):
+            warnings.warn(
+                f"{cell.name}: its unfinished run was of other settings or data, and is begun anew",
+                LabelmendWarning,
+                stacklevel=2,
+            )
         with run_folder.claimed(folder, overwrite=True):
             run = jobs.start(
                 jobs.prepare(cell.settings, cell.data, cache=cache_beside(folder)),
@@ -147,6 +153,23 @@ def run_cell(cell: Cell, folder: Path, listener: Listener) -> ResultRecord:
     record = read_object(noise) if noise.is_file() else None
     data = read_record(folder / run_folder.DATA, DataRecord)
     return result_of(cell, run, record, run_folder.read_metrics(folder), data)
+
+
+def _gone_on(cell: Cell, folder: Path, listener: Listener) -> Run | None:
+    """The result of the run in a folder, once it is finished; None where it is not of the cell."""
+    if not _is_of(cell, folder):
+        return None
+    if run_folder.is_finished(folder):
+        return load_run(folder)
+    with run_folder.held(folder):
+        try:
+            job = jobs.reload(folder)
+        except WriteError:
+            raise
+        except RunError:
+            # Its images or labels are others by now, or an older version began it: it can never be finished.
+            return None
+        return jobs.go_on(folder, job, listener)
 
 
 def _is_of(cell: Cell, folder: Path) -> bool:
@@ -230,9 +253,10 @@ def run_bench(file: Path, out: Path, document: Path | None = None) -> None:
 
     Args:
         file: YAML file of the suite.
-        out: folder for results: one JSON file a cell in ``out/SUITE``, the tables in ``out/SUITE.md`` and the
-            figure in ``out/SUITE.png``; ``out/runs`` has unfinished runs and what all suites share.
-        document: a Markdown file whose tables are brought up to date, or None.
+        out: folder for results: one JSON file a cell in ``out/SUITE``, and of those that failed in
+            ``out/SUITE/failed``; the tables in ``out/SUITE.md`` and the figure in ``out/SUITE.png``, also
+            where the suite is stopped; ``out/runs`` has unfinished runs and what all suites share.
+        document: a Markdown file whose tables of this suite are brought up to date, or None.
 
     Raises:
         SettingsError: If the suite cannot be read.
@@ -251,31 +275,90 @@ def run_bench(file: Path, out: Path, document: Path | None = None) -> None:
         raise WriteError(f"--out {out} cannot be used: {reason(error)}; give another folder") from error
     with locked(results):
         done, failed = _finished(suite, results)
-        to_run = [cell for cell in suite.cells if cell.name not in done.keys() | failed.keys()]
-        with BenchView(suite, to_run, list(done.values()), console) as view:
-            for name, why in failed.items():
-                view.say(f"{name}: {_words(why)}")
-            for cell in to_run:
-                view.begin(cell)
-                try:
-                    # All runs lie in one folder: features and soft labels are kept beside them.
-                    folder = out / RUNS / f"{suite.name}__{cell.name}"
-                    record = _finish_cell(cell, results, folder, view)
-                except WriteError as error:
-                    # Nor could any other cell be written.
-                    raise WriteError(f"{cell.name}: {error}") from error
-                except Exception as error:
-                    failed[cell.name] = error
-                    view.fail(cell, _words(error))
-                else:
-                    done[cell.name] = record
-                    view.finish(cell, record)
+        try:
+            _run_cells(suite, out, done, failed, console)
+        except BaseException:
+            with suppress(LabelmendError):
+                _report(suite, done, failed, out, console, document)
+            raise
         _say_left_out(suite, results, console)
-        if done:
-            _report(suite, [done[name] for name in sorted(done)], out, console, document)
+        _report(suite, done, failed, out, console, document)
     if failed:
         first = next(iter(failed.values()))
         raise RunError(f"{len(failed)} of {len(suite.cells)} cells failed: {_listed(failed)}") from first
+
+
+def _run_cells(
+    suite: Suite, out: Path, done: dict[str, ResultRecord], failed: dict[str, Exception], console: Console
+) -> None:
+    """Run the cells that are neither done nor failed, and enter them there.
+
+    Raises:
+        WriteError: If the results cannot be written.
+    """
+    results = out / suite.name
+    to_run = [cell for cell in suite.cells if cell.name not in done.keys() | failed.keys()]
+    with BenchView(suite, to_run, list(done.values()), console) as view:
+        for name, why in failed.items():
+            view.say(f"{name}: {_words(why)}")
+        for cell in to_run:
+            view.begin(cell)
+            try:
+                # All runs lie in one folder: features and soft labels are kept beside them.
+                record = _finish_cell(cell, results, out / RUNS / suite.folder_of(cell), view)
+            except Exception as error:
+                failed[cell.name] = error
+                _record_failure(cell, results, error)
+                view.fail(cell, _words(error))
+            else:
+                done[cell.name] = record
+                view.finish(cell, record)
+
+
+def _record_failure(cell: Cell, results: Path, error: Exception) -> None:
+    """Leave why a cell failed in a folder of its own, where nobody takes it for a result.
+
+    Raises:
+        WriteError: If that cannot be written; nor could any other cell be.
+    """
+    record = {
+        "suite": cell.suite,
+        "row": cell.row,
+        "noise": cell.noise,
+        "seed": cell.seed,
+        "error": _words(error),
+        "day": time.strftime("%Y-%m-%d"),
+    }
+    try:
+        (results / FAILED).mkdir(exist_ok=True)
+        write_json(_failure(cell, results), record)
+    except (OSError, WriteError) as refused:
+        raise WriteError(f"{cell.name}: {_words(error)}; that cannot be recorded: {refused}") from error
+
+
+def _failure(cell: Cell, results: Path) -> Path:
+    return results / FAILED / f"{cell.name}.json"
+
+
+def _absent(
+    suite: Suite, done: dict[str, ResultRecord], failed: dict[str, Exception], results: Path
+) -> dict[str, str]:
+    """Why cells have no result, by name."""
+    absent = {}
+    for cell in suite.cells:
+        if cell.name in failed:
+            absent[cell.name] = f"failed: {_words(failed[cell.name])}"
+        elif cell.name not in done:
+            absent[cell.name] = _failed_before(_failure(cell, results)) or "not run yet"
+    return absent
+
+
+def _failed_before(path: Path) -> str | None:
+    """What a cell failed of when it was run last, as long as that can be read."""
+    with suppress(RunError):
+        record = read_record(path, Failure)
+        return f"failed on {record['day']}: {record['error']}"
+    return None
 
 
 def _finished(suite: Suite, results: Path) -> tuple[dict[str, ResultRecord], dict[str, Exception]]:
@@ -287,7 +370,8 @@ def _finished(suite: Suite, results: Path) -> tuple[dict[str, ResultRecord], dic
         if path.is_file():
             try:
                 check_same_settings(path, cell)
-                done[cell.name] = read_record(path, RanResult)
+                # A row may be called otherwise since, and have the same file name.
+                done[cell.name] = {**read_record(path, RanResult), "row": cell.row}
             except LabelmendError as error:
                 failed[cell.name] = error
     return done, failed
@@ -318,6 +402,9 @@ def _finish_cell(cell: Cell, results: Path, folder: Path, listener: Listener) ->
         raise
     write_json(results / f"{cell.name}.json", record)
     shutil.rmtree(folder)
+    with suppress(OSError):
+        _failure(cell, results).unlink()
+        (results / FAILED).rmdir()
     return record
 
 
@@ -346,17 +433,26 @@ def _say_left_out(suite: Suite, results: Path, console: Console) -> None:
 
 
 def _report(
-    suite: Suite, records: list[ResultRecord], out: Path, console: Console, document: Path | None
+    suite: Suite,
+    done: dict[str, ResultRecord],
+    failed: dict[str, Exception],
+    out: Path,
+    console: Console,
+    document: Path | None,
 ) -> None:
     """Write the tables and the figure of the cells that are finished; print the tables."""
-    tables = render_page(records)
+    records, figure = [done[name] for name in sorted(done)], out / f"{suite.name}.png"
+    absent = render_absent(_absent(suite, done, failed, out / suite.name), len(suite.cells))
+    tables = render_page(records, absent)
     write_text(out / f"{suite.name}.md", f"# {printable(suite.title)}\n\n{tables}")
     if values(records, LAST):
-        save_figure(draw_suite(records), out / f"{suite.name}.png")
+        save_figure(draw_suite(records), figure)
     else:
-        console.print("no test set, so there is no figure of test accuracy")
+        with suppress(OSError):
+            figure.unlink()
+        if records:
+            console.print("no test set, so there is no figure of test accuracy")
     for line in ("", suite.title, "", *tables.splitlines()):
         console.print(printable(line))
     if document is not None:
-        own, others = one_suite(suite.name, records), suite_tables(out)
-        update_document(document, lambda name: own(name) or others(name))
+        update_document(document, one_suite(suite.name, records))

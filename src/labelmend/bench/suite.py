@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from labelmend.config import Settings
 from labelmend.errors import SettingsError
-from labelmend.noise.spec import parse
+from labelmend.noise.spec import NoiseSpec, parse
 from labelmend.schema import check_schema
 from labelmend.settings.loading import DEFAULT_RECIPE, resolve
 from labelmend.settings.yaml_files import read_mapping
@@ -37,7 +37,7 @@ OF_SUITE = {"noise": "noises", "seed": "seeds"}
 """Settings that a suite lists, by which its cells differ, and the name of the list."""
 
 LONGEST_NAME = 200
-"""Bytes of a cell's file name; file systems take 255."""
+"""Bytes of the name of a cell's run folder, which has that of the suite; file systems take 255."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,10 @@ class Suite:
     title: str
     cells: list[Cell]
 
+    def folder_of(self, cell: Cell) -> str:
+        """Name of the run folder of a cell, beside those of other suites."""
+        return f"{self.name}__{cell.name}"
+
 
 def read_suite(path: Path) -> Suite:
     """Read a suite; ``benchmarks/suites`` has examples.
@@ -90,8 +94,8 @@ def read_suite(path: Path) -> Suite:
     ``method`` and settings. Each row runs on each noise with each seed.
 
     Raises:
-        SettingsError: If the file is missing, is no such mapping, a setting or noise cannot be used, or one
-            is listed twice.
+        SettingsError: If the file is missing, is no such mapping, a setting or noise cannot be used, one is
+            listed twice, or a noise comes from anywhere but the list.
     """
     found = check_schema(SuiteFile, read_mapping(path, "suite"), f"suite {path}", SettingsError)
     noises, seeds = found.noises or [None], found.seeds or [0]
@@ -103,17 +107,21 @@ def read_suite(path: Path) -> Suite:
         except SettingsError as error:
             raise SettingsError(f"suite {path}, row {row!r}: {error}") from error
     names = [cell.name for cell in cells]
-    twice = next((name for name in names if names.count(name) > 1), None)
+    # Not every file system tells capital letters from small ones.
+    files = [name.casefold() for name in names]
+    twice = next((name for name in names if files.count(name.casefold()) > 1), None)
     if twice is not None:
         raise SettingsError(
             f"{path}: two cells are both called {twice}; give the rows clearly different names"
         )
-    longest = max(names, key=lambda name: len(name.encode()))
-    if len(longest.encode()) > LONGEST_NAME:
+    suite = Suite(path.stem, found.title or path.stem, cells)
+    longest = max(cells, key=lambda cell: len(suite.folder_of(cell).encode()))
+    if len(suite.folder_of(longest).encode()) > LONGEST_NAME:
         raise SettingsError(
-            f"{path}: the cell {longest} has too long a name for a file; shorten that of its row"
+            f"{path}: the cell {longest.name} has too long a name for a file, as that of the suite is before "
+            "it; shorten that of its row, or of the suite"
         )
-    return Suite(path.stem, found.title or path.stem, cells)
+    return suite
 
 
 def _check_lists(path: Path, found: SuiteFile, noises: list[str | None], seeds: list[int]) -> None:
@@ -123,12 +131,18 @@ def _check_lists(path: Path, found: SuiteFile, noises: list[str | None], seeds: 
         twice = [item for item in listed if listed.count(item) > 1]
         if twice:
             raise SettingsError(f"suite {path}: {name!r} has {twice[0]!r} twice; leave one out")
+    read: list[NoiseSpec | None] = []
     for noise in noises:
-        if noise:
-            try:
-                parse(noise)
-            except SettingsError as error:
-                raise SettingsError(f"suite {path}: {error}") from error
+        try:
+            read.append(parse(noise) if noise else None)
+        except SettingsError as error:
+            raise SettingsError(f"suite {path}: {error}") from error
+        same = read.index(read[-1])
+        if same < len(read) - 1:
+            raise SettingsError(
+                f"suite {path}: 'noises' has {noises[same]!r} and {noise!r}, which are the same noise; leave "
+                "one out"
+            )
     places = {"settings": found.settings or {}} | {
         f"rows.{row}": own or {} for row, own in found.rows.items()
     }
@@ -146,4 +160,9 @@ def _cell(
     merged = {**(found.settings or {}), **own, "seed": seed} | ({"noise": noise} if noise else {})
     recipe, method = str(merged.pop("recipe", found.recipe)), merged.pop("method", None)
     settings = resolve(recipe, None if method is None else str(method), merged)
+    if settings.data.noise != (noise or None):
+        raise SettingsError(
+            f"'data.noise' is {settings.data.noise!r} by the recipe or a setting, where the suite lists "
+            f"{noise!r}; remove it there, and list it: 'noises: [{settings.data.noise}]'"
+        )
     return Cell(suite, row, found.data, noise, seed, settings)

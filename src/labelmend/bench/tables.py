@@ -6,8 +6,10 @@ import json
 import math
 import re
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 from labelmend.bench.published import SOURCES, beside
 from labelmend.bench.results import (
@@ -18,20 +20,23 @@ from labelmend.bench.results import (
     labels_of,
     noise_name,
     read_results,
+    scored_by_trusted,
     values,
 )
-from labelmend.config import TRUSTED
-from labelmend.errors import RunError
+from labelmend.errors import LabelmendWarning, RunError
 from labelmend.files import reason, write_text
-from labelmend.text import printable
+from labelmend.runs.records import read_object
+from labelmend.text import count, first_of, printable
 
-MARKER = re.compile(r"(<!-- table: (?P<name>[\w.-]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
+MARKER = re.compile(r"(<!-- table: (?P<name>[^\n>]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 ACCURACIES = {
     "last epoch": LAST,
     "mean of last 10": "test_accuracy_mean_of_last_10",
     "best epoch": "test_accuracy_best",
 }
 OF_DETECTION = "-detection"
+MOST_ROWS = 8
+"""Rows that a sentence on mixed labels names."""
 DETECTION = {
     "average precision": "detection_ap",
     "AUROC": "detection_auroc",
@@ -109,7 +114,7 @@ def render_detection(records: list[ResultRecord]) -> str | None:
     groups = grouped([r for r in records if "detection_auroc" in r["summary"]])
 
     def place(key: tuple[str, str]) -> tuple[str, float]:
-        return key[0], statistics.fmean(values(groups[key], "detection_ap"))
+        return key[0], statistics.fmean(values(groups[key], "detection_ap") or [-1.0])
 
     lines = [
         [*key, str(len(groups[key])), *(_known(values(groups[key], name)) for name in DETECTION.values())]
@@ -124,7 +129,7 @@ def render_choice(records: list[ResultRecord]) -> str | None:
     Args:
         records: of finished cells.
     """
-    groups = grouped([record for record in records if _scored_by_trusted(record)])
+    groups = grouped([record for record in records if scored_by_trusted(record)])
     lines = []
     for noise in dict.fromkeys(noise for noise, _ in groups):
         rows = {row: records for (n, row), records in groups.items() if n == noise}
@@ -136,59 +141,109 @@ def render_choice(records: list[ResultRecord]) -> str | None:
             )
             continue
         accuracy = {row: statistics.fmean(values(records, LAST)) for row, records in rows.items()}
-        most, count = max(accuracy.values()), every[0]["summary"]["test_images"]
+        most, images = max(accuracy.values()), every[0]["summary"]["test_images"]
         # With one more right and one more wrong, so that it is not 0 where all are right.
-        share = (most * count + 1) / (count + 2)
-        error = math.sqrt(share * (1 - share) / (count + 2))
+        share = (most * images + 1) / (images + 2)
+        error = math.sqrt(share * (1 - share) / (images + 2))
         best = [row for row, value in accuracy.items() if value == most]
         near = [row for row, value in accuracy.items() if most - error <= value < most]
         lines.append(
-            f"Best by {count:,} trusted labels, {noise}: {' and '.join(best)}, {100 * most:.2f}, with a "
+            f"Best by {images:,} trusted labels, {noise}: {' and '.join(best)}, {100 * most:.2f}, with a "
             f"standard error of {100 * error:.1f}; within that: {'; '.join(near) or 'no other row'}.\n"
         )
     return "\n".join(lines) or None
 
 
-def _scored_by_trusted(record: ResultRecord) -> bool:
-    asked: str | None = record.get("settings", {}).get("data", {}).get("test")
-    return asked == TRUSTED and LAST in record["summary"]
-
-
 def render_mixture(records: list[ResultRecord]) -> str | None:
-    """Which cells of a suite asked for the same labels and were trained on others; None where none were.
+    """Which cells of a suite asked for the same labels and had others than most; None where none had.
 
-    Args:
-        records: of finished cells.
+    One sentence for each noise. What older records do not tell of their labels is not compared.
     """
-    first: dict[str, ResultRecord] = {}
-    lines = []
+    asked: dict[str, dict[str, list[ResultRecord]]] = {}
     for record in records:
-        labels = labels_of(record, "train_set")
-        if labels is None:
-            continue
-        asked = json.dumps([record["data"], data_asked(record["settings"]["data"])], sort_keys=True)
-        other = first.setdefault(asked, record)
-        if labels != labels_of(other, "train_set"):
+        settings = (record.get("settings") or {}).get("data") or {}
+        wanted = json.dumps([record.get("data"), data_asked(settings)], sort_keys=True)
+        asked.setdefault(noise_name(record["noise"]), {}).setdefault(wanted, []).append(record)
+    lines = []
+    for noise, alike in asked.items():
+        other_labels = [one for some in alike.values() for one in _on_others(some, "train_set")]
+        other_tests = [one for some in alike.values() for one in _on_others(some, "test_set")]
+        told = [
+            f"{what} others: {_seeds_of_rows(others)}"
+            for what, others in (("trained on", other_labels), ("scored by", other_tests))
+            if others
+        ]
+        if told:
             lines.append(
-                f"{_cell(record)} and {_cell(other)} were trained on different labels, though the suite asks "
-                "for the same; remove the older result and run it again.\n"
+                f"Not all cells of {printable(noise)} had the labels of most, though the suite asks for the "
+                f"same: {'; '.join(told)}. Remove the older results and run them again.\n"
             )
     return "\n".join(lines) or None
 
 
-def _cell(record: ResultRecord) -> str:
-    return f"{record['row']} ({noise_name(record['noise'])}, seed {record['seed']})"
+def _on_others(records: list[ResultRecord], part: Literal["train_set", "test_set"]) -> list[ResultRecord]:
+    """The records whose labels are known to differ from those of most."""
+    groups: list[tuple[dict[str, str], list[ResultRecord]]] = []
+    for record in records:
+        labels = labels_of(record, part)
+        for known, same in groups:
+            if all(known.get(name, value) == value for name, value in labels.items()):
+                known |= labels
+                same.append(record)
+                break
+        else:
+            groups.append((labels, [record]))
+    most = max((same for _, same in groups), key=len)
+    return [record for _, same in groups if same is not most for record in same]
 
 
-def render_page(records: list[ResultRecord]) -> str:
-    """The tables of a suite as a page of its own."""
-    choice, detection, mixture = render_choice(records), render_detection(records), render_mixture(records)
-    return (
-        render_suite(records)
-        + ("" if mixture is None else f"\n{mixture}")
-        + ("" if choice is None else f"\n{choice}")
-        + ("" if detection is None else f"\n{DETECTION_LEGEND}\n\n{detection}")
-    )
+def _seeds_of_rows(records: list[ResultRecord]) -> str:
+    """Cells in few words: ``seeds 1, 2 of CE, Mend; seed 1 of GCE``."""
+    seeds: dict[str, list[str]] = {}
+    for record in records:
+        seeds.setdefault(printable(record["row"]), []).append(str(record["seed"]))
+    rows: dict[str, list[str]] = {}
+    for row, some in seeds.items():
+        rows.setdefault(f"seed{'s' if some[1:] else ''} {', '.join(some)}", []).append(row)
+    return "; ".join(f"{some} of {first_of(of, MOST_ROWS)}" for some, of in rows.items())
+
+
+def render_table(records: list[ResultRecord]) -> str:
+    """The table of a suite, and what it averages that should not be."""
+    mixture = render_mixture(records)
+    return render_suite(records) + ("" if mixture is None else f"\n{mixture}")
+
+
+def render_absent(absent: Mapping[str, str], cells: int) -> str | None:
+    """Which cells of a suite have no result, and why; None where all have one.
+
+    Args:
+        absent: why there is none, by the name of the cell, in the order of the suite.
+        cells: number of all cells.
+    """
+    names: dict[str, list[str]] = {}
+    for name, why in absent.items():
+        names.setdefault(printable(why), []).append(f"`{name}`")
+    lines = "".join(f"- {', '.join(of)}: {why}\n" for why, of in names.items())
+    verb = "is" if len(absent) == 1 else "are"
+    return f"{len(absent)} of {count(cells, 'cell')} {verb} not there:\n\n{lines}" if absent else None
+
+
+def render_page(records: list[ResultRecord], absent: str | None = None) -> str:
+    """The tables of a suite as a page of its own.
+
+    Args:
+        records: of finished cells; without any there is no table.
+        absent: what ``render_absent`` says of the others.
+    """
+    choice, detection = render_choice(records), render_detection(records)
+    parts = [
+        render_table(records) if records else None,
+        absent,
+        choice,
+        None if detection is None else f"{DETECTION_LEGEND}\n\n{detection}",
+    ]
+    return "\n".join(part for part in parts if part is not None)
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -205,24 +260,33 @@ def _in_table(cell: str) -> str:
 def suite_tables(results: Path) -> Callable[[str], str | None]:
     """How to render a suite by name, from a folder with one folder of JSON files a suite.
 
-    ``NAME-detection`` is its table of detection.
+    ``NAME-detection`` is its table of detection. Where there are no results, or they are of no suite, it
+    renders None.
+
+    Warns:
+        LabelmendWarning: When it renders a table whose results cannot be read; that is None, too.
     """
 
     def render(name: str) -> str | None:
-        folder = results / name
-        if name.endswith(OF_DETECTION) and not folder.is_dir():
-            return render_detection(read_results(results / name.removesuffix(OF_DETECTION)))
-        first = next(iter(sorted(folder.glob("*.json"))), None)
-        of_suite = first is not None and "suite" in json.loads(first.read_text())
-        return render_suite(read_results(folder)) if of_suite else None
+        suite = name
+        if name.endswith(OF_DETECTION) and not (results / name).is_dir():
+            suite = name.removesuffix(OF_DETECTION)
+        first = next(iter(sorted((results / suite).glob("*.json"))), None)
+        try:
+            if first is None or "suite" not in read_object(first):
+                return None
+            return one_suite(suite, read_results(results / suite))(name)
+        except RunError as error:
+            warnings.warn(f"the table {name} stays as it is: {error}", LabelmendWarning, stacklevel=2)
+            return None
 
     return render
 
 
 def one_suite(name: str, records: list[ResultRecord]) -> Callable[[str], str | None]:
     """How to render the table of one suite, and that of its detection, and nothing else."""
-    tables = {name: render_suite, f"{name}{OF_DETECTION}": render_detection}
-    return lambda wanted: tables[wanted](records) if wanted in tables else None
+    tables = {name: render_table, f"{name}{OF_DETECTION}": render_detection}
+    return lambda wanted: tables[wanted](records) if records and wanted in tables else None
 
 
 def tables_of(document: Path) -> list[str]:

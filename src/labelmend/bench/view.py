@@ -45,6 +45,7 @@ class BenchView:
         self.running: Cell | None = None
         self.share, self.last = 0.0, 0.0
         self.began, self.before = 0.0, 0.0
+        self.training = False
         self.first_step: tuple[float, float] | None = None
         self.live = Live(console=console, get_renderable=self.table, refresh_per_second=2, transient=True)
 
@@ -80,13 +81,14 @@ class BenchView:
     def begin(self, cell: Cell) -> None:
         """A cell is begun, or gone on with."""
         self.running, self.share, self.before, self.first_step = cell, 0.0, 0.0, None
+        self.training = False
         self.began = self.last = time.monotonic()
 
     def finish(self, cell: Cell, record: ResultRecord) -> None:
         """A cell is done."""
         self.records.append(record)
-        # More than the seconds of training: images are read and test sets scored. A cell whose run was done
-        # before, but not recorded, took these alone.
+        # More than the seconds of training: test sets are scored. A cell whose run was done before, but not
+        # recorded, took these alone.
         trained: float = record["summary"]["seconds"]
         took = max(time.monotonic() - self.began + self.before * trained, trained)
         self.outlook.learn(record, took)
@@ -107,7 +109,10 @@ class BenchView:
     def on_start(self, info: dict[str, Any]) -> None:
         """Say what the cell in hand trains, and how long all of them take."""
         assert self.running is not None
-        unknown = not self.outlook.by_row
+        if not self.training:
+            # What is made once for all cells, such as soft labels and features, is not what a cell takes.
+            self.began, self.training = time.monotonic(), True
+        unknown = not self.outlook.by_row and self.outlook.in_hand is None
         # Of a cell that is gone on with, a part is done.
         self.before = self.share = info["share"]
         if self.share < 1:
