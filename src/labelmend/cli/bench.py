@@ -16,7 +16,7 @@ def bench(file: str, out: str = "bench", document: str | None = None) -> None:
     Args:
         file: YAML file that lists the cells.
         out: folder for results.
-        document: Markdown file whose tables are brought up to date.
+        document: Markdown file whose tables of this suite are brought up to date.
     """
     with plain_warnings():
         try:
