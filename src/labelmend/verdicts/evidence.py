@@ -106,12 +106,11 @@ def ask_neighbours(
     sizes = torch.bincount(given_labels[chosen], minlength=num_classes)
     others = sizes[given_labels] - _silent(chosen, given_labels, num_classes, together)
     most = min(MOST_NEIGHBOURS, max(int(chosen.sum()) - 1, 0))
+    search = cache(partial(_labels_by_search, features, given_labels, num_classes, chosen, together, most))
     if lists is None:
-        labels_of_nearest = _labels_by_search(features, given_labels, num_classes, chosen, together, most)
+        labels_of_nearest = search()
     else:
-        labels_of_nearest = _labels_by_lists(
-            lists, features, given_labels, num_classes, chosen, together, most
-        )
+        labels_of_nearest = _labels_by_lists(lists, search, given_labels, chosen, together, most)
     found = Neighbours.not_asked(len(features))
     width = int(chosen.sum()) + num_classes
     for rows in torch.arange(len(features), device=features.device).split(max(BLOCK // width, 1)):
@@ -150,15 +149,12 @@ nobody."""
 
 def _labels_by_lists(
     lists: Tensor,
-    features: Tensor,
+    search: Callable[[], LabelsOfNearest],
     given_labels: Tensor,
-    num_classes: int,
     chosen: Tensor,
     together: Tensor | None,
     most: int,
 ) -> LabelsOfNearest:
-    search = cache(partial(_labels_by_search, features, given_labels, num_classes, chosen, together, most))
-
     def labels_of_nearest(rows: Tensor) -> Tensor:
         listed = lists[rows].long()
         usable = (listed >= 0) & chosen[listed]
