@@ -273,11 +273,13 @@ def test_the_neighbours_that_are_asked_are_those_of_the_finished_model(method, n
     asked = []
     monkeypatch.setattr(
         "labelmend.training.trainer.confirm",
-        lambda record, features, given, trusted: asked.append(features) or record,
+        lambda record, features, *known: asked.append((features, known[-1])) or record,
     )
-    trainer = Trainer(settings(method, epochs=2), noisy_digits)
+    groups = [str(number // 2) for number in range(len(noisy_digits))]
+    trainer = Trainer(settings(method, epochs=2), replace(noisy_digits, groups=groups))
     trainer.run()
-    (features,) = asked
+    ((features, together),) = asked
+    assert together is trainer.task.together is not None
     assert torch.equal(features.cpu(), trainer.score(trainer.method.final_model()).features)
     others = [trainer.score(average.average).features for average in trainer.averages[1:]]
     assert not any(torch.equal(features.cpu(), other) for other in others)
