@@ -38,7 +38,7 @@ def test_a_table_gets_other_labels_and_loses_nothing(tmp_path, judge, kind):
     ]
     assert read_listing(source, labels=done.result).labels == MENDED
     assert source.read_bytes() == before != done.result.read_bytes()
-    assert revert(run).file == done.result.resolve()
+    assert revert(run).files == [done.result.resolve()]
     assert done.result.read_bytes() == before
     with pytest.raises(RunError, match=r"no labels of .* were applied that could be taken back"):
         revert(run)
@@ -108,7 +108,7 @@ def test_a_table_of_any_layout_changes_by_its_labels_alone_and_comes_back(
     assert len(done.changes) == 2
     written = done.result.read_bytes()
     assert (gzip.decompress(written) if suffix.endswith(".gz") else written) == mark + expected.encode()
-    assert revert(run).file == done.result.resolve()
+    assert revert(run).files == [done.result.resolve()]
     assert done.result.read_bytes() == source.read_bytes() == before
 
 
@@ -355,7 +355,7 @@ def test_added_noise_is_written_with_the_corrections(tmp_path, judge):
     assert read_table(done.result).columns["label"] == [other[label] for label in given]
     assert [(c.before, c.after) for c in done.changes] == [(label, other[label]) for label in given]
     assert done.others == 0
-    assert revert(run).file.read_bytes() == source.read_bytes()
+    assert revert(run).files[0].read_bytes() == source.read_bytes()
 
 
 def test_added_noise_of_arrays_is_what_was_given(tmp_path, judge):
@@ -413,6 +413,74 @@ def test_labels_that_took_the_place_of_their_source_come_back(tmp_path, judge):
     assert source.read_bytes() != before
     revert(run)
     assert source.read_bytes() == before
+
+
+def test_every_copy_of_the_labels_comes_back(tmp_path, judge):
+    source = write_table(tmp_path / "photos", ".csv")
+    before, run = source.read_bytes(), judge(source, SURE)
+    written = apply(run).result
+    source.write_bytes(written.read_bytes())
+    assert revert(run).files == [written.resolve(), source]
+    assert written.read_bytes() == source.read_bytes() == before
+
+
+def test_taking_back_is_ended_after_a_kill(tmp_path, judge, monkeypatch):
+    source = write_table(tmp_path / "photos", ".csv")
+    run = judge(source, SURE)
+    done = apply(run)
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("labelmend.corrections.revert.journals.write_journal", killed)
+    with pytest.raises(KeyboardInterrupt):
+        revert(run)
+    monkeypatch.undo()
+    assert done.result.read_bytes() == source.read_bytes()
+    assert revert(run).files == [done.result.resolve(), source]
+    with pytest.raises(RunError, match=r"no labels of .* could be taken back"):
+        revert(run)
+
+
+def test_labels_that_were_removed_leave_nothing_to_put_back(tmp_path, judge):
+    source = write_table(tmp_path / "photos", ".csv")
+    run = judge(source, SURE)
+    apply(run).result.unlink()
+    assert revert(run).files == [source]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"original": "../../settings.yaml"}, "is no table that lies beside it"),
+        ({"original": "original"}, "is no table that lies beside it"),
+        ({"original": "original/../x.csv"}, "is no table that lies beside it"),
+        ({"original": ""}, "is no table that lies beside it"),
+        ({"result": "{home}/.profile"}, r"is no table of the kind of 'original\.csv'"),
+        ({"result": None}, "is no table of the kind"),
+    ],
+)
+def test_a_journal_that_was_not_written_here_replaces_no_file(tmp_path, judge, change, said):
+    run = judge(write_table(tmp_path / "photos", ".csv"), SURE)
+    done = apply(run)
+    profile = tmp_path / ".profile"
+    profile.write_bytes(done.result.read_bytes())
+    journal = done.folder / "journal.json"
+    text = json.dumps({**json.loads(journal.read_text()), **change}).replace("{home}", str(tmp_path))
+    journal.write_text(text)
+    with pytest.raises(RunError, match=said):
+        revert(run)
+    assert profile.read_bytes() == done.result.read_bytes()
+
+
+def test_a_source_of_another_kind_is_left_alone(tmp_path, judge):
+    run = judge(write_table(tmp_path / "photos", ".csv"), SURE)
+    done = apply(run)
+    profile = tmp_path / ".profile"
+    profile.write_bytes(done.result.read_bytes())
+    journal = done.folder / "journal.json"
+    journal.write_text(json.dumps({**json.loads(journal.read_text()), "source": str(profile)}))
+    assert revert(run).files == [done.result.resolve()]
 
 
 def test_a_full_disk_leaves_nothing_half_written(tmp_path, judge, monkeypatch):

@@ -100,6 +100,19 @@ def test_moves_are_planned_done_and_taken_back(folders, capsys):
     assert "labels.csv holds the labels as they were" in capsys.readouterr().out
 
 
+def test_moves_that_stopped_half_way_are_named_before_they_go_on(folders, capsys):
+    photos, run = folders
+    assert main(["apply", str(run), "--move", "--yes"]) == 0
+    journal = run / "corrections" / "1" / "journal.json"
+    journal.write_text(journal.read_text().replace('"done"', '"begun"'))
+    (photos / "dog" / "0.png").rename(photos / "cat" / "0.png")
+    capsys.readouterr()
+    assert main(["apply", str(run), "--move", "--yes"]) == 0
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first == f"going on with 2 moves within {photos} that stopped half-way ({run}/corrections/1)"
+    assert (photos / "dog" / "0.png").exists()
+
+
 def changes(run, *flags):
     """Labels that the command changes, by id."""
     done = sorted((run / "corrections").glob("[0-9]*"), key=lambda folder: int(folder.name))
@@ -154,6 +167,8 @@ def test_however_sure_no_suggestion_is_taken_beside_decisions_alone(folders):
 
 def test_decisions_that_nobody_asked_for_may_be_damaged(folders, capsys):
     _, run = folders
+    (run / "decisions.sqlite").touch()
+    assert len(changes(run)) == 2
     (run / "decisions.sqlite").write_bytes(b"no database" * 100)
     assert len(changes(run)) == 2
     assert main(["apply", str(run), "--decisions"]) == 2

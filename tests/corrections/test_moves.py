@@ -208,12 +208,41 @@ def test_a_file_that_appears_meanwhile_is_kept(tmp_path):
         carry_out([(source, target)], [])
 
 
-def test_a_damaged_journal(folders):
-    _, run = folders
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"moves": [[1, 2]]}, "it is no text"),
+        ({"moves": [["a.png"]]}, "should have at least 2 items"),
+        ({"moves": [["{photos}/cat/0.png", "{photos}/../stolen.png"]]}, "is not in the folder of the images"),
+        ({"moves": [["/etc/hostname", "{photos}/cat/x"]]}, "'/etc/hostname' is not in the folder"),
+        ({"moves": [["{photos}/cat/0.png", "{photos}/cat/0.sh"]]}, "would be another kind of file"),
+        ({"made": ["/tmp"]}, "'/tmp' is not in the folder of the images"),
+        ({"source": None}, "is not in the folder of the images"),
+    ],
+)
+@pytest.mark.parametrize("go_on", [False, True])
+def test_a_journal_that_was_not_written_here_moves_nothing(folders, change, said, go_on):
+    photos, run = folders
     journal = move(run).folder / "journal.json"
-    journal.write_text(json.dumps({**json.loads(journal.read_text()), "moves": [[1, 2]]}))
-    with pytest.raises(RunError, match="it is no text"):
-        revert(run)
+    before = tree(photos)
+    text = json.dumps({**json.loads(journal.read_text()), **change, "state": "begun"})
+    journal.write_text(text.replace("{photos}", str(photos)))
+    with pytest.raises(RunError, match=said):
+        move(run) if go_on else revert(run)
+    assert tree(photos) == before
+
+
+def test_what_is_no_image_is_not_moved(folders):
+    photos, run = folders
+    journal = move(run).folder / "journal.json"
+    (photos / "notes.txt").write_text("mine")
+    moves = [[str(photos / "notes.txt"), str(photos / "cat" / "notes.txt")]]
+    journal.write_text(
+        json.dumps({**json.loads(journal.read_text()), "moves": moves, "made": [], "state": "begun"})
+    )
+    with pytest.raises(RunError, match=r"notes\.txt is no image, and is not moved"):
+        move(run)
+    assert (photos / "notes.txt").read_text() == "mine"
 
 
 @pytest.mark.parametrize("renames", range(5))

@@ -102,6 +102,7 @@ def test_the_real_datasets_reads_what_is_written_for_it(run, original, tmp_path,
         (["007", "7"], [f"{i}.png" for i in range(8)], "jsonl"),
         (["NA", "dog"], [f"{i}.png" for i in range(8)], "jsonl"),
         (["1.50", "<img src=x>"], [f"{i}.png" for i in range(8)], "csv"),
+        (["cat", "dog"], ["a\rb.png", *(f"{i}.png" for i in range(7))], "jsonl"),
     ],
 )
 def test_names_and_classes_come_back_from_datasets_as_they_were(
@@ -220,7 +221,9 @@ def annotated(run, *choices):
 def test_annotations_become_decisions(run, capsys):
     path = annotated(run, ["dog"], [], ["cat"], ["bird"])
     assert main(["decide", str(run), str(path)]) == 0
-    assert "3 decisions noted; 5 tasks have no annotation" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert "3 decisions noted; 5 tasks have no annotation" in said.out
+    assert f"no class of {run} is called 'bird'; taken for classes that are new" in said.err
     with Decisions.open(run) as decisions:
         found = {identity: (d.action, d.label) for identity, d in decisions.current().items()}
     assert found == {
@@ -242,6 +245,48 @@ def test_annotations_that_say_nothing_clear(run):
         with pytest.raises(DataError, match=match):
             import_annotations(run, path)
     assert not (run / "decisions.sqlite").exists()
+
+
+def test_two_tasks_of_one_image_must_agree(run):
+    path = annotated(run, ["dog"], ["cat"])
+    tasks = json.loads(path.read_text())
+    path.write_text(json.dumps([*tasks, tasks[0]]))
+    assert import_annotations(run, path) == (2, 6)
+    with Decisions.open(run) as decisions:
+        assert len(decisions.batches()) == 1
+    other = tasks[0] | {"annotations": tasks[1]["annotations"]}
+    path.write_text(json.dumps([*tasks, other]))
+    with pytest.raises(DataError, match=r"task 9: image 'cat/0\.png' is 'cat' here, and 'dog' in task 1"):
+        import_annotations(run, path)
+
+
+def test_tasks_of_another_run_are_refused(run):
+    path = annotated(run, ["dog"])
+    tasks = json.loads(path.read_text())
+    tasks[1]["data"]["given_label"] = "bird"
+    path.write_text(json.dumps(tasks))
+    with pytest.raises(
+        DataError, match=r"task 2 is of another run: image .* was given as 'bird' there, and as"
+    ):
+        import_annotations(run, path)
+    for task in tasks:
+        del task["data"]["given_label"]
+    path.write_text(json.dumps(tasks))
+    assert import_annotations(run, path) == (1, 7)
+
+
+def test_fiftyone_is_told_how_sure_the_suggestion_is_and_of_no_other_label(run):
+    with Decisions.open(run, create=True) as decisions:
+        decisions.record("cat/0.png", "keep")
+        decisions.record("cat/2.png", "accept")
+    entries = json.loads(export(run, "fiftyone")[0].read_text())["labels"].values()
+    sure = {e["attributes"]["image_id"]: e.get("confidence") for e in entries}
+    assert (sure["cat/0.png"], sure["cat/2.png"], sure["cat/4.png"]) == (None, 0.6, 0.5)
+
+
+def test_a_file_of_decisions_that_was_never_begun_decides_nothing(run):
+    (run / "decisions.sqlite").touch()
+    assert set(pd.read_csv(export(run, "csv")[0])["label"]) == {"cat", "dog"}
 
 
 def test_fiftyone_has_a_label_and_a_file_for_each_image(run, original):

@@ -71,6 +71,13 @@ def test_a_foreign_host_is_refused(browser, path, host):
     assert browser.get(path, headers={"Host": host, TOKEN_HEADER: TOKEN}).status_code == 403
 
 
+def test_browsers_leave_out_the_port_of_http(session):
+    client = TestClient(make_app(session, TOKEN, 80), base_url="http://127.0.0.1", follow_redirects=False)
+    assert client.get(f"/?token={TOKEN}").status_code == 303
+    assert post(client, "/api/decide", KEEP, Origin="http://127.0.0.1").status_code == 200
+    assert client.get("/", headers={"Host": "evil.example"}).status_code == 403
+
+
 @pytest.mark.parametrize(
     "origin", ["http://evil.example", "null", "http://127.0.0.1:1", f"https://127.0.0.1:{PORT}", ""]
 )
@@ -106,9 +113,10 @@ def test_a_decision_is_noted_and_undone(browser, session):
 
 
 def test_a_bulk_is_previewed_and_noted(browser, session):
-    assert browser.get("/api/preview?confidence=0.95").json()["count"] == 5
-    bulk = {"confidence": 0.95, "count": 5, "tab": TAB}
-    assert post(browser, "/api/bulk", {**bulk, "count": 4}).status_code == 409
+    preview = browser.get("/api/preview?confidence=0.95").json()
+    assert preview["count"] == 5
+    bulk = {"confidence": 0.95, "seen": preview["seen"], "tab": TAB}
+    assert post(browser, "/api/bulk", {**bulk, "seen": "0" * 64}).status_code == 409
     assert post(browser, "/api/bulk", bulk).status_code == 200
     assert session.status(None, None)["changed"] == 5
 

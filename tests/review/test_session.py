@@ -134,17 +134,47 @@ def test_bulk_accepts_what_was_previewed_and_is_undone_whole(session):
     preview = session.preview(0.9, None)
     assert preview["count"] == 9
     assert [shown["row"] for shown in preview["shown"]] == [9, 8, 7, 6, 5, 4, 3, 2, 0]
-    session.accept_all(0.9, None, 9, ONE)
+    session.accept_all(0.9, None, preview["seen"], ONE)
     assert session.status(None, None)["changed"] == 9
     assert session.undo(ONE) == 9
     assert session.status(None, 1)["decided"] == 1
 
 
 def test_bulk_is_refused_when_others_decided_since_the_preview(session):
+    seen = session.preview(0.9, None)["seen"]
     session.decide(0, "keep", None, None, OTHER)
-    with pytest.raises(Conflict, match="9 images, not 10"):
-        session.accept_all(0.9, None, 10, ONE)
+    with pytest.raises(Conflict, match="these are 9 images; look again"):
+        session.accept_all(0.9, None, seen, ONE)
     assert session.status(None, None)["decided"] == 1
+
+
+def test_as_many_others_are_not_what_was_previewed(session):
+    session.decide(0, "keep", None, None, OTHER)
+    seen = session.preview(0.9, None)["seen"]
+    session.undo(OTHER)
+    session.decide(1, "keep", None, None, OTHER)
+    with pytest.raises(Conflict, match="these are 9 images"):
+        session.accept_all(0.9, None, seen, ONE)
+
+
+@pytest.mark.parametrize("bulk", [False, True])
+def test_what_another_process_notes_at_the_last_moment_is_not_overruled(session, run, monkeypatch, bulk):
+    """It decides after the page was asked, and before its answer is written."""
+    seen, writing = session.preview(0.9, None)["seen"], session.decisions._log.writing
+
+    def too_late():
+        monkeypatch.undo()
+        with Decisions.open(run) as elsewhere:
+            elsewhere.record(session.picture_id(0), "keep")
+        return writing()
+
+    monkeypatch.setattr(session.decisions._log, "writing", too_late)
+    with pytest.raises(Conflict):
+        if bulk:
+            session.accept_all(0.9, None, seen, ONE)
+        else:
+            session.decide(0, "accept", None, None, ONE)
+    assert decided(session) == {session.picture_id(0): "keep"}
 
 
 def test_bulk_of_one_given_class(session):
@@ -189,7 +219,8 @@ def test_a_run_whose_images_have_gone_is_one_line(trained, review_data, tmp_path
 def test_farewell_says_what_comes_next(session, run):
     assert "Nothing is decided" in session.farewell()
     session.decide(0, "accept", None, None, ONE)
-    session.decide(1, "keep", None, None, ONE)
+    with Decisions.open(run) as elsewhere:
+        elsewhere.record(session.picture_id(1), "keep")
     assert session.farewell() == (
         f"2 labels decided, 1 of them changed. Next: labelmend apply {run} --decisions (--decisions-only "
         "takes no suggestion beside them)"

@@ -108,6 +108,10 @@ def _taken(min_confidence: float, decisions: bool, decisions_only: bool) -> str:
 
 def _print_plan(found: Applied, taken: str) -> None:
     """Say what will change, and of what nothing comes."""
+    if found.folder is not None:
+        moves = count(len(found.moves), "move")
+        say(f"going on with {moves} within {found.source} that stopped half-way ({found.folder})")
+        return
     by_reason = {why: sum(change.why == why for change in found.changes) for why in (SUGGESTION, DECISION)}
     counted = taken.format(
         by_decision=f"{by_reason[DECISION]:,}",

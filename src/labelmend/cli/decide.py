@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from labelmend.cli.messages import say
+from labelmend.cli.messages import plain_warnings, say
 from labelmend.exports.label_studio import import_annotations
 
 
@@ -15,6 +15,7 @@ def decide(run: str, file: str) -> None:
         run: run folder that 'labelmend export RUN --format labelstudio' was made of.
         file: what Label Studio exported, as JSON.
     """
-    decided, others = import_annotations(Path(run), Path(file))
+    with plain_warnings():
+        decided, others = import_annotations(Path(run), Path(file))
     say(f"{decided:,} decisions noted; {others:,} tasks have no annotation")
     say(f"Next: labelmend apply {run} --decisions")

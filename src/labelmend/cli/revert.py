@@ -13,7 +13,7 @@ def revert(what: str) -> None:
         what: run folder, for what was applied to it last; or the patch.csv of one application.
     """
     done = take_back(what)
-    if done.file is None:
+    if not done.files:
         say(f"{done.moved:,} images are back in their places")
-    else:
-        say(f"{done.file} holds the labels as they were")
+    for file in done.files:
+        say(f"{file} holds the labels as they were")

@@ -135,13 +135,15 @@ def move(
     """Move images to the folders of their corrected classes; no file takes the place of another.
 
     All moves are written down before the first one: when they are stopped half-way, the same call finishes
-    them, and ``revert`` takes them back. Arguments and errors as of ``apply``.
+    them, and ``revert`` takes them back. Arguments and errors as of ``apply``; of moves that go on,
+    ``announce`` is told the folder of their journal.
     """
     folder = Path(run)
     choice = Choice(min_confidence, decisions, decisions_only, include_test)
     with run_folder.held(folder):
         for own, journal in journals.journals(folder):
             if journal.kind == "moves" and journal.state == BEGUN:
+                announce(_moved(own, journal))
                 return _finish(own, journal)
             if journal.kind == "moves" and journal.state == REVERTING:
                 journals.refuse_unfinished(folder)
@@ -163,9 +165,14 @@ def move(
 
 
 def _finish(own: Path, journal: Journal) -> Applied:
-    moves = [(Path(source), Path(target)) for source, target in journal.moves]
-    carry_out(moves, map(Path, journal.made))
+    found = _moved(own, journal)
+    carry_out(found.moves, map(Path, journal.made))
     journals.write_journal(own, journal.model_copy(update={"state": DONE}))
+    return found
+
+
+def _moved(own: Path, journal: Journal) -> Applied:
+    moves = [(Path(source), Path(target)) for source, target in journal.moves]
     return Applied(0, [], folder=own, patch=own / journals.PATCH, source=journal.source, moves=moves)
 
 

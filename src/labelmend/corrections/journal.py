@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from labelmend.corrections.changes import Change
+from labelmend.data.tables import table_kind
 from labelmend.errors import RunError
 from labelmend.files import csv_rows, replacing, write_json
 from labelmend.runs.records import Record, read_record
@@ -64,8 +66,34 @@ class Journal(Record):
     result_sha256: str = ""
     original: str = ""
     original_sha256: str = ""
-    moves: list[list[Name]] = Field(default_factory=list)
+    moves: list[Annotated[list[Name], Field(min_length=2, max_length=2)]] = Field(default_factory=list)
     made: list[Name] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _stays_at_home(self) -> Journal:
+        """Refuse what no application writes: a folder of runs may come from anybody."""
+        if self.kind == "table":
+            suffix = self.original.removeprefix(ORIGINAL)
+            if self.original in (suffix, ORIGINAL) or os.sep in suffix or table_kind(Path(suffix)) is None:
+                raise ValueError(f"{self.original!r} is no table that lies beside it")
+            if not str(self.result).lower().endswith(suffix.lower()):
+                raise ValueError(f"{self.result!r} is no table of the kind of {self.original!r}")
+            return self
+        home = os.path.abspath(str(self.source))
+        for path in [*(path for move in self.moves for path in move), *self.made]:
+            if not Path(os.path.abspath(path)).is_relative_to(home):
+                raise ValueError(f"{path!r} is not in the folder of the images, {home!r}")
+        for before, after in self.moves:
+            if Path(before).suffix != Path(after).suffix:
+                raise ValueError(f"{before!r} would be another kind of file as {after!r}")
+        return self
+
+    @property
+    def places(self) -> list[Path]:
+        """Where the table that was written may lie: under its name, and as its source, where that is one."""
+        suffix = self.original.removeprefix(ORIGINAL).lower()
+        names = (str(name) for name in (self.result, self.source) if name is not None)
+        return [Path(name) for name in dict.fromkeys(names) if name.lower().endswith(suffix)]
 
 
 def sha256(path: Path) -> str:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from labelmend.data.listing import Listing
+from labelmend.data.walk import is_image_file
 from labelmend.errors import RunError, WriteError
 from labelmend.files import reason, synchronise_folder
 
@@ -79,7 +80,7 @@ def check_moves(moves: Sequence[Move]) -> None:
     """Make sure that moves can be done, or that those begun can be ended.
 
     Raises:
-        RunError: If an image is in neither place, or in both as two files; with its paths.
+        RunError: If an image is in neither place, or in both as two files, or is none; with its paths.
     """
     for source, target in moves:
         here, there = os.path.lexists(source), os.path.lexists(target)
@@ -87,6 +88,8 @@ def check_moves(moves: Sequence[Move]) -> None:
             raise RunError(f"{source} is gone, and was not moved to {target}; nothing further was moved")
         if here and there and not os.path.samefile(source, target):
             raise RunError(f"{source} cannot be moved: {target} is there already, and is another file")
+        if not is_image_file(source if here else target):
+            raise RunError(f"{source if here else target} is no image, and is not moved")
 
 
 def carry_out(moves: Sequence[Move], folders: Iterable[Path]) -> int:

@@ -20,7 +20,7 @@ from labelmend.runs import folder as run_folder
 from labelmend.runs.checksums import check_unchanged
 from labelmend.runs.records import DataRecord, read_record
 from labelmend.settings.loading import load
-from labelmend.verdicts.decisions import DECISIONS, SKIP, Decision, Decisions
+from labelmend.verdicts.decisions import SKIP, Decision, Decisions, has_decisions
 from labelmend.verdicts.frame import read_parquet
 
 
@@ -151,7 +151,7 @@ def _decisions(run: Path, choice: Choice) -> tuple[Mapping[str, Decision], int]:
     if choice.decisions or choice.decisions_only:
         with Decisions.open(run) as log:
             return log.current(), 0
-    if (run / DECISIONS).is_file():
+    if has_decisions(run):
         # Nobody asked for it, so that it may be anything.
         with suppress(RunError), Decisions.open(run) as log:
             return {}, sum(decision.action != SKIP for decision in log.current().values())

@@ -20,12 +20,12 @@ class Reverted:
 
     Attributes:
         folder: of the journal.
-        file: that is as it was, or None.
+        files: that are as they were; none where images were moved.
         moved: images that were moved back.
     """
 
     folder: Path
-    file: Path | None
+    files: list[Path]
     moved: int
 
 
@@ -47,9 +47,9 @@ def revert(what: str | Path) -> Reverted:
             raise RunError(f"{own} was taken back already")
         if journal.kind == "moves":
             return _move_back(own, journal)
-        file = _put_back(own, journal)
+        files = _put_back(own, journal)
         journals.write_journal(own, journal.model_copy(update={"state": REVERTED}))
-        return Reverted(own, file, 0)
+        return Reverted(own, files, 0)
 
 
 def _of_patch(path: Path) -> Path:
@@ -68,33 +68,35 @@ def _last(run: Path) -> Path:
     for folder in reversed(journals.folders(run)):
         journal = journals.read_journal(folder)
         # A table that was begun and never got its name changed nothing; moves that were begun may have.
-        stands = journal.kind == "moves" or journal.state == DONE or _found(journal) is not None
+        stands = journal.kind == "moves" or journal.state == DONE or _found(journal, journal.result_sha256)
         if journal.state != REVERTED and stands:
             return folder
     raise RunError(f"no labels of {run} were applied that could be taken back")
 
 
-def _found(journal: Journal) -> Path | None:
-    """The file that was written, where it is as it was: under its name, or in the place of its source."""
-    for name in (journal.result, journal.source):
-        if name is not None and Path(name).is_file() and journals.sha256(Path(name)) == journal.result_sha256:
-            return Path(name)
-    return None
+def _found(journal: Journal, digest: str) -> list[Path]:
+    """The places of the table that was written where a file with these bytes lies."""
+    return [path for path in journal.places if path.is_file() and journals.sha256(path) == digest]
 
 
-def _put_back(own: Path, journal: Journal) -> Path:
+def _put_back(own: Path, journal: Journal) -> list[Path]:
     original = own / journal.original
     if not original.is_file() or journals.sha256(original) != journal.original_sha256:
         raise RunError(f"{original} is missing or damaged, so that nothing can be put back")
-    found = _found(journal)
-    if found is None:
+    found = _found(journal, journal.result_sha256)
+    for path in found:
+        with replacing(path) as temporary:
+            shutil.copyfile(original, temporary)
+    if found:
+        return found
+    # A process that was killed between the file and the journal has done this.
+    done = _found(journal, journal.original_sha256)
+    if not done or (done[0] != Path(str(journal.result)) and Path(str(journal.result)).exists()):
         raise RunError(
             f"{journal.result} is no longer what labelmend wrote, and is left alone; what it was before is "
             f"in {original}"
         )
-    with replacing(found) as temporary:
-        shutil.copyfile(original, temporary)
-    return found
+    return done
 
 
 def _move_back(own: Path, journal: Journal) -> Reverted:
@@ -103,4 +105,4 @@ def _move_back(own: Path, journal: Journal) -> Reverted:
     moved = carry_out(moves, [])
     remove_folders([Path(folder) for folder in journal.made])
     journals.write_journal(own, journal.model_copy(update={"state": REVERTED}))
-    return Reverted(own, None, moved)
+    return Reverted(own, [], moved)

@@ -21,7 +21,10 @@ def export_fiftyone(run: LabelledRun, out: Path) -> list[Path]:
     labels = {
         name: {
             "label": row["label"],
-            "confidence": row["suggestion_confidence"],
+            # It is of the suggested label, and says nothing of another that a person decided on.
+            **(
+                {"confidence": row["suggestion_confidence"]} if row["label"] == row["suggested_label"] else {}
+            ),
             "attributes": {theirs: row[ours] for ours, theirs in _ATTRIBUTES.items()},
         }
         for name, row in zip(names, run.table.to_dict("records"), strict=True)

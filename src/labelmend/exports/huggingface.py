@@ -82,9 +82,14 @@ def _reads_alike(table: pd.DataFrame, text: str) -> bool:
     """Whether the texts of a table are the same to a reader that guesses types, as datasets does."""
     names = [name for name in table.columns if _dtype(name) == "string"]
     parts = pd.read_csv(io.StringIO(text, newline=""), chunksize=CHUNK)
-    return all(
-        part[name].tolist() == table[name].loc[part.index].tolist() for part in parts for name in names
-    )
+    try:
+        read: dict[str, list[object]] = {name: [] for name in names}
+        for part in parts:
+            for name in names:
+                read[name] += part[name].tolist()
+    except pd.errors.ParserError:
+        return False
+    return all(read[name] == table[name].tolist() for name in names)
 
 
 def _write_parquet(run: LabelledRun, pictures: RunPictures, path: Path) -> None:

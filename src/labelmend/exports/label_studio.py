@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
 from labelmend import __version__
 from labelmend.data.label_studio import Task, chosen_classes
-from labelmend.errors import DataError
+from labelmend.data.labels import list_classes
+from labelmend.errors import DataError, LabelmendWarning
 from labelmend.exports.labelled import LabelledRun
 from labelmend.files import write_json, write_text
 from labelmend.runs.checksums import check_unchanged
+from labelmend.runs.folder import MODEL_INFO
+from labelmend.runs.records import read_model
 from labelmend.schema import check_schema
 from labelmend.text import as_text
 from labelmend.verdicts.decisions import ACCEPT, CHOOSE, KEEP, Decisions
@@ -68,13 +72,17 @@ def import_annotations(run: Path, file: Path) -> tuple[int, int]:
         file: its JSON export.
 
     Returns:
-        Tasks that were decided, and tasks without an annotation.
+        Images that were decided, and tasks without an annotation.
 
     Raises:
-        DataError: If the file is no export, a task is not of the run, or an annotation is no single class.
+        DataError: If the file is no export, a task is not of the run, an annotation is no single class, or
+            two tasks say different things of one image.
         RunError: If the verdicts of the run are damaged.
+
+    Warns:
+        LabelmendWarning: If a class is none of the run.
     """
-    check_unchanged(run, (PARQUET,))
+    check_unchanged(run, (PARQUET, MODEL_INFO))
     try:
         content = json.loads(file.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
@@ -84,22 +92,47 @@ def import_annotations(run: Path, file: Path) -> tuple[int, int]:
     table = read_parquet(run / PARQUET)
     columns = (table[name] for name in ("id", "given_label", "suggested_label"))
     labels = {identity: (given, suggested) for identity, given, suggested in zip(*columns, strict=True)}
-    decisions: list[tuple[str, str, str | None]] = []
+    decided: dict[str, tuple[str, int]] = {}
+    without = 0
     for number, entry in enumerate(content, start=1):
         where = f"{file}, task {number}"
         task = check_schema(Task, entry, where, DataError)
         identity = task.data.get("id")
         if not isinstance(identity, str) or identity not in labels:
             raise DataError(f"{where}: the run in {run} has no image {identity!r}")
+        given = labels[identity][0]
+        if (there := task.data.get("given_label", given)) != given:
+            raise DataError(
+                f"{where} is of another run: image {identity!r} was given as {there!r} there, and as "
+                f"{given!r} in {run}; give the run that was exported"
+            )
         chosen = chosen_classes(task)
         if len(chosen) > 1:
             raise DataError(f"{where}: annotated as {' and as '.join(sorted(chosen))}; settle it there first")
-        if chosen:
-            (label,) = chosen
-            given, suggested = labels[identity]
-            action = KEEP if label == given else ACCEPT if label == suggested else CHOOSE
-            decisions.append((identity, action, label if action == CHOOSE else None))
-    if decisions:
+        without += not chosen
+        for label in chosen:
+            before, first = decided.setdefault(identity, (label, number))
+            if before != label:
+                raise DataError(
+                    f"{where}: image {identity!r} is {label!r} here, and {before!r} in task {first}; settle "
+                    "it there first"
+                )
+    known = set(read_model(run / MODEL_INFO)["classes"])
+    if new := sorted({label for label, _ in decided.values()} - known):
+        warnings.warn(
+            f"{file}: no class of {run} is called {list_classes([repr(name) for name in new])}; taken for "
+            f"classes that are new (labelmend review {run} decides again what is mistyped)",
+            LabelmendWarning,
+            stacklevel=2,
+        )
+    if decided:
         with Decisions.open(run, create=True) as log:
-            log.record_all(decisions)
-    return len(decisions), len(content) - len(decisions)
+            log.record_all(_decision(id, label, *labels[id]) for id, (label, _) in decided.items())
+    return len(decided), without
+
+
+def _decision(identity: str, label: str, given: str, suggested: str) -> tuple[str, str, str | None]:
+    """What choosing a label means, as ``Decisions.record`` takes it."""
+    if label in (given, suggested):
+        return identity, KEEP if label == given else ACCEPT, None
+    return identity, CHOOSE, label

@@ -12,7 +12,7 @@ from labelmend.errors import RunError
 from labelmend.runs import folder as run_folder
 from labelmend.runs.pictures import RunPictures, open_pictures
 from labelmend.runs.records import read_model
-from labelmend.verdicts.decisions import DECISIONS, Decisions
+from labelmend.verdicts.decisions import Decisions, has_decisions
 from labelmend.verdicts.frame import read_parquet
 
 
@@ -74,7 +74,7 @@ def open_labelled(folder: Path, min_confidence: float) -> LabelledRun:
     run_folder.require_finished(folder)
     table = read_parquet(folder / run_folder.VERDICTS_PARQUET)
     decided = {}
-    if (folder / DECISIONS).is_file():
+    if has_decisions(folder):
         with Decisions.open(folder) as decisions:
             decided = decisions.current()
     changes = choose(table, min_confidence, decided).changes

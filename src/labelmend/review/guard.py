@@ -11,6 +11,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 TOKEN_HEADER = "X-Labelmend-Token"
+HTTP_PORT = 80
 LARGEST_BODY = 4096
 """Bytes; a decision has a hundred."""
 
@@ -41,7 +42,9 @@ class Guard:
 
     def __init__(self, app: ASGIApp, token: str, port: int) -> None:
         self._app, self._token = app, token
-        self._hosts = {f"{name}:{port}" for name in ("127.0.0.1", "localhost")}
+        # Browsers leave out the port that HTTP has by default.
+        ends = (f":{port}", "") if port == HTTP_PORT else (f":{port}",)
+        self._hosts = {name + end for name in ("127.0.0.1", "localhost") for end in ends}
         # Cookies do not know of ports: two reviews at once must not share one.
         self._cookie = f"labelmend-{port}"
 

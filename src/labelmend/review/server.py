@@ -79,9 +79,9 @@ class Preview(_Question):
 
 
 class Bulk(Preview):
-    """Accept them, as many as were seen."""
+    """Accept them, if they are those that were seen."""
 
-    count: Row
+    seen: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     tab: Tab
 
 
@@ -116,7 +116,7 @@ def make_app(session: Session, token: str, port: int) -> ASGIApp:
         return {}
 
     def accept_all(asked: Bulk) -> Any:
-        session.accept_all(asked.confidence, asked.given, asked.count, asked.tab)
+        session.accept_all(asked.confidence, asked.given, asked.seen, asked.tab)
         return {}
 
     return Guard(

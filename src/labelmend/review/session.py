@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 from threading import RLock
@@ -25,6 +26,11 @@ from labelmend.verdicts.judge import EASY
 SHOWN_IN_PREVIEW = 60
 PATIENCE = 0.5
 """Seconds that a question for the nearest images waits for their features."""
+
+
+def _which(rows: np.ndarray) -> str:
+    """Equal for the same rows only."""
+    return hashlib.sha256(np.sort(rows).astype("<i8").tobytes()).hexdigest()
 
 
 class Conflict(LabelmendError):
@@ -147,18 +153,21 @@ class Session:
             DataError: If there is no such image or class, or no suggestion to accept.
         """
         with self._lock:
-            self._refresh()
             if not 0 <= row < len(self._ids):
                 raise DataError(f"the run has no image {row}")
             if action == ACCEPT and self._suggested[row] == self._given[row]:
                 raise DataError("nothing is suggested for this image; keep its label or choose another")
             if action == CHOOSE and (label is None or not 0 <= label < len(self.classes)):
                 raise DataError(f"the run has no class {label}")
-            standing = self._standing.get(row)
-            if (standing.time if standing else None) != seen:
-                raise Conflict("this image was decided elsewhere meanwhile; decide again to replace that")
             name = self.classes[label] if action == CHOOSE and label is not None else None
-            self._tabs[self.decisions.record(self._ids[row], action, name)] = tab
+
+            def check() -> None:
+                self._refresh()
+                standing = self._standing.get(row)
+                if (standing.time if standing else None) != seen:
+                    raise Conflict("this image was decided elsewhere meanwhile; decide again to replace that")
+
+            self._tabs[self.decisions.record(self._ids[row], action, name, check)] = tab
             self._refresh()
 
     def undo(self, tab: str) -> int | None:
@@ -175,7 +184,7 @@ class Session:
             return self._row[undone[0]] if undone else None
 
     def preview(self, confidence: float, given: int | None) -> dict[str, Any]:
-        """What ``accept_all`` would do: how many suggestions it accepts, and a look at them."""
+        """What ``accept_all`` would do: how many suggestions it accepts, a look at them, which they are."""
         with self._lock:
             self._refresh()
             rows = self._acceptable(confidence, given)
@@ -184,23 +193,32 @@ class Session:
                 # Least sure first: these are what to look at before.
                 for row in rows[:SHOWN_IN_PREVIEW]
             ]
-            return {"count": len(rows), "shown": shown}
+            return {"count": len(rows), "shown": shown, "seen": _which(rows)}
 
-    def accept_all(self, confidence: float, given: int | None, count: int, tab: str) -> None:
+    def accept_all(self, confidence: float, given: int | None, seen: str, tab: str) -> None:
         """Accept every open suggestion that is at least so sure, in one batch.
 
+        Args:
+            confidence: from which suggestions are accepted, in [0, 1].
+            given: class that they are labelled as; None for any.
+            seen: which they were in the preview.
+            tab: who decides, for ``undo``.
+
         Raises:
-            Conflict: If they are not as many as were seen.
+            Conflict: If they are not those that were seen.
         """
         with self._lock:
             self._refresh()
             rows = self._acceptable(confidence, given)
-            if len(rows) != count:
-                raise Conflict(f"by now these are {len(rows):,} images, not {count:,}; look again")
-            if not count:
-                return
-            batch = self.decisions.record_all((self._ids[row], ACCEPT, None) for row in rows)
-            self._tabs[batch] = tab
+
+            def check() -> None:
+                self._refresh()
+                now = self._acceptable(confidence, given)
+                if _which(now) != seen:
+                    raise Conflict(f"others decided meanwhile, and these are {len(now):,} images; look again")
+
+            accepted = [(self._ids[row], ACCEPT, None) for row in rows]
+            self._tabs[self.decisions.record_all(accepted, check)] = tab
             self._refresh()
 
     def _acceptable(self, confidence: float, given: int | None) -> np.ndarray:
@@ -229,6 +247,8 @@ class Session:
 
     def farewell(self) -> str:
         """What was decided in all, and what to do with it."""
+        with self._lock:
+            self._refresh()
         decided, changed = int((self._state == DECIDED).sum()), int(self._wrong.sum())
         if not decided:
             return f"Nothing is decided yet; labelmend review {self.folder} goes on."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,6 +39,16 @@ class Decision:
     action: str
     label: str | None
     time: str
+
+
+def _allow() -> None:
+    pass
+
+
+def has_decisions(folder: Path) -> bool:
+    """Whether a run folder has a file of decisions; one that ``open`` was stopped in is none yet."""
+    path = folder / DECISIONS
+    return path.is_file() and path.stat().st_size > 0
 
 
 def verdicts_hash(table: pd.DataFrame) -> str:
@@ -81,7 +91,7 @@ class Decisions:
         table = read_parquet(Path(folder) / PARQUET)
         if path.exists() and not path.is_file():
             raise RunError(f"{path} is no regular file; move it away")
-        if not create and (not path.is_file() or not path.stat().st_size):
+        if not create and not has_decisions(Path(folder)):
             raise RunError(f"nothing was decided about {folder} yet; labelmend review {folder} is for that")
         decisions = cls(DecisionLog(path, verdicts_hash(table), create=create), table)
         try:
@@ -102,26 +112,32 @@ class Decisions:
         with self._lock:
             self._log.close()
 
-    def record(self, id: str, action: str, label: str | None = None) -> int:
+    def record(
+        self, id: str, action: str, label: str | None = None, check: Callable[[], None] = _allow
+    ) -> int:
         """Note a decision; returns the number of its batch, which ``undo`` takes.
 
         Args:
             id: of an image of the run.
             action: one of ``ACTIONS``.
             label: the class, for ``choose``; the other actions say it themselves.
+            check: called while nobody else can note anything; if it raises, nothing is noted.
 
         Raises:
             DataError: If the run has no such image, or the action is none or lacks its label.
             WriteError: If the system refuses to write; nothing is noted then.
         """
-        return self.record_all([(id, action, label)])
+        return self.record_all([(id, action, label)], check)
 
-    def record_all(self, decisions: Iterable[tuple[str, str, str | None]]) -> int:
-        """Note decisions that are undone together, all or none; arguments of each as of ``record``."""
+    def record_all(
+        self, decisions: Iterable[tuple[str, str, str | None]], check: Callable[[], None] = _allow
+    ) -> int:
+        """Note decisions that are undone together, all or none; arguments as of ``record``."""
         time = _now()
         rows = [(id, action, self._label(id, action, label), time) for id, action, label in decisions]
         with self._lock:
             with self._log.writing():
+                check()
                 batch = self._log.next_number()
                 self._log.add(batch, rows)
             self._refresh()

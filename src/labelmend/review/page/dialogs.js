@@ -80,7 +80,7 @@ export function makeBulk(run, givenOf, done, complain) {
   const dialog = byId("bulk");
   const slider = byId("threshold");
   const accept = byId("bulk-accept");
-  let seen = 0;
+  let seen = "";
   let asked = 0;
 
   async function preview() {
@@ -95,7 +95,7 @@ export function makeBulk(run, givenOf, done, complain) {
       return;
     }
     if (number !== asked) return;
-    seen = answer.count;
+    seen = answer.seen;
     const rest = answer.count - answer.shown.length;
     byId("bulk-count").textContent =
       answer.count === 0
@@ -110,8 +110,8 @@ export function makeBulk(run, givenOf, done, complain) {
         ),
       ),
     );
-    accept.textContent = seen === 0 ? "Accept" : `Accept ${seen}`;
-    accept.disabled = seen === 0;
+    accept.textContent = answer.count === 0 ? "Accept" : `Accept ${answer.count}`;
+    accept.disabled = answer.count === 0;
   }
 
   slider.addEventListener("input", preview);
@@ -119,7 +119,7 @@ export function makeBulk(run, givenOf, done, complain) {
   accept.addEventListener("click", async () => {
     accept.disabled = true;
     try {
-      await tell("bulk", { confidence: Number(slider.value), given: givenOf(), count: seen });
+      await tell("bulk", { confidence: Number(slider.value), given: givenOf(), seen });
     } catch (error) {
       await preview();
       byId("bulk-count").textContent = error.message;
