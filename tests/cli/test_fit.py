@@ -50,6 +50,24 @@ def test_finetune_alone_stands_for_a_number_of_epochs(argv, epochs):
     assert parse_fit(["photos", *argv]).overrides["finetune"] == epochs
 
 
+@pytest.mark.parametrize(
+    ("argv", "found"),
+    [
+        (["--partial"], {"partial": True}),
+        (["--partial", "--flip", "--seed", "1"], {"partial": True, "flip": True, "seed": 1}),
+        (["--skip-missing", "false", "--frozen=true"], {"skip_missing": False, "frozen": True}),
+        (["--method", "anchor_hallucination", "--method.correction"], {"correction": True}),
+    ],
+)
+def test_what_is_true_or_false_is_true_where_it_stands_alone(argv, found):
+    assert parse_fit(["photos", *argv]).overrides == found
+
+
+def test_what_is_neither_true_nor_false_is_refused():
+    with pytest.raises(SettingsError, match="--partial is 'photos', but must be true or false"):
+        parse_fit(["--partial", "photos"])
+
+
 def test_the_method_decides_which_flags_there_are():
     assert parse_fit(["photos", "--method", "mixup", "--alpha", "0.5"]).overrides == {"alpha": 0.5}
     with pytest.raises(SettingsError, match="--alpha"):

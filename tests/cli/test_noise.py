@@ -51,7 +51,7 @@ def test_what_to_do_next_allows_for_images_that_cannot_be_read(tmp_path: Path, c
     assert f"Next: labelmend fit {source} --labels {out}\n" in capsys.readouterr().out
     (source / "cat" / "bad.png").write_text("no picture")
     noise(str(source), rate=0.5, out=str(out), overwrite=True)
-    assert f"Next: labelmend fit {source} --labels {out} --partial true\n" in capsys.readouterr().out
+    assert f"Next: labelmend fit {source} --labels {out} --partial\n" in capsys.readouterr().out
     assert len(load(source, labels=out, partial=True)) == 12
 
 

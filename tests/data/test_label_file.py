@@ -187,6 +187,23 @@ def test_the_column_of_labels_that_is_asked_for(pets, tmp_path):
     assert load(pets, labels=path, label_column="given_label").given_labels.tolist() == [0, 0, 1]
 
 
+def test_a_column_that_is_not_there_is_said(pets, tmp_path, save_image):
+    path = write(tmp_path, {"id": IDS, "label": ["dog", "cat", "dog"]})
+    with pytest.raises(
+        DataError, match="there is no column 'klass', which --label-column names; it has id, label"
+    ):
+        load(pets, labels=path, label_column="klass")
+    assert load(pets, labels=path, label_column="LABEL").given_labels.tolist() == [1, 0, 1]
+    # Of a table of images it may be the column of its own labels.
+    table = photos_csv(tmp_path / "own", save_image, klass=["cat", "cat", "dog"])
+    images = load(table, labels=path, label_column="klass")
+    assert images.given_labels.tolist() == [1, 0, 1]
+    assert (
+        f"{path} has no column 'klass' (--label-column): its column 'label' is taken for the labels"
+        in images.notes
+    )
+
+
 def photos_csv(folder, save_image, **columns):
     for name in IDS:
         save_image(folder / name)

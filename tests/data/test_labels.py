@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from labelmend.data.labels import (
     encode_labels,
+    list_classes,
     name_indices,
     note_of_indices,
     read_label,
@@ -130,3 +131,8 @@ def test_names_of_several_words_are_no_several_labels():
 def test_classes_that_may_mean_no_label_are_warned_of(name):
     with pytest.warns(LabelmendWarning, match=f"^m.csv: '{name}' may mean that there is no label"):
         warn_of_no_names(["cat", name, "no", "unknown"], "m.csv")
+
+
+def test_of_long_names_the_ends_are_listed():
+    assert list_classes(["a", "7" * 5000]) == f"a, {'7' * 30} ... {'7' * 30}"
+    assert list_classes(list("abcdefghi")) == "a, b, c, d, e, f, g, h, ..."

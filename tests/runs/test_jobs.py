@@ -1,3 +1,4 @@
+import hashlib
 import json
 import shutil
 
@@ -15,6 +16,7 @@ from labelmend.methods import METHODS
 from labelmend.methods.cross_entropy import CrossEntropy
 from labelmend.runs import folder as run_folder
 from labelmend.runs import jobs
+from labelmend.runs.checksums import SUMS
 from labelmend.runs.records import read_object
 from labelmend.runs.run import load_run
 from labelmend.settings.loading import resolve
@@ -166,6 +168,11 @@ def test_a_stopped_run_resumes_to_the_same_bytes(stop, same_bytes, epoch):
     labelmend.resume(folder)
     assert same_bytes(folder)
     assert len((folder / run_folder.METRICS).read_text().splitlines()) == 4
+    sums = [line.split("  ") for line in (folder / SUMS).read_text().splitlines()]
+    for digest, name in sums:
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
+    names = {path.name for path in folder.iterdir() if path.is_file()}
+    assert names - {SUMS, ".lock"} == {name for _, name in sums}
 
 
 def test_damage_to_the_last_state_changes_nothing_of_the_result(stop, same_bytes):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from labelmend.data import load
 from labelmend.data.image_set import ImageSet, MemoryImages, Skipped
 from labelmend.errors import DataError, LabelmendWarning, RunError
 from labelmend.runs.verified import RELATIVE, divide_trusted, trust_decisions
@@ -37,7 +38,8 @@ def test_what_was_decided_is_taken_and_trusted(decided):
     changed = 1 + (given != "0")
     assert found.notes == [
         f"2 labels were decided by a person ({decided}) and are trusted; {changed} of them are not those of "
-        "the source"
+        "the source; they are matched by place, as these images have no names, and pixels or number of "
+        "images are not those of that run: make sure that the order is the same"
     ]
     assert images.given_labels.tolist() == [0] * 4
 
@@ -55,6 +57,36 @@ def test_decisions_on_other_images_or_classes(decided, whole):
         trust_decisions(image_set("01", "01"), decided)
     with pytest.raises(RunError, match="nothing was decided"):
         trust_decisions(image_set("01", "012"), whole.folder)
+
+
+def test_places_are_no_question_where_the_pixels_are_the_same(decided, source):
+    (note,) = trust_decisions(load(source), decided).notes[-1:]
+    assert note.endswith("are not those of the source")
+
+
+def labelled(folder, true=None):
+    """The two images that were decided on; the first is labelled as neither the given nor the decided one."""
+    given = read_parquet(folder / "verdicts.parquet")["given_label"]
+    kept = int(given[1])
+    images = image_set("01", ["0", "1", "2", "bird"])
+    return replace(
+        images, given_labels=np.array([3, 3 if true else kept]), true_labels=true and np.array(true)
+    )
+
+
+def test_decisions_by_place_on_images_with_other_labels_are_refused(decided):
+    assert trust_decisions(labelled(decided), decided).trusted.all()
+    given = read_parquet(decided / "verdicts.parquet")["given_label"]
+    assert given[0] != "2"
+    with pytest.raises(
+        DataError, match="go by the places of images, and 2 of the 2 images there have labels"
+    ):
+        trust_decisions(labelled(decided, true=[3, 3]), decided)
+    # Labels under added noise are those that it was added to.
+    trust_decisions(labelled(decided, true=[2, 3]), decided)
+    trust_decisions(labelled(decided, true=[int(given[0]), 3]), decided)
+    named = replace(labelled(decided, true=[3, 3]), paths=["a.png", "b.png"])
+    assert "matched by place" not in trust_decisions(named, decided).notes[-1]
 
 
 def flagged(trusted, **columns):

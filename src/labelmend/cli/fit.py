@@ -29,7 +29,7 @@ from labelmend.settings.loading import (
     recipe_values,
     resolve,
 )
-from labelmend.settings.names import add_leaf, find_leaf, leaves, takes_list
+from labelmend.settings.names import add_leaf, find_leaf, leaves, takes_list, takes_truth
 from labelmend.settings.retired import refuse_retired
 
 DESCRIPTION = """\
@@ -56,7 +56,7 @@ SECTION_TITLES = {
 
 
 ALONE = {"finetune": "3"}
-"""What a flag without a value stands for."""
+"""What a number without a value stands for; what is true or false is true then."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class FitArguments:
 
 
 def _flat_flags(argv: Sequence[str], method: str) -> list[str]:
-    """Dotted names of flags as flat ones, ``64,128`` as a list where one is wanted, ``--finetune`` alone."""
+    """Dotted names of flags as flat ones, ``64,128`` as a list where one is wanted, and flags alone."""
     tokens = hyphenate(argv)
     known = leaves(method)
     flat: list[str] = []
@@ -93,8 +93,8 @@ def _flat_flags(argv: Sequence[str], method: str) -> list[str]:
         if leaf is None:
             continue
         alone = not equals and (i + 1 == len(flat) or flat[i + 1].startswith("--"))
-        if alone and leaf.name in ALONE:
-            flat[i] = f"{leaf.flag}={ALONE[leaf.name]}"
+        if alone and (meant := "true" if takes_truth(leaf) else ALONE.get(leaf.name)):
+            flat[i] = f"{leaf.flag}={meant}"
         if not takes_list(leaf):
             continue
         if equals:

@@ -109,7 +109,7 @@ def noise(
     say(f"{spec}: {record.realised_rate:.2%} of {len(noisy):,} labels changed, sha256 {record.sha256}")
     say(f"written: {', '.join(map(str, places))}")
     # Images that cannot be read have no row.
-    say(f"Next: labelmend fit {source} --labels {table}" + (" --partial true" if clean.skipped else ""))
+    say(f"Next: labelmend fit {source} --labels {table}" + (" --partial" if clean.skipped else ""))
 
 
 def _places(table: Path, source: str, overwrite: bool) -> tuple[Path, Path, Path]:

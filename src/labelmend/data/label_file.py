@@ -172,7 +172,8 @@ def replace_labels(listing: Listing, file: LabelFile, class_names: Sequence[str]
         class_names: classes of the source in index order, or None if only this file names them.
 
     Raises:
-        DataError: If an id is unknown, repeated or missing, or a class is unknown.
+        DataError: If an id is unknown, repeated or missing, or a class is unknown; or if ``--label-column``
+            names a column that neither the file nor the source can have.
     """
     table, names_of_all = _read(file.path, file.columns.label)
     suggested = is_verdict_table(table) and file.columns.label == "label"
@@ -181,6 +182,15 @@ def replace_labels(listing: Listing, file: LabelFile, class_names: Sequence[str]
         table, note = as_suggested(table, file.path, file.min_confidence)
         notes.append(note)
     column = _column(table, file.columns)
+    asked = file.columns.label
+    if asked != "label" and not suggested and table.find(asked) is None:
+        if listing.class_folders is not None:
+            raise DataError(
+                f"{file.path}: there is no column {asked!r}, which --label-column names; it has "
+                f"{', '.join(table.columns) or 'none'}"
+            )
+        shown = "its columns of classes are" if column is None else f"its column {column!r} is"
+        notes.append(f"{file.path} has no column {asked!r} (--label-column): {shown} taken for the labels")
     true_column = table.first_column(_TRUE_COLUMNS)
     if names_of_all is not None:
         named_columns = [name for name in (column, true_column) if name is not None]

@@ -16,6 +16,10 @@ from torch import Tensor
 
 from labelmend.data.listing import Label
 from labelmend.errors import DataError, LabelmendWarning
+from labelmend.text import printable
+
+LONGEST_SHOWN = 60
+"""Characters of a class name in a message."""
 
 _INTEGER = re.compile(r"0|-?[1-9][0-9]*")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -205,8 +209,10 @@ def _by_size(integer: str) -> tuple[int, str]:
 
 
 def list_classes(names: Sequence[str]) -> str:
-    """The first class names, for a message."""
-    return ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+    """The first class names, for a message; of long ones the ends."""
+    return ", ".join(printable(name, LONGEST_SHOWN) for name in names[:8]) + (
+        ", ..." if len(names) > 8 else ""
+    )
 
 
 def _place(where: Where, row: int) -> str:

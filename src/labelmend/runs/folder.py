@@ -49,6 +49,9 @@ CONTENTS = {
 }
 """Each file of a run folder and what it is."""
 
+SUMMED = tuple(name for name in CONTENTS if name not in (SUMS, CHECKPOINT, PREVIOUS))
+"""Files that a finished run keeps, and that their checksums are of."""
+
 _MARK = "A labelmend run."
 _README = """\
 {mark}

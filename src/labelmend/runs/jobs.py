@@ -467,7 +467,7 @@ def _finish(folder: Path, run: Run, rows: list[dict[str, Any]]) -> Run:
     state.write_metrics(rows, folder)
     # The summary is what makes a run finished, so it comes last.
     summary = json_text(run.summary)
-    write_sums(folder, run_folder.CONTENTS, {run_folder.SUMMARY: summary})
+    write_sums(folder, run_folder.SUMMED, {run_folder.SUMMARY: summary})
     write_text(folder / run_folder.SUMMARY, summary)
     state.remove(folder)
     return run

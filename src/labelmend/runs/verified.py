@@ -14,7 +14,10 @@ from labelmend.data.labels import list_classes
 from labelmend.errors import DataError
 from labelmend.runs import folder as run_folder
 from labelmend.runs.checksums import check_unchanged
+from labelmend.runs.fingerprint import fingerprint
+from labelmend.runs.records import DataRecord, read_record
 from labelmend.verdicts.decisions import Decisions
+from labelmend.verdicts.frame import read_parquet
 
 RELATIVE = "equal to an image that is scored by, or of its group"
 """Why an image is left out of training."""
@@ -53,7 +56,8 @@ def trust_decisions(image_set: ImageSet, folder: Path) -> ImageSet:
 
     Raises:
         RunError: If nothing was decided about that run.
-        DataError: If none of these images was decided on, or one has a class that is not among those here.
+        DataError: If none of these images was decided on, or one has a class that is not among those here; or
+            if images without names are matched by their places, and most of the labels there are others.
     """
     rows = {identity: row for row, identity in enumerate(image_set.ids)}
     labels, elsewhere = verified_labels(folder, rows, image_set.name)
@@ -73,9 +77,41 @@ def trust_decisions(image_set: ImageSet, folder: Path) -> ImageSet:
         f"{len(labels):,} labels were decided by a person ({folder}) and are trusted; {changed:,} of them "
         "are not those of the source"
     )
+    if not any(image_set.paths):
+        note += _matched_by_place(image_set, folder, labels)
     if elsewhere:
         note += f"; {elsewhere:,} decisions are on images that are not here by these ids and are passed over"
     return replace(image_set.with_labels(given), trusted=trusted, notes=[*image_set.notes, note])
+
+
+def _matched_by_place(image_set: ImageSet, folder: Path, decided: dict[str, str]) -> str:
+    """What to say of images that have no names; nothing where they are those of the run, pixel by pixel.
+
+    Raises:
+        DataError: If the labels say that they are other images.
+    """
+    record = read_record(folder / run_folder.DATA, DataRecord)
+    if record["train"].get("images") == fingerprint(image_set)["images"]:
+        return ""
+    verdicts = read_parquet(folder / run_folder.VERDICTS_PARQUET)
+    before = dict(zip(verdicts["id"], verdicts["given_label"], strict=True))
+    other = 0
+    for row, identity in enumerate(image_set.ids):
+        if identity in decided:
+            labels = [image_set.given_labels[row]]
+            labels += [] if image_set.true_labels is None else [image_set.true_labels[row]]
+            known = (before.get(identity), decided[identity])
+            other += not any(image_set.class_names[label] in known for label in labels)
+    if 2 * other > len(decided):
+        raise DataError(
+            f"{image_set.name}: decisions of {folder} go by the places of images, and {other:,} of the "
+            f"{len(decided):,} images there have labels that are neither the given nor the decided ones; "
+            "give the data that this run was trained on, in its order"
+        )
+    return (
+        "; they are matched by place, as these images have no names, and pixels or number of images are not "
+        "those of that run: make sure that the order is the same"
+    )
 
 
 def divide_trusted(image_set: ImageSet) -> tuple[ImageSet, ImageSet]:

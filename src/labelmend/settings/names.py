@@ -140,6 +140,11 @@ def takes_list(leaf: Leaf) -> bool:
     return typing.get_origin(leaf.type) in (list, tuple)
 
 
+def takes_truth(leaf: Leaf) -> bool:
+    """Whether a setting is true or false."""
+    return leaf.type is bool or bool in typing.get_args(leaf.type)
+
+
 def find_leaf(name: str, method: str) -> Leaf:
     """The setting of this flat or dotted name; hyphens and underscores are the same.
 
