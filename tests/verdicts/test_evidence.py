@@ -146,6 +146,34 @@ def test_listed_neighbours_are_those_that_would_be_found(seed, count, classes, n
     assert torch.equal(found.support[clear], expected.support[clear])
 
 
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 2**31), st.integers(4, 40), st.integers(2, 4), st.integers(1, 12))
+def test_groups_and_a_part_of_the_samples_by_brute_force(seed, count, classes, kinds):
+    generator = torch.Generator().manual_seed(seed)
+    features = torch.randn(count, 5, generator=generator)
+    labels = torch.randint(classes, (count,), generator=generator)
+    groups = torch.randint(kinds, (count,), generator=generator)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evidence, "MOST_COMPARED", count // 2)
+        found, asked = ask_neighbours(features, labels, classes, together=groups), compared(labels, classes)
+    unit = torch.nn.functional.normalize(features - features.mean(0), dim=1)
+    for row in range(count):
+        others = [other for other in asked.nonzero()[:, 0].tolist() if groups[other] != groups[row]]
+        nearest = sorted(others, key=lambda other: -float(unit[row] @ unit[other]))[: int(asked.sum()) - 1]
+        of_class = sum(bool(labels[other] == labels[row]) for other in others)
+        if not of_class:
+            assert (found.label[row], found.support[row]) == (-1, 0.5)
+            continue
+        few, many = (
+            torch.bincount(labels[nearest[: part * of_class]], minlength=classes).double() for part in (1, 2)
+        )
+        few[labels[row]] += 0.5
+        assert found.label[row] == few.argmax()
+        of_own = float(many[labels[row]])
+        many[labels[row]] = 0
+        assert float(found.support[row]) == pytest.approx(of_own / (of_own + float(many.max())))
+
+
 def searches(monkeypatch):
     """Samples that are searched for, as they come."""
     asked, make = [], evidence._labels_by_search
