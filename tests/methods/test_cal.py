@@ -140,7 +140,7 @@ def test_without_a_peer_term_the_first_network_is_cross_entropy(method, views):
 P = torch.tensor(
     [[0.98, 0.01, 0.01], [0.7, 0.2, 0.1], [0.0, 0.0, 1.0], [0.4, 0.3, 0.3], [0.1, 0.9, 0.0], [0.1, 0.1, 0.8]]
 )
-# Of these only the third is kept at -8; the fourth and sixth are doubtful, the second and sixth wrong.
+# Of these only the third and the fifth are kept; the second and sixth are wrong, the fourth is doubtful.
 
 
 @pytest.mark.parametrize("progress", [FIRST, SECOND])
@@ -189,12 +189,33 @@ def test_two_networks_one_after_the_other(method):
 
 def test_the_record_is_what_the_sieve_says_at_last(method):
     record = method(lambda network: Scores(P, P), trusted=torch.arange(6) == 5).record()
-    assert record.easy.tolist() == [False, False, True, False, False, True]
-    assert record.corrected.tolist() == [0, 0, -1, 0, 1, -1]
-    assert record.vote_share.tolist() == pytest.approx([0.98, 0.7, 0.0, 0.4, 0.9, 0.0])
+    # With three classes the threshold is -8 (2 / 3) / 0.9 = -5.93; the fifth has -6.84, the first -2.99.
+    assert record.easy.tolist() == [False, False, True, False, True, True]
+    assert record.corrected.tolist() == [0, 0, -1, 0, -1, -1]
+    assert record.vote_share.tolist() == pytest.approx([0.98, 0.7, 0.0, 0.4, 0.0, 0.0])
     # A threshold of 0 keeps what is likelier than the classes are on average.
     record = method(lambda network: Scores(P, P), threshold=0.0).record()
     assert record.easy.tolist() == [True, False, True, True, True, False]
+
+
+def test_of_fewer_than_ten_classes_less_is_enough_for_the_sieve(make_task, logits_network):
+    """As sure a label is kept, however few the mean is over; of ten and more it is as published."""
+    for classes, kept in ((2, True), (3, True), (10, True), (100, True)):
+        labels = [*range(classes), 0, 1]
+        m = Cal(CalSettings(), make_task(labels, logits_network(outputs=classes), num_classes=classes))
+        p = torch.full((len(labels), classes), 1e-4 / (classes - 1))
+        p[:, 0] = 1 - 1e-4
+        assert bool(m.keeps(p)[0]) is kept
+        # Half as sure, in the logarithm, is not.
+        p = torch.full((len(labels), classes), 1e-2 / (classes - 1))
+        p[:, 0] = 1 - 1e-2
+        assert bool(m.keeps(p)[0]) is (classes == 100)
+    assert m.keeps(torch.full((102, 100), 0.01)).sum() == 0
+
+
+def test_the_best_epoch_is_one_under_the_whole_peer_term(method):
+    at = [Progress(1, 0.1, stage=0, stage_share=share) for share in (0.0, 0.39, 0.4, 1.0)]
+    assert [method().may_be_best(progress) for progress in at] == [False, False, True, True]
 
 
 @pytest.mark.parametrize(

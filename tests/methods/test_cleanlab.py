@@ -47,6 +47,14 @@ def test_stages_share_the_budget_and_begin_anew(method):
     assert all(stage.fresh for stage in stages)
 
 
+def test_a_group_is_judged_by_a_network_that_has_learned_none_of_it(make_task, logits_network):
+    task = make_task(GIVEN, logits_network())
+    task.__dict__["together"] = torch.arange(60) // 3
+    fold = Cleanlab(CleanlabSettings(folds=3), task).fold.reshape(20, 3)
+    assert (fold == fold[:, :1]).all()
+    assert torch.bincount(fold[:, 0]).min() >= 6
+
+
 def test_every_sample_is_judged_by_the_network_that_has_not_learned_it(method):
     m = method(folds=3)
     seen = []

@@ -125,6 +125,11 @@ def test_the_second_stage_is_cross_entropy_over_the_classes(method, views):
     assert float(m.average) == 0
 
 
+def test_the_first_stage_ends_with_its_last_epoch(method):
+    at = [Progress(1, 0.5, stage=stage, stage_share=1.0) for stage in (0, 1)]
+    assert [method().may_be_best(progress) for progress in at] == [False, True]
+
+
 def test_stages_share_the_budget(method):
     first, second = method(retrain=0.4).stages()
     assert (first.share, second.share) == (0.6, 0.4)

@@ -86,6 +86,23 @@ def test_a_step_by_hand_moves_the_rows_of_the_batch_alone(method, views):
     assert torch.equal(m.u[3], before[0][3]) and torch.equal(m.v[3], before[1][3])
 
 
+@pytest.mark.parametrize(("batch", "times"), [(4, 1.0), (128, 1.0), (256, 2.0)])
+def test_steps_of_a_sample_do_not_shrink_with_batches_above_the_published_size(
+    method, views, monkeypatch, batch, times
+):
+    """The loss is a mean, so that its gradient of one sample is divided by the batch."""
+    monkeypatch.setattr("labelmend.methods.sop.PUBLISHED_BATCH", 128 * len(INDEX) / batch)
+    m = method(lr_u=2.0, lr_v=3.0)
+    m.u.fill_(0.3)
+    m.v.fill_(0.3)
+    u, v = m.u[INDEX].requires_grad_(), m.v[INDEX].requires_grad_()
+    m.loss_with(views(INDEX, [draws()]), u, v).backward()
+    for update in m.updates(views(INDEX, [draws()]), NOW):
+        update.loss.backward()
+    assert torch.allclose(m.u[INDEX], 0.3 - times * 2 * u.grad)
+    assert torch.allclose(m.v[INDEX], 0.3 - times * 3 * v.grad)
+
+
 def test_with_no_learning_rates_the_gradient_is_that_of_cross_entropy(method, views):
     m = method(lr_u=0.0, lr_v=0.0)
     started = m.u.clone(), m.v.clone()

@@ -1,4 +1,5 @@
 from dataclasses import fields, replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -132,7 +133,16 @@ def test_stage_two_leaves_out_what_the_heads_disagree_on(method, clusters, monke
     expected = (torch.arange(90) >= 3) & (~apart | trusted)
     for number in (0, 1):
         assert m.labelled_for(number).tolist() == expected.tolist()
+    # Final verdicts know of the second stage too: what no network was given is not easy.
+    every = SimpleNamespace(easy=torch.ones(90, dtype=torch.bool))
+    monkeypatch.setattr(DivideMix, "record", lambda self: every)
+    monkeypatch.setattr("labelmend.methods.tscsi.replace", lambda found, easy: easy)
+    assert m.record().tolist() == expected.tolist()
+    m.consistent[0] = True
+    assert m.record().all()
     m.settings.d_threshold = 0.0
+    m.consistent.fill_(False)
+    assert m.record().easy.all()
     m.start_epoch(LATE)
     assert m.labelled_for(0).tolist() == (torch.arange(90) >= 3).tolist()
 

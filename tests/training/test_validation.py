@@ -54,14 +54,28 @@ class Learning(nn.Module):
         self.probabilities = lambda logits: logits.softmax(1)
         self.matrix = nn.Parameter(torch.ones(2, 2))
         self.register_buffer("remembered", torch.tensor(1.0))
+        self.norm = nn.BatchNorm1d(1)
+
+    def validation_loss(self, logits, labels):
+        return functional.cross_entropy(logits, labels, reduction="none")
+
+
+class Counting(Learning):
+    """One that is scored as methods are by default."""
 
     def validation_loss(self, logits, labels):
         return Method.validation_loss(self, logits, labels)
 
 
-def test_the_loss_is_the_mean_cross_entropy_on_given_labels():
+def test_by_default_the_loss_is_the_share_of_given_labels_that_are_not_predicted():
+    # Pixels are -1, -0.5, 0.5 and 1: the second is called dark, and was given as bright.
+    assert validation(held_out()).look(Counting(Bright(2.0)), True) == {"validation_loss": 0.25}
+    assert validation(held_out()).look(Counting(Bright(-2.0)), True) == {"validation_loss": 0.75}
+
+
+def test_the_loss_is_the_mean_that_the_method_says():
     network = Bright(2.0)
-    found = validation(held_out()).look(Learning(network))
+    found = validation(held_out()).look(Learning(network), True)
     pixels = torch.tensor([-1.0, -0.5, 0.5, 1.0])[:, None]
     expected = functional.cross_entropy(2 * torch.cat([-pixels, pixels], 1), torch.tensor([0, 1, 1, 1]))
     assert found == {"validation_loss": pytest.approx(float(expected), rel=1e-5)}
@@ -70,7 +84,7 @@ def test_the_loss_is_the_mean_cross_entropy_on_given_labels():
 def test_without_held_out_images_nothing_is_looked_at():
     network = Bright()
     looked = validation()
-    assert looked.look(Learning(network)) == {}
+    assert looked.look(Learning(network), True) == {}
     assert not looked.restore_best(Learning(network))
     assert float(network.weight.detach()) == 1.0
 
@@ -81,7 +95,7 @@ def looked_at(weights, *networks):
     for weight in weights:
         with torch.no_grad():
             networks[0].weight.fill_(weight)
-        looked.look(Learning(*networks))
+        looked.look(Learning(*networks), True)
     return looked
 
 
@@ -92,14 +106,29 @@ def test_the_best_epoch_is_put_back():
     assert float(network.weight.detach()) == 0.5
 
 
-def test_of_equal_epochs_the_first_stands():
+def test_of_equal_epochs_the_last_stands():
+    looked, network = validation(held_out()), Bright()
+    for weight in (0.5, 2.0, -1.0):
+        with torch.no_grad():
+            network.weight.fill_(weight)
+        looked.look(Counting(network), True)
+    looked.restore_best(Counting(network))
+    assert float(network.weight.detach()) == 2.0
+
+
+def test_an_epoch_that_may_not_be_the_best_is_scored_and_not_kept():
+    looked, network = validation(held_out()), Bright()
+    assert looked.look(Counting(network), False) == {"validation_loss": 0.25}
+    assert looked.loss == float("inf")
+    assert not looked.restore_best(Counting(network))
+
+
+def test_a_better_epoch_is_not_replaced():
     network = Bright()
     looked = looked_at([0.5], network)
     best = looked.loss
-    looked.look(Learning(network))
-    assert looked.loss == best
     looked.loss = best / 2
-    assert looked.look(Learning(network))["validation_loss"] == best
+    assert looked.look(Learning(network), True)["validation_loss"] == best
     assert looked.loss == best / 2
 
 
@@ -118,17 +147,19 @@ def test_all_members_are_put_back_and_saved():
 def test_what_the_method_learned_is_that_of_the_best_epoch_and_what_it_remembers_of_the_last():
     network = Bright(0.5)
     method, looked = Learning(network), validation(held_out())
-    looked.look(method)
+    looked.look(method, True)
     with torch.no_grad():
         network.weight.fill_(-2.0)
         method.matrix.fill_(5.0)
         method.remembered.fill_(5.0)
-    looked.look(method)
+        method.norm.running_mean.fill_(5.0)
+    looked.look(method, True)
     again = validation(held_out())
     again.load_tensors(looked.tensors())
     again.restore_best(method)
     assert torch.equal(method.matrix, torch.ones(2, 2))
     assert float(method.remembered) == 5.0
+    assert float(method.norm.running_mean) == 0.0
     assert float(network.weight.detach()) == 0.5
 
 
@@ -140,7 +171,7 @@ def test_forgotten_the_next_epoch_is_the_best():
     assert looked.learned == {}
     with torch.no_grad():
         network.weight.fill_(-1.0)
-    looked.look(Learning(network))
+    looked.look(Learning(network), True)
     with torch.no_grad():
         network.weight.fill_(0.0)
     looked.restore_best(Learning(network))

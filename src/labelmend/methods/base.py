@@ -259,13 +259,21 @@ class Method(nn.Module):
         return smooth(labels, self.task.num_classes, self.task.label_smoothing).to(self.task.device)
 
     def validation_loss(self, logits: Tensor, given_labels: Tensor) -> Tensor:
-        """Loss (B,) of held-out images by which the best epoch is chosen; cross-entropy by default.
+        """Loss (B,) of held-out images that chooses the best epoch: 1 where the given label is not predicted.
+
+        The cross-entropy on wrong labels grows as a network becomes sure of right ones, so that it would
+        choose the epochs before a method works; the share of labels that are predicted does not (Chen et
+        al., "Robustness of Accuracy Metric and its Inspirations in Learning with Noisy Labels", AAAI 2021).
 
         Args:
             logits: (B, ``num_outputs``), of the final model.
             given_labels: int64 (B,).
         """
-        return given_label_losses(self.probabilities(logits), given_labels)
+        return (self.probabilities(logits).argmax(1) != given_labels).float()
+
+    def may_be_best(self, progress: Progress) -> bool:
+        """Whether the epoch that ended may be the best of its stage; not before samples are told apart."""
+        return self.has_selected
 
     def selection(self) -> SampleRecord | None:
         """What the method believes of the samples now, which the loop reports on; None before it does."""

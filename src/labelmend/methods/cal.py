@@ -28,6 +28,8 @@ RAMP_FROM, RAMP_TO = 0.1, 0.4
 SECOND_PEER = 1.0
 # Added to probabilities, so that a class that is ruled out has a bounded loss.
 EPSILON = 1e-5
+# The sieve's threshold is published for ten classes, where others make up nine tenths of the mean loss.
+OTHERS_OF_TEN = 0.9
 
 
 def given_losses(logits: Tensor, labels: Tensor) -> Tensor:
@@ -103,7 +105,8 @@ class CalSettings(MethodSettings):
     sieve_peer: float = 2.0
     """Final weight of the first network's peer term, which makes it sure of some class."""
     threshold: float = -8.0
-    """Difference of the given label's loss to the mean over classes below which the label is kept."""
+    """Difference of the given label's loss to the mean over classes below which the label is kept. It is
+    meant for ten classes or more; of fewer, where the given class is more of that mean, less is enough."""
 
 
 class Cal(Method):
@@ -162,8 +165,13 @@ class Cal(Method):
 
     def keeps(self, probabilities: Tensor) -> Tensor:
         """Which labels the sieve keeps, trusted ones always, bool (N,)."""
-        kept = sieve(probabilities, self.task.given_labels, self.settings.threshold)
-        return kept | self.task.trusted
+        others = 1 - 1 / self.task.num_classes
+        threshold = self.settings.threshold * min(others / OTHERS_OF_TEN, 1)
+        return sieve(probabilities, self.task.given_labels, threshold) | self.task.trusted
+
+    def may_be_best(self, progress: Progress) -> bool:
+        """Once the peer term has its weight."""
+        return progress.stage_share >= RAMP_TO
 
     def metrics(self) -> dict[str, float]:
         """Share of the labels that are guessed to be wrong, once they are guessed."""

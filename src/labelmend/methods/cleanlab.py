@@ -91,7 +91,9 @@ class Cleanlab(CrossEntropy):
         # Said at the start: cleanlab is first needed when half of the budget is spent.
         require_cleanlab()
         count = len(task.given_labels)
-        self.register_buffer("fold", stratified_folds(task.given_labels, settings.folds, task.generator))
+        together = None if task.together is None else task.together.cpu()
+        fold = stratified_folds(task.given_labels, settings.folds, task.generator, together)
+        self.register_buffer("fold", fold)
         self.register_buffer("out_of_sample", torch.zeros(count, task.num_classes))
         self.register_buffer("quality", torch.ones(count))
         self.register_buffer("issue", torch.zeros(count, dtype=torch.bool))

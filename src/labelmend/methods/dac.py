@@ -127,6 +127,10 @@ class Dac(Method):
         risen = (stage_share - self.settings.learn) / (1 - self.settings.learn)
         return first + (FINAL_COST - first) * risen
 
+    def may_be_best(self, progress: Progress) -> bool:
+        """In the second stage: the first one ends where abstaining has its full cost."""
+        return progress.stage == 1
+
     def end_stage(self, progress: Progress) -> None:
         """Note what the network of the first stage abstains on."""
         if progress.stage == 0:

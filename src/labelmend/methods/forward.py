@@ -40,7 +40,8 @@ class ForwardSettings(MethodSettings):
     warmup: float = 0.4
     """Share of the budget for a network of its own that T is estimated from."""
     anchor_percentile: float = 97.0
-    """Percentile of the probability of each class from which samples are outliers; 100 for none."""
+    """Percentile of the probability of each class from which samples are outliers; 100 for none. At most half
+    as many are left out as have its label."""
 
     def __post_init__(self) -> None:
         """Validate the values; a path stays right in another working folder."""
@@ -83,7 +84,8 @@ class Forward(Method):
         """Estimate T from the network that has learned the given labels."""
         if progress.stage < len(self.stages()) - 1:
             probabilities = self.task.score(self.final_model()).probabilities
-            estimate = anchor_point_transition(probabilities, self.settings.anchor_percentile)
+            given, percentile = self.task.given_labels, self.settings.anchor_percentile
+            estimate = anchor_point_transition(probabilities, given, percentile)
             self.transition.copy_(estimate)
             self.known.fill_(True)
 

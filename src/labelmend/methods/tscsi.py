@@ -10,7 +10,7 @@ here that of the run): with all of it the heads forget their classes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -28,6 +28,7 @@ from labelmend.selection.centrality import centrality
 from labelmend.selection.easiness import loss_mixture
 from labelmend.semi.losses import negative_entropy
 from labelmend.semi.mixmatch import cycled
+from labelmend.verdicts.record import SampleRecord
 
 PROJECTED = 128
 PULL = 0.1
@@ -235,6 +236,13 @@ class Tscsi(DivideMix):
     def labelled_for(self, number: int) -> Tensor:
         """Samples that the other network finds central and its heads agree on, bool (N,), on the CPU."""
         return super().labelled_for(number) & self.consistent[1 - number].cpu()
+
+    def record(self) -> SampleRecord:
+        """As of DivideMix; where heads select too, easy is only what those of one network agreed on."""
+        found = super().record()
+        if self.settings.d_threshold == 0:
+            return found
+        return replace(found, easy=found.easy & self.consistent.any(0).cpu() | self.task.trusted)
 
     # The steps.
 

@@ -260,7 +260,7 @@ class Trainer:
         if len(epoch.losses) == len(epoch.steps):
             self.spent.epochs = epoch.epochs_before + 1
         self.method.end_epoch(self.progress())
-        validated = self.validation.look(self.method)
+        validated = self.validation.look(self.method, self.method.may_be_best(self.progress()))
         self._count(started, seconds_before)
         # Only now: what the end of an epoch costs may be the rest of its stage.
         if self.share >= self.stages.span[1] - SLACK:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
@@ -10,6 +12,12 @@ from labelmend.methods.base import Method
 from labelmend.tensors import pack, unpack
 from labelmend.training.arithmetic import Arithmetic
 from labelmend.training.scoring import View, passes
+
+
+def _learned(method: Method) -> Iterator[tuple[str, Tensor]]:
+    yield from method.named_parameters(recurse=False)
+    for name, module in method.named_children():
+        yield from module.state_dict(prefix=f"{name}.").items()
 
 
 class Validation:
@@ -24,7 +32,8 @@ class Validation:
     Attributes:
         loss: smallest loss so far; infinite before the first epoch.
         weights: those of each network's average in that epoch.
-        learned: the method's own parameters in that epoch, by name, e.g. a transition matrix.
+        learned: the method's own parameters in that epoch, by name, e.g. a transition matrix; of modules also
+            the running statistics.
     """
 
     def __init__(self, held_out: ImageSet | None, normalisation: View, arithmetic: Arithmetic) -> None:
@@ -39,8 +48,13 @@ class Validation:
         self.weights: list[dict[str, Tensor]] = []
         self.learned: dict[str, Tensor] = {}
 
-    def look(self, method: Method) -> dict[str, float]:
-        """Score the model that would be final now; returns its loss, by name."""
+    def look(self, method: Method, may_be_best: bool) -> dict[str, float]:
+        """Score the model that would be final now, and keep it if it is the best; returns its loss, by name.
+
+        Args:
+            method: in its state after an epoch.
+            may_be_best: whether that epoch may be kept.
+        """
         if self.held_out is None:
             return {}
         labels = torch.from_numpy(self.held_out.given_labels)
@@ -51,13 +65,14 @@ class Validation:
             )
         ]
         loss = float(torch.cat(losses).double().mean())
-        if loss < self.loss:
+        # Of equal ones the last: its rate was lower.
+        if may_be_best and loss <= self.loss:
             self.loss = loss
             self.weights = [
                 {name: value.clone() for name, value in network.state_dict().items()}
                 for network in method.task.averages
             ]
-            self.learned = {name: value.detach().clone() for name, value in method.named_parameters()}
+            self.learned = {name: value.detach().clone() for name, value in _learned(method)}
         return {"validation_loss": loss}
 
     def restore_best(self, method: Method) -> bool:
