@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Sequence
 
 LONGEST = 2000
@@ -94,3 +95,8 @@ def duration(seconds: float) -> str:
     if seconds < 90 * 60:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h"
+
+
+def argument(value: object) -> str:
+    """A path or name as an argument of a command that is to be copied to a shell."""
+    return shlex.quote(str(value))

@@ -113,6 +113,22 @@ def test_moves_that_stopped_half_way_are_named_before_they_go_on(folders, capsys
     assert (photos / "dog" / "0.png").exists()
 
 
+def test_commands_that_are_named_can_be_copied_whatever_folders_are_called(folders, tmp_path, capsys):
+    run = folders[1].rename(tmp_path / "my 'run' $1")
+    said = []
+    for argv in (["show", "--top", "3"], ["show"], ["apply"], ["apply", "--move"]):
+        assert main([argv[0], str(run), *argv[1:]]) == 0
+        said += capsys.readouterr().out.splitlines()
+    commands = [
+        shlex.split(line)[1:] for line in said if "labelmend " in line and line[:4] in ("Next", "Back")
+    ]
+    assert [command[1] for command in commands] == ["predict", "predict", "revert", "fit", "apply"]
+    assert all(Path(command[2]).is_dir() for command in commands)
+    (run / "summary.json").unlink()
+    assert main(["show", str(run)]) == 2
+    assert f"labelmend resume {shlex.quote(str(run))} goes on" in capsys.readouterr().err
+
+
 def changes(run, *flags):
     """Labels that the command changes, by id."""
     done = sorted((run / "corrections").glob("[0-9]*"), key=lambda folder: int(folder.name))

@@ -7,6 +7,7 @@ import xml.etree.ElementTree
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import labelmend
 from labelmend.cli.main import main
@@ -149,6 +150,32 @@ def test_figures_are_written_as_png_and_svg_alike_each_time(run, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(WriteError, match="cannot be used"):
         write_figures(run, tmp_path / "file")
+
+
+@pytest.fixture
+def class_folders(tmp_path):
+    for number in range(12):
+        path = tmp_path / "photos" / "ab"[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((8, 8, 3), 20 * number, dtype=np.uint8)).save(path)
+    return tmp_path / "photos"
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("where", ["photos", "photos/a", "photos/new/er"])
+def test_figures_are_not_written_among_the_images(class_folders, tmp_path, capsys, where):
+    labelmend.fit(class_folders, out=tmp_path / "run", **TINY)
+    before = sorted(class_folders.rglob("*"))
+    assert main(["report", str(tmp_path / "run"), "--static", str(tmp_path / where)]) == 2
+    assert f"--static {tmp_path / where} lies inside the data" in capsys.readouterr().err
+    assert sorted(class_folders.rglob("*")) == before
+
+
+def test_a_page_and_figures_are_not_written_at_once(run, tmp_path, capsys):
+    both = ["--out", str(tmp_path / "x.html"), "--static", str(tmp_path / "figures")]
+    assert main(["report", str(run), *both]) == 2
+    assert "--out is the page, and --static writes figures instead" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_fit_writes_a_report_unless_told_not_to(pictures_table, tmp_path, capsys):

@@ -8,6 +8,7 @@ import torch
 import labelmend
 from labelmend.errors import LabelmendError, RunError
 from labelmend.runs import folder as run_folder
+from labelmend.runs.run import load_run
 from labelmend.tensors import load_tensors, save_tensors
 
 
@@ -43,6 +44,16 @@ def test_a_file_that_is_cut_off_or_empty_is_refused(copy, name):
         (copy / name).write_bytes(kept)
         with pytest.raises(LabelmendError, match=name):
             labelmend.load_run(copy)
+
+
+@pytest.mark.parametrize("name", ["verdicts.parquet", "model.safetensors"])
+def test_without_a_file_of_a_finished_run_it_says_what_to_do(copy, name):
+    (copy / "SHA256SUMS").unlink()
+    (copy / name).unlink()
+    with pytest.raises(
+        RunError, match=rf"{name} is missing; .*take .* from a copy of the run, or train anew"
+    ):
+        load_run(copy)
 
 
 def test_weights_are_checked_by_themselves_too(copy):

@@ -12,7 +12,7 @@ from labelmend.corrections.changes import DECISION, SUGGESTION
 from labelmend.corrections.prepare import Applied
 from labelmend.data.suggested_labels import MIN_CONFIDENCE
 from labelmend.errors import SettingsError
-from labelmend.text import count
+from labelmend.text import argument, count
 
 _SHOWN = 20
 
@@ -78,14 +78,14 @@ def _print_done(run: str, done: Applied, moving: bool, yes: bool, flags: str) ->
         if len(done.moves) > _SHOWN:
             say(f"  ... {len(done.moves) - _SHOWN:,} more")
         say(f"nothing was moved; the plan is in {done.result}")
-        say(f"Next: labelmend apply {run} --move --yes{flags}")
+        say(f"Next: labelmend apply {argument(run)} --move --yes{flags}")
         return
     if moving:
         say(f"{len(done.moves):,} images are in the folders of their new classes; patch: {done.patch}")
     else:
         say(f"labels: {done.result}")
         say(f"patch:  {done.patch}")
-    say(f"Back:  labelmend revert {run}")
+    say(f"Back:  labelmend revert {argument(run)}")
     if done.new_classes and not moving:
         # A file of labels names classes that the data has.
         say(
@@ -93,7 +93,10 @@ def _print_done(run: str, done: Applied, moving: bool, yes: bool, flags: str) ->
             "--out FILE beside a table gives one to train on, and --move makes class folders"
         )
     elif done.source is not None:
-        say(f"Next:  labelmend fit {done.source}" + ("" if moving else f" --labels {done.result}"))
+        say(
+            f"Next:  labelmend fit {argument(done.source)}"
+            + ("" if moving else f" --labels {argument(done.result)}")
+        )
 
 
 def _taken(min_confidence: float, decisions: bool, decisions_only: bool) -> str:

@@ -14,6 +14,7 @@ from labelmend.data import is_named
 from labelmend.data.benchmarks import BENCHMARKS
 from labelmend.data.summary import Summary, summarise
 from labelmend.errors import DataError
+from labelmend.text import argument
 
 _CLASSES_SHOWN = 20
 
@@ -57,8 +58,8 @@ def data(name: str, root: str | None = None) -> None:
             plain(f"the splits with problems cannot be loaded; get what is missing from {found.home}")
         )
     if is_named(name):
-        where = f" --root {root}" if root is not None else ""
-        console.print(plain(f"next: labelmend fit {name}{where}"), soft_wrap=True)
+        where = f" --root {argument(root)}" if root is not None else ""
+        console.print(plain(f"next: labelmend fit {argument(name)}{where}"), soft_wrap=True)
 
 
 @contextmanager

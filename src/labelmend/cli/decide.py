@@ -6,6 +6,7 @@ from pathlib import Path
 
 from labelmend.cli.messages import plain_warnings, say
 from labelmend.exports.label_studio import import_annotations
+from labelmend.text import argument
 
 
 def decide(run: str, file: str) -> None:
@@ -18,4 +19,4 @@ def decide(run: str, file: str) -> None:
     with plain_warnings():
         decided, others = import_annotations(Path(run), Path(file))
     say(f"{decided:,} decisions noted; {others:,} tasks have no annotation")
-    say(f"Next: labelmend apply {run} --decisions")
+    say(f"Next: labelmend apply {argument(run)} --decisions")

@@ -17,7 +17,7 @@ from labelmend.noise.record import NoiseRecord
 from labelmend.noise.spec import KINDS, apply, parse
 from labelmend.noise.trusted import draw_trusted
 from labelmend.runs import folder as run_folder
-from labelmend.text import spreadsheet_safe
+from labelmend.text import argument, spreadsheet_safe
 from labelmend.training.soft_labels import averaged_softmax
 
 
@@ -109,7 +109,10 @@ def noise(
     say(f"{spec}: {record.realised_rate:.2%} of {len(noisy):,} labels changed, sha256 {record.sha256}")
     say(f"written: {', '.join(map(str, places))}")
     # Images that cannot be read have no row.
-    say(f"Next: labelmend fit {source} --labels {table}" + (" --partial" if clean.skipped else ""))
+    say(
+        f"Next: labelmend fit {argument(source)} --labels {argument(table)}"
+        + (" --partial" if clean.skipped else "")
+    )
 
 
 def _places(table: Path, source: str, overwrite: bool) -> tuple[Path, Path, Path]:

@@ -21,6 +21,7 @@ from labelmend.cli.messages import make_console, plain
 from labelmend.cli.plain_progress import PlainProgress
 from labelmend.models.registry import FEATURES
 from labelmend.runs import folder as run_folder
+from labelmend.text import argument
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,7 @@ class ProgressView:
         if kind is not None and issubclass(kind, KeyboardInterrupt):
             self.console.print()
             if run_folder.is_unfinished(self.folder):
-                self.console.print(plain(f"stopped; go on with:  labelmend resume {self.folder}"))
+                self.console.print(plain(f"stopped; go on with:  labelmend resume {argument(self.folder)}"))
 
     def on_start(self, info: dict[str, Any]) -> None:
         """Print what is trained on what, and start the bar; again where a run has a second part."""

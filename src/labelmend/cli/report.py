@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from labelmend.cli.messages import complain, plain_warnings, say
-from labelmend.errors import LabelmendError
+from labelmend.errors import LabelmendError, SettingsError
 from labelmend.report.write import write_figures, write_report
+from labelmend.text import argument
 
 
 def report(run: str, out: str | None = None, data: str | None = None, static: str | None = None) -> None:
@@ -18,6 +19,8 @@ def report(run: str, out: str | None = None, data: str | None = None, static: st
         data: where the training images are now, if they have moved.
         static: a folder to write the figures to instead, as PNG and SVG, e.g. for a paper.
     """
+    if static is not None and out is not None:
+        raise SettingsError("--out is the page, and --static writes figures instead; leave one of them out")
     with plain_warnings():
         if static is not None:
             for path in write_figures(run, static, data):
@@ -32,4 +35,4 @@ def report_at_end(folder: Path) -> None:
     try:
         write_report(folder)
     except LabelmendError as error:
-        complain(f"warning: no report was written: {error} (labelmend report {folder} writes it)")
+        complain(f"warning: no report was written: {error} (labelmend report {argument(folder)} writes it)")

@@ -11,7 +11,7 @@ from labelmend.cli.messages import make_console, plain
 from labelmend.report.words import MEANINGS, noise_line, overspent, percent
 from labelmend.runs import folder as run_folder
 from labelmend.runs.run import Run
-from labelmend.text import duration
+from labelmend.text import argument, duration
 
 TOP_FLOWS = 10
 NUMBERS = ("images", "share", "of the class", "confidence", "votes")
@@ -107,5 +107,6 @@ def print_result(run: Run, top: int = 0) -> None:
     for line in _places(run.folder):
         console.print(plain(line))
     console.print()
-    following = f"predict {run.folder} IMAGES" if top else f"show {run.folder} --top 20"
+    folder = argument(run.folder)
+    following = f"predict {folder} IMAGES" if top else f"show {folder} --top 20"
     console.print(plain(f"Next: labelmend {following}"))

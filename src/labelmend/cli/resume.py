@@ -11,6 +11,7 @@ from labelmend.cli.report import report_at_end
 from labelmend.cli.result import print_result
 from labelmend.runs import folder as run_folder
 from labelmend.runs import jobs
+from labelmend.text import argument
 
 
 def resume(run: str, no_report: bool = False) -> None:
@@ -22,7 +23,7 @@ def resume(run: str, no_report: bool = False) -> None:
     """
     folder = Path(run)
     if run_folder.is_finished(folder):
-        say(f"the run in {folder} is finished; labelmend show {folder} prints what it found")
+        say(f"the run in {folder} is finished; labelmend show {argument(folder)} prints what it found")
         return
     with run_folder.held(folder), plain_warnings():
         with image_bar() as progress:

@@ -16,7 +16,7 @@ from labelmend.data.tables import table_kind
 from labelmend.errors import RunError
 from labelmend.files import csv_rows, replacing, write_json
 from labelmend.runs.records import Record, read_record
-from labelmend.text import spreadsheet_safe
+from labelmend.text import argument, spreadsheet_safe
 
 CORRECTIONS = "corrections"
 """Folder, in that of a run, with a numbered folder for each time that labels were applied."""
@@ -145,8 +145,8 @@ def refuse_unfinished(run: Path) -> None:
     for folder, journal in journals(run):
         if journal.kind == "moves" and journal.state in (BEGUN, REVERTING):
             raise RunError(
-                f"the moves of {folder} were stopped half-way; labelmend apply {run} --move --yes finishes "
-                f"them, labelmend revert {run} takes them back"
+                f"the moves of {folder} were stopped half-way; labelmend apply {argument(run)} --move --yes "
+                f"finishes them, labelmend revert {argument(run)} takes them back"
             )
 
 

@@ -18,7 +18,7 @@ from labelmend.runs.checksums import check_unchanged
 from labelmend.runs.folder import MODEL_INFO
 from labelmend.runs.records import read_model
 from labelmend.schema import check_schema
-from labelmend.text import as_text
+from labelmend.text import argument, as_text
 from labelmend.verdicts.decisions import ACCEPT, CHOOSE, KEEP, Decisions
 from labelmend.verdicts.frame import read_parquet
 from labelmend.verdicts.verdicts import PARQUET
@@ -121,7 +121,7 @@ def import_annotations(run: Path, file: Path) -> tuple[int, int]:
     if new := sorted({label for label, _ in decided.values()} - known):
         warnings.warn(
             f"{file}: no class of {run} is called {list_classes([repr(name) for name in new])}; taken for "
-            f"classes that are new (labelmend review {run} decides again what is mistyped)",
+            f"classes that are new (labelmend review {argument(run)} decides again what is mistyped)",
             LabelmendWarning,
             stacklevel=2,
         )

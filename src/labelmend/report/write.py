@@ -13,6 +13,8 @@ from labelmend.report.ours import check_ours
 from labelmend.report.page import render
 from labelmend.report.static import draw_figures, save
 from labelmend.runs import folder as run_folder
+from labelmend.runs.records import DataRecord, read_record
+from labelmend.settings.loading import load
 
 
 def write_report(run: str | Path, out: str | Path | None = None, data: Any = None) -> Path:
@@ -52,11 +54,13 @@ def write_figures(run: str | Path, folder: str | Path, data: Any = None) -> list
         Paths of the files.
 
     Raises:
-        RunError: As ``write_report``.
+        RunError: As ``write_report``; if the folder lies among the images of the run.
         WriteError: If a file cannot be written.
     """
     findings = gather(run, data)
-    folder = Path(folder)
+    folder, settings = Path(folder), load(Path(run) / run_folder.SETTINGS).data
+    source = read_record(Path(run) / run_folder.DATA, DataRecord)["source"]
+    run_folder.check_outside(folder, (source, data, settings.test_source, settings.image_root), "--static")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -18,7 +18,7 @@ from labelmend.runs import folder as run_folder
 from labelmend.runs.checksums import check_unchanged
 from labelmend.runs.pictures import RunPictures, open_pictures
 from labelmend.runs.records import read_model
-from labelmend.text import count, printable
+from labelmend.text import argument, count, printable
 from labelmend.verdicts.decisions import ACCEPT, CHOOSE, SKIP, Decision, Decisions, verdicts_hash
 from labelmend.verdicts.frame import read_parquet
 from labelmend.verdicts.judge import EASY
@@ -251,8 +251,8 @@ class Session:
             self._refresh()
         decided, changed = int((self._state == DECIDED).sum()), int(self._wrong.sum())
         if not decided:
-            return f"Nothing is decided yet; labelmend review {self.folder} goes on."
-        after = f"labelmend apply {self.folder} --decisions"
+            return f"Nothing is decided yet; labelmend review {argument(self.folder)} goes on."
+        after = f"labelmend apply {argument(self.folder)} --decisions"
         return (
             f"{count(decided, 'label')} decided, {changed:,} of them changed. "
             f"Next: {after} (--decisions-only takes no suggestion beside them)"

@@ -15,9 +15,9 @@ from labelmend.errors import RunError, WriteError
 from labelmend.files import csv_rows, is_leftover, reason, remove_leftovers, replacing, write_text
 from labelmend.runs.checksums import SUMS
 from labelmend.runs.lock import LOCK, locked
-from labelmend.runs.records import parse_object
+from labelmend.runs.records import ADVICE, parse_object
 from labelmend.settings.saving import HEADER
-from labelmend.text import as_text, spreadsheet_safe
+from labelmend.text import argument, as_text, spreadsheet_safe
 from labelmend.training.state import CHECKPOINT, METRICS, PREVIOUS
 
 SETTINGS, DATA, NOISE, SKIPPED = "settings.yaml", "data.json", "noise.json", "skipped.csv"
@@ -68,12 +68,12 @@ label_quality is in [0, 1]; a low value means a suspicious label.
 suggested_label equals given_label where nothing is suggested.
 
 Commands
-  labelmend show {folder}
-  labelmend report {folder}
-  labelmend review {folder}      (decide in the browser; kept in {folder}/decisions.sqlite)
-  labelmend apply {folder}       (the labels corrected, in {folder}/corrections)
-  labelmend predict {folder} IMAGES
-  labelmend resume {folder}      (if it was interrupted)
+  labelmend show {run}
+  labelmend report {run}
+  labelmend review {run}      (decide in the browser; kept in {folder}/decisions.sqlite)
+  labelmend apply {run}       (the labels corrected, in {folder}/corrections)
+  labelmend predict {run} IMAGES
+  labelmend resume {run}      (if it was interrupted)
 """
 
 
@@ -106,7 +106,7 @@ def check_free(folder: Path, overwrite: bool) -> None:
         return
     if is_unfinished(folder):
         raise RunError(
-            f"--out {folder} holds an unfinished run; labelmend resume {folder} goes on with it, "
+            f"--out {folder} holds an unfinished run; labelmend resume {argument(folder)} goes on with it, "
             "--overwrite starts anew"
         )
     raise RunError(
@@ -120,18 +120,36 @@ def check_apart(folder: Path, sources: Iterable[Any]) -> None:
     Raises:
         RunError: If the folder is a source, lies inside one, or holds one.
     """
-    out = folder.resolve()
-    for source in sources:
-        if not isinstance(source, str | Path) or is_named(source) or not Path(source).exists():
-            continue
-        path = Path(source).resolve()
-        if path == out or path in out.parents:
-            raise RunError(
-                f"--out {folder} lies inside the data {source}, where it would be taken for images; give a "
-                "folder outside with --out"
-            )
-        if out in path.parents:
+    sources = list(sources)
+    check_outside(folder, sources, "--out")
+    for source in _on_disk(sources):
+        if folder.resolve() in source.resolve().parents:
             raise RunError(f"--out {folder} holds the data {source}; give another folder with --out")
+
+
+def check_outside(folder: Path, sources: Iterable[Any], flag: str) -> None:
+    """Make sure that nothing is written among images.
+
+    Args:
+        folder: to write to.
+        sources: of images; what is no path is passed over.
+        flag: that names the folder.
+
+    Raises:
+        RunError: If the folder is a source, or lies inside one.
+    """
+    out = folder.resolve()
+    for source in _on_disk(sources):
+        if source.resolve() in (out, *out.parents):
+            raise RunError(
+                f"{flag} {folder} lies inside the data {source}, where it would be taken for images; give a "
+                f"folder outside with {flag}"
+            )
+
+
+def _on_disk(sources: Iterable[Any]) -> list[Path]:
+    paths = [source for source in sources if isinstance(source, str | Path) and not is_named(source)]
+    return [Path(path) for path in paths if Path(path).exists()]
 
 
 @contextmanager
@@ -247,7 +265,9 @@ def require_finished(folder: Path) -> None:
     """
     require_run(folder)
     if not is_finished(folder):
-        raise RunError(f"the run in {folder} is not finished; labelmend resume {folder} goes on with it")
+        raise RunError(
+            f"the run in {folder} is not finished; labelmend resume {argument(folder)} goes on with it"
+        )
 
 
 def write_skipped(folder: Path, skipped: Iterable[Skipped]) -> None:
@@ -285,7 +305,20 @@ def write_conflicts(folder: Path, image_set: ImageSet) -> None:
 def _write_readme(folder: Path) -> None:
     width = max(map(len, CONTENTS))
     files = "\n".join(f"{name:<{width}}  {text}" for name, text in CONTENTS.items())
-    write_text(folder / README, _README.format(mark=_MARK, files=files, folder=folder))
+    write_text(folder / README, _README.format(mark=_MARK, files=files, run=argument(folder), folder=folder))
+
+
+def existing(folder: Path, name: str) -> Path:
+    """The path of a file of a run.
+
+    Raises:
+        RunError: If it is missing.
+    """
+    path = folder / name
+    if not path.is_file():
+        go_on = f"labelmend resume {argument(folder)} goes on"
+        raise RunError(f"{path} is missing; {ADVICE if is_finished(folder) else go_on}")
+    return path
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
@@ -294,11 +327,6 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
     Raises:
         RunError: If the file is missing or a line of it is no JSON.
     """
-    path = folder / METRICS
-    if not path.is_file():
-        rest = (
-            "take it from a copy of the run" if is_finished(folder) else f"labelmend resume {folder} goes on"
-        )
-        raise RunError(f"{path} is missing; {rest}")
+    path = existing(folder, METRICS)
     lines = path.read_bytes().splitlines()
     return [parse_object(line, f"{path}, line {number}") for number, line in enumerate(lines, start=1)]

@@ -36,6 +36,7 @@ from labelmend.runs.verified import divide_trusted, trust_decisions
 from labelmend.settings.loading import load
 from labelmend.settings.saving import to_yaml
 from labelmend.tensors import save_tensors
+from labelmend.text import argument
 from labelmend.training import state
 from labelmend.training.arithmetic import choose_arithmetic, find_device
 from labelmend.training.embedder import FrozenBackbone
@@ -454,7 +455,8 @@ def _kept(folder: Path) -> Iterator[None]:
         yield
     except WriteError as error:
         raise WriteError(
-            f"{error}; the last good state is kept: put this right, then go on with labelmend resume {folder}"
+            f"{error}; the last good state is kept: put this right, then go on with labelmend resume "
+            f"{argument(folder)}"
         ) from error
 
 

@@ -67,7 +67,9 @@ class Run:
         """The network whose features ``network`` works on, or None; loaded when it is needed first."""
         if self.frozen is not None or self.folder is None or not self.description.get("backbone"):
             return self.frozen
-        return restore_frozen(self.description["backbone"], self.folder / run_folder.BACKBONE, self.device)
+        return restore_frozen(
+            self.description["backbone"], run_folder.existing(self.folder, run_folder.BACKBONE), self.device
+        )
 
     @property
     def classes(self) -> list[str]:
@@ -164,7 +166,7 @@ def load_run(folder: str | Path) -> Run:
     run_folder.require_finished(folder)
     description = read_model(folder / run_folder.MODEL_INFO)
     network = _build_model(description)
-    weights, _ = load_tensors(folder / run_folder.MODEL)
+    weights, _ = load_tensors(run_folder.existing(folder, run_folder.MODEL))
     if not all_finite(weights):
         raise RunError(f"{folder / run_folder.MODEL} has weights that are no finite numbers; train anew")
     try:

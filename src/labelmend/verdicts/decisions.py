@@ -13,6 +13,7 @@ from threading import RLock
 import pandas as pd
 
 from labelmend.errors import DataError, RunError
+from labelmend.text import argument
 from labelmend.verdicts.decision_log import UNDO, DecisionLog, Entry
 from labelmend.verdicts.frame import read_parquet
 from labelmend.verdicts.verdicts import PARQUET
@@ -92,7 +93,9 @@ class Decisions:
         if path.exists() and not path.is_file():
             raise RunError(f"{path} is no regular file; move it away")
         if not create and not has_decisions(Path(folder)):
-            raise RunError(f"nothing was decided about {folder} yet; labelmend review {folder} is for that")
+            raise RunError(
+                f"nothing was decided about {folder} yet; labelmend review {argument(folder)} is for that"
+            )
         decisions = cls(DecisionLog(path, verdicts_hash(table), create=create), table)
         try:
             decisions.current()

@@ -15,7 +15,7 @@ from torch import Tensor
 from labelmend.data.image_set import ImageSet
 from labelmend.errors import RunError
 from labelmend.files import csv_rows, replacing
-from labelmend.text import spreadsheet_safe
+from labelmend.text import argument, spreadsheet_safe
 from labelmend.verdicts.issues import is_label_issue
 from labelmend.verdicts.judge import VERDICTS, judge
 from labelmend.verdicts.record import SampleRecord
@@ -122,7 +122,10 @@ def read_parquet(path: Path) -> pd.DataFrame:
     if not path.parent.is_dir():
         raise RunError(f"there is no run folder {path.parent}")
     if not path.is_file():
-        raise RunError(f"{path} is missing; is the run finished? (labelmend resume {path.parent} goes on)")
+        raise RunError(
+            f"{path} is missing; labelmend resume {argument(path.parent)} goes on where the run is not "
+            "finished, else take the file from a copy of the run, or train anew"
+        )
     try:
         with path.open("rb") as file:
             table = pyarrow.parquet.read_table(file)
@@ -134,7 +137,10 @@ def read_parquet(path: Path) -> pd.DataFrame:
         schema = pa.schema([(column, ARROW_TYPES[kind]) for column, kind in known.items()])
         table = table.select(list(known)).cast(schema)
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
-        raise RunError(f"{path} cannot be read as Parquet: {' '.join(str(error).split())}") from None
+        raise RunError(
+            f"{path} cannot be read as Parquet: {' '.join(str(error).split())}; take it from a copy of the "
+            "run, or train anew"
+        ) from None
     for column in known:
         if table[column].null_count:
             raise RunError(f"{path} has an empty cell in column {column!r}; it is not a table of verdicts")
