@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labelmend.data import load
+from labelmend.data import ImageSet, load
 from labelmend.data.arrays import image_pixels, list_arrays
 from labelmend.data.image_set import MemoryImages
 from labelmend.errors import DataError
@@ -26,7 +26,6 @@ def random_images(*shape):
         ((4, 8, 8, 3), (4, 8, 8, 3)),
         ((4, 3, 8, 8), (4, 8, 8, 3)),
         ((4, 1, 8, 8), (4, 8, 8, 1)),
-        ((4, 3, 3, 3), (4, 3, 3, 3)),
     ],
 )
 def test_shapes(shape, expected):
@@ -103,6 +102,40 @@ def test_resizing_large_and_odd_arrays():
     assert load((random_images(4, 100, 100, 3), Y)).images.shape == (4, 96, 96, 3)
     assert load((random_images(4, 20, 28), Y)).images.shape == (4, 32, 32, 1)
     assert load((random_images(4, 8, 8), Y), image_size=16).images.shape == (4, 16, 16, 1)
+
+
+def test_where_a_shape_can_be_read_both_ways_channels_are_last():
+    x = random_images(4, 3, 3, 3)
+    np.testing.assert_array_equal(image_pixels(x, "x"), x)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_images_of_a_few_pixels_are_enlarged_and_it_is_said(dtype):
+    found = load((random_images(4, 1, 1, 3).astype(dtype), Y))
+    assert found.images.shape == (4, 4, 4, 3)
+    assert [
+        note
+        for note in found.notes
+        if "images of 1 px are enlarged to 4 px" in note and "--image-size" in note
+    ]
+    assert not any("enlarged" in note for note in load((random_images(4, 1, 1, 3), Y), image_size=8).notes)
+    small = ImageSet(
+        MemoryImages(torch.zeros(2, 2, 2, 1, dtype=torch.uint8)),
+        np.arange(2),
+        ["a", "b"],
+        ["0", "1"],
+        ["", ""],
+    )
+    assert load(small).images.shape == (2, 4, 4, 1)
+    assert any("images of 2 px are enlarged to 4 px" in note for note in load(small).notes)
+
+
+@pytest.mark.filterwarnings("error")
+def test_arrays_that_are_mapped_read_only_are_neither_copied_nor_warned_of(tmp_path):
+    np.save(tmp_path / "x.npy", random_images(4, 8, 8, 3))
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    found = load((mapped, Y))
+    assert np.shares_memory(found.images.pixels.numpy(), mapped)
 
 
 def test_flags_may_be_words_and_what_is_none_is_named():

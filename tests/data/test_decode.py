@@ -33,6 +33,8 @@ def headers(*sizes):
     [
         ([(28, 28)] * 3, 28),
         ([(8, 8)], 8),
+        ([(1, 1)] * 2, 4),  # the least that --image-size allows
+        ([(3, 3)], 4),
         ([(64, 64)] * 2, 64),
         ([(65, 65)] * 2, 64),  # above 64 px: rounded to a multiple of 8
         ([(20, 28)] * 2, 32),  # not square: at least 32

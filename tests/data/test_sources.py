@@ -34,7 +34,46 @@ def test_arrays_and_array_files(tmp_path):
         assert load_unlabelled(tmp_path / name, image_size=8, channels=3).images.shape == (3, 8, 8, 3)
 
 
+def test_a_saved_picture_is_one_picture_as_it_is_in_memory(tmp_path):
+    x = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    for picture in (x, x.transpose(2, 0, 1), x[..., 0]):
+        np.save(tmp_path / "x.npy", picture)
+        np.savez(tmp_path / "x.npz", images=picture)
+        expected = load_unlabelled(picture, image_size=16, channels=3).images.gather(torch.tensor([0]))
+        for name in ("x.npy", "x.npz"):
+            found = load_unlabelled(tmp_path / name, image_size=16, channels=3)
+            assert torch.equal(found.images.gather(torch.arange(len(found))), expected)
+    assert len(load_unlabelled({"images": x}, image_size=16, channels=3)) == 1
+    np.save(tmp_path / "x.npy", np.zeros((4, 16, 16), np.uint8))
+    with pytest.raises(DataError, match=r"x\.npy: .*one picture of 4 channels or 4 grey pictures"):
+        load_unlabelled(tmp_path / "x.npy", image_size=16, channels=3)
+    np.savez(tmp_path / "x.npz", images=x, labels=np.zeros(16, int))  # sixteen labels: sixteen images
+    assert len(load_unlabelled(tmp_path / "x.npz", image_size=16, channels=3)) == 16
+    np.save(tmp_path / "labels.npy", np.arange(16) % 2)
+    np.save(tmp_path / "x.npy", x)
+    assert len(load(tmp_path / "x.npy", labels=tmp_path / "labels.npy", image_size=16)) == 16
+
+
+def test_a_column_is_refused_where_no_table_is_read(tmp_path, save_image):
+    file = save_image(tmp_path / "a.png")
+    for source in (file, tmp_path, np.zeros((2, 8, 8), np.uint8)):
+        for flag, column in (
+            ("--image-column", {"image_column": "pic"}),
+            ("--image-root", {"image_root": tmp_path}),
+        ):
+            with pytest.raises(
+                DataError, match=f"is not read from a table, so that {flag} has no effect; leave"
+            ):
+                load_unlabelled(source, image_size=8, channels=3, **column)
+
+
 def test_nothing_to_read(tmp_path):
+    np.save(tmp_path / "x.npy", np.zeros((0, 8, 8, 3), np.uint8))
+    with pytest.raises(DataError, match=r"x\.npy: there are no images"):
+        load_unlabelled(tmp_path / "x.npy", image_size=8, channels=3)
+    (tmp_path / "x.npy").unlink()
+    with pytest.raises(DataError, match=r"^the list of images is empty; give at least one picture, file"):
+        load_unlabelled([], image_size=8, channels=3)
     with pytest.raises(DataError, match="no such file or folder"):
         load_unlabelled(tmp_path / "none", image_size=8, channels=3)
     with pytest.raises(DataError, match="there are no images"):

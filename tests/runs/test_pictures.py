@@ -1,5 +1,6 @@
 import io
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -157,6 +158,21 @@ def test_images_of_more_than_8_bits_have_one_scale(tmp_path):
     ).folder
     pictures = open_pictures(out, (images, np.arange(12) % 2))
     assert np.abs(np.asarray(pictures.image("7")) - images[7] / 16).max() <= 1
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_a_dark_picture_of_floats_is_shown_dark(tmp_path, older):
+    """Also where an older version kept no range, as it was 0..255."""
+    images = np.linspace(0, 250, 12 * 64).reshape(12, 8, 8).astype(np.float32)
+    images[3] /= 300
+    data = (images, np.arange(12) % 2)
+    out = labelmend.fit(data, out=tmp_path / "run", **TINY).folder
+    pictures = open_pictures(out, data)
+    assert pictures.pixel_range == (0, 255)
+    if older:
+        pictures = replace(pictures, pixel_range=None)
+    assert np.array_equal(np.asarray(pictures.image("3")), np.rint(images[3]))
+    assert np.array_equal(np.asarray(pictures.image("7")), np.rint(images[7]))
 
 
 def test_a_run_that_is_not_finished_is_refused(tmp_path):

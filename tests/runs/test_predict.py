@@ -58,6 +58,54 @@ def test_an_unreadable_file_has_a_row_of_its_own(run, colours, tmp_path):
     assert predicted[0] in run.classes
 
 
+def test_a_run_keeps_the_scale_of_its_training_images(colours, tmp_path):
+    labels = ["light", "dark"] * 12
+    fitted = labelmend.fit(
+        (colours.astype(np.float32), labels), out=tmp_path / "run", memory_format="contiguous", **FAST
+    )
+    loaded = labelmend.load_run(tmp_path / "run")
+    assert repr(loaded.description["pixel_range"]) == "[0.0, 255.0]"
+    dark = colours[:1] / np.float32(255)
+    for each in (fitted, loaded):
+        with pytest.warns(LabelmendWarning, match="use only"):
+            alone = each.predict_proba(dark)
+        together = each.predict_proba(np.concatenate([dark, colours.astype(np.float32)]))
+        np.testing.assert_allclose(alone, together[:1], atol=1e-6)
+    labelmend.fit(
+        (colours.astype(np.uint16) * 257, labels), out=tmp_path / "deep", memory_format="contiguous", **FAST
+    )
+    deep = labelmend.load_run(tmp_path / "deep")
+    assert all(isinstance(end, int) for end in deep.description["pixel_range"])
+    with pytest.warns(LabelmendWarning, match="are read from 0 to 1"):
+        rows = deep.predict_proba(colours / 255.0)
+    np.testing.assert_allclose(rows, deep.predict_proba(colours.astype(np.uint16) * 257), atol=0.05)
+    assert len(np.unique(rows.round(4), axis=0)) > 1
+
+
+def test_a_value_just_above_one_changes_no_prediction(run, colours):
+    images = colours / 255.0
+    expected = run.predict_proba(images)
+    images[0, 0, 0, 0] = 1.0000002
+    with pytest.warns(LabelmendWarning, match="1 of 24 float images have values outside 0 to 1"):
+        found = run.predict_proba(images)
+    np.testing.assert_allclose(found[1:], expected[1:], atol=1e-6)
+    np.testing.assert_allclose(expected, run.predict_proba(colours), atol=1e-6)
+
+
+def test_a_saved_picture_has_one_prediction(run, colours, tmp_path):
+    np.save(tmp_path / "x.npy", colours[0])
+    np.testing.assert_allclose(
+        run.predict_proba(tmp_path / "x.npy"), run.predict_proba(colours[:1]), atol=1e-6
+    )
+
+
+def test_nothing_to_predict_is_an_error(run):
+    with pytest.raises(DataError, match="the list of images is empty"):
+        run.predict([])
+    with pytest.raises(DataError, match="there are no images"):
+        run.predict(np.zeros((0, 8, 8, 3), np.uint8))
+
+
 def test_the_most_probable_class_by_hand():
     rows = np.array([[0.2, 0.8], [np.nan, np.nan], [0.6, 0.4]])
     assert most_probable(np.array(["a", "b"], object), rows).tolist() == ["b", None, "a"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
@@ -196,5 +197,13 @@ def list_arrays(
         class_names=classes,
         true_labels=columns["true_labels"],
         trusted=flags,
-        images=MemoryImages(torch.from_numpy(np.asarray(pixels))) if ready else None,
+        images=MemoryImages(_tensor(np.asarray(pixels))) if ready else None,
     )
+
+
+def _tensor(pixels: np.ndarray) -> Tensor:
+    """A tensor of the same memory."""
+    # A file that is mapped read-only must not be copied into memory, and nothing is ever written to images.
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        return torch.from_numpy(pixels)

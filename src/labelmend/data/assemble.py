@@ -12,6 +12,7 @@ import numpy as np
 
 from labelmend.data.bit_depth import RANGE_UNUSED, scale
 from labelmend.data.decode import (
+    SMALLEST,
     DecodedOnDemand,
     Header,
     ProgressCallback,
@@ -32,6 +33,7 @@ from labelmend.data.labels import (
 from labelmend.data.listing import Listing
 from labelmend.data.resize import resize
 from labelmend.data.same_pictures import same_pictures
+from labelmend.data.scale_of_new import scale_new
 from labelmend.errors import DataError, LabelmendWarning, UnlabelledError
 
 
@@ -51,7 +53,8 @@ class Form:
         size: side in pixels.
         channels: 1 (grey) or 3 (RGB).
         class_names: classes in index order; by default those of the source.
-        pixel_range: values that become 0 and 255 in images of more than 8 bits; by default measured.
+        pixel_range: values that become 0 and 255 in images of more than 8 bits; by default measured. For
+            images that are not to train on, that of the training images.
         limit: use the first images only; classes are those of the whole source.
         for_training: whether at least two images and two classes are needed.
         memory_limit: bytes up to which decoded images are held in memory.
@@ -81,9 +84,14 @@ def class_names_of(listing: Listing) -> list[str] | None:
 
 def in_form(images: Images, form: Form) -> Images:
     """Images that are decoded already, resized only where the form asks for another size or channels."""
+    size = form.size or default_image_size([header_of(images)])
+    return resize(images, size, form.channels or images.shape[3], form.memory_limit, form.progress)
+
+
+def header_of(images: Images) -> Header:
+    """Size and greyness of images that are decoded already."""
     _, height, width, channels = images.shape
-    size = form.size or default_image_size([Header(width, height, channels == 1)])
-    return resize(images, size, form.channels or channels, form.memory_limit, form.progress)
+    return Header(width, height, channels == 1)
 
 
 @dataclass(frozen=True)
@@ -95,8 +103,9 @@ class Decoded:
         images: those that can be read.
         rows: of them, in the listing.
         skipped: those that cannot be read.
-        pixel_range: by which images of more than 8 bits were scaled, or None.
+        pixel_range: by which training images of more than 8 bits are scaled, or None.
         like: a key of each image that equal ones share, or None.
+        warning: what may make predictions for new images worthless, in one line; "" if there is nothing.
     """
 
     listing: Listing
@@ -105,6 +114,7 @@ class Decoded:
     skipped: list[Skipped]
     pixel_range: tuple[float, float] | None = None
     like: list[bytes] | None = None
+    warning: str = ""
 
 
 def decode_listing(listing: Listing, form: Form) -> Decoded:
@@ -119,6 +129,8 @@ def decode_listing(listing: Listing, form: Form) -> Decoded:
             listing = replace(listing, notes=[*listing.notes, RANGE_UNUSED])
         if form.embed is not None:
             return Decoded(listing, *form.embed(listing), form.pixel_range)
+        if form.size is None:
+            listing = replace(listing, notes=[*listing.notes, *note_of_enlarging([header_of(images)])])
         images = in_form(images, form)
         return Decoded(listing, images, list(range(len(listing))), [], form.pixel_range)
     headers = read_headers(listing.items)
@@ -126,10 +138,15 @@ def decode_listing(listing: Listing, form: Form) -> Decoded:
     known = [header for header in headers if isinstance(header, Header)]
     if not known:
         refuse_unreadable(listing, reasons)
-    used = 0.5 if form.for_training else 0.0
-    listing, pixel_range = scale(listing, headers, form.pixel_range, used)
+    pixel_range, warning = form.pixel_range, ""
+    if form.for_training:
+        listing, pixel_range = scale(listing, headers, pixel_range)
+    else:
+        listing, warning = scale_new(listing, headers, pixel_range)
     if form.embed is not None:
-        return Decoded(listing, *form.embed(listing), pixel_range)
+        return Decoded(listing, *form.embed(listing), pixel_range, warning=warning)
+    if form.size is None:
+        listing = replace(listing, notes=[*listing.notes, *note_of_enlarging(known)])
     size = form.size or default_image_size(known)
     channels = form.channels or (1 if all(header.grey for header in known) else 3)
     rows = [row for row in range(len(listing)) if row not in reasons]
@@ -146,7 +163,18 @@ def decode_listing(listing: Listing, form: Form) -> Decoded:
     rows = [row for row in rows if row not in reasons]
     if not rows:
         refuse_unreadable(listing, reasons)
-    return Decoded(listing, images, rows, skipped_images(listing, reasons), pixel_range, like)
+    return Decoded(listing, images, rows, skipped_images(listing, reasons), pixel_range, like, warning)
+
+
+def note_of_enlarging(headers: Sequence[Header]) -> list[str]:
+    """What to say where images of these heads are read at a larger size than any of them has."""
+    most = max(max(header.width, header.height) for header in headers)
+    if most >= SMALLEST:
+        return []
+    size = default_image_size(headers)
+    return [
+        f"images of {most} px are enlarged to {size} px, as networks need some room (--image-size sets it)"
+    ]
 
 
 def skipped_images(listing: Listing, reasons: dict[int, str]) -> list[Skipped]:
@@ -207,6 +235,8 @@ def assemble(listing: Listing, form: Form) -> ImageSet:
     if form.limit is not None and form.limit < len(listing):
         listing = listing.take(range(form.limit))
     decoded = decode_listing(listing, form)
+    if decoded.warning:
+        warnings.warn(f"{name}, test set: {decoded.warning}", LabelmendWarning, stacklevel=2)
     rows = decoded.rows
     given = given[rows]
     if form.for_training:

@@ -17,12 +17,18 @@ from labelmend.data.listing import Listing
 from labelmend.errors import DataError
 
 PixelRange = tuple[float, float]
-"""Values that become 0 and 255; those outside are clipped."""
+"""Values that become 0 and 255; those outside are clipped.
 
-_USUAL = ((0.0, 1.0), (0.0, 255.0), (0.0, 65535.0))
+Both ends are ``int`` where all images that it was made for hold whole numbers, and ``float`` otherwise: so a
+run that is loaded later knows which new images are of the kind that it was trained on.
+"""
+
+USUAL = ((0.0, 1.0), (0.0, 255.0), (0.0, 65535.0))
 RANGE_UNUSED = "--pixel-range changes nothing, as all images have 8 bits"
 _NO_VALUE = 1e30
 """Magnitude from which a float is no measurement: maps mark missing pixels with the largest floats."""
+OVERSHOOT = 0.25
+"""What resizing and sharpening add at edges, as a share of the range; floats alone can show it."""
 _MISSING = (-999.0, -9999.0, -99999.0, -32767.0, -32768.0, -2147483648.0)
 """What maps write where nothing was measured, if all other values are far from it."""
 
@@ -38,6 +44,8 @@ class Spread:
         inner_high: the quantile of 999 thousandths.
         whole: whether they are stored as whole numbers.
         missing: a value that stands for no value, and does not count; None if there is none.
+        outside: shares of values outside 0..1, 0..255 and 0..65535.
+        beyond_8_bits: share of values of a magnitude above 255.
     """
 
     low: float
@@ -46,6 +54,8 @@ class Spread:
     inner_high: float
     whole: bool
     missing: float | None = None
+    outside: tuple[float, ...] = (0.0, 0.0, 0.0)
+    beyond_8_bits: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -100,7 +110,8 @@ def to_8_bits(values: np.ndarray, pixel_range: PixelRange) -> np.ndarray:
     scaled = np.clip(np.nan_to_num(scaled, nan=0.0, posinf=255.0, neginf=0.0), 0, 255)
     if scaled.shape[2] in (2, 4):
         opacity = values[..., -1:].astype(np.float64)
-        most = next(top for _, top in _USUAL if opacity.max() <= top or top == _USUAL[-1][1])
+        highest = opacity.max()
+        most = next(top for _, top in USUAL if highest <= top * (1 + OVERSHOOT) or top == USUAL[-1][1])
         opacity = np.clip(opacity / most, 0, 1)
         scaled = scaled[..., :-1] * opacity + 255 * (1 - opacity)
     return np.rint(scaled).astype(np.uint8)
@@ -124,78 +135,90 @@ def spread(item: Encoded) -> Spread:
     if not len(finite):
         raise ValueError("no pixel has a finite value")
     low, inner_low, inner_high, high = np.quantile(finite, (0, 0.001, 0.999, 1)).tolist()
-    return Spread(low, high, inner_low, inner_high, whole, missing)
+    outside = tuple(float(((finite < 0) | (finite > top)).mean()) for _, top in USUAL)
+    beyond = float((np.abs(finite) > 255).mean())
+    return Spread(low, high, inner_low, inner_high, whole, missing, outside, beyond)
 
 
-def choose_range(spreads: Sequence[Spread], used: float = 0.5) -> PixelRange:
-    """One range for images of these spreads.
+def choose_range(spreads: Sequence[Spread]) -> PixelRange:
+    """One range for training images of these spreads.
 
-    0..255 for whole numbers that fit; else the usual 0..1, 0..255 or 0..65535 if enough of it is used; else
+    0..255 for whole numbers that fit; else the usual 0..1, 0..255 or 0..65535 if they span half of it; else
     from the smallest value to the largest, single outliers aside.
-
-    Args:
-        spreads: of the images.
-        used: share of a usual range that they must span; a few images to classify may span less.
     """
-    low, high = min(s.low for s in spreads), max(s.high for s in spreads)
+    low, high = extremes(spreads)
     whole = all(s.whole for s in spreads)
     if whole and low >= 0 and high <= 255:
         return 0.0, 255.0
-    inner_low, inner_high = min(s.inner_low for s in spreads), max(s.inner_high for s in spreads)
-    if 0 < inner_high - inner_low < (high - low) / 4:
-        low, high = inner_low, inner_high
-    for usual in _USUAL[whole:]:
-        if low >= 0 and high <= usual[1] and (high - low >= used * usual[1] or high == low):
+    low, high = without_outliers(spreads)
+    for usual in USUAL[whole:]:
+        if low >= 0 and high <= usual[1] and (high - low >= usual[1] / 2 or high == low):
             return usual
     return low, high if high > low else low + 1
 
 
+def extremes(spreads: Sequence[Spread]) -> tuple[float, float]:
+    """Smallest and largest value of all images."""
+    return min(s.low for s in spreads), max(s.high for s in spreads)
+
+
+def without_outliers(spreads: Sequence[Spread]) -> tuple[float, float]:
+    """Smallest and largest value, or the inner ones where single outliers stretch the range fourfold."""
+    low, high = extremes(spreads)
+    inner_low, inner_high = min(s.inner_low for s in spreads), max(s.inner_high for s in spreads)
+    return (inner_low, inner_high) if 0 < inner_high - inner_low < (high - low) / 4 else (low, high)
+
+
+def is_of_whole_numbers(pixel_range: PixelRange) -> bool:
+    """Whether all images that a range was made for hold whole numbers."""
+    return all(isinstance(end, int) for end in pixel_range)
+
+
+def _of_kind(pixel_range: PixelRange, *, floats: bool) -> PixelRange:
+    """The range with ends of the type that says whether its images hold floats; see ``PixelRange``."""
+    low, high = float(pixel_range[0]), float(pixel_range[1])
+    if floats or not (low.is_integer() and high.is_integer()):
+        return low, high
+    return int(low), int(high)
+
+
 def scale(
-    listing: Listing, headers: Sequence[Header | str], pixel_range: PixelRange | None, used: float = 0.5
+    listing: Listing, headers: Sequence[Header | str], pixel_range: PixelRange | None
 ) -> tuple[Listing, PixelRange | None]:
-    """The listing with images of more than 8 bits scaled in one way.
+    """The listing of training images with those of more than 8 bits scaled in one way.
 
     Args:
         listing: N images that are not decoded.
         headers: of each, or why it cannot be read.
         pixel_range: what to scale by; None to measure the images, which decodes them once.
-        used: as for ``choose_range``.
 
     Returns:
         The listing, with a note of what was measured, and the range to scale further images by; None where
-        each may be taken as it is: of 8 bits, or in 0..1 or 0..255.
+        all have 8 bits.
 
     Raises:
         DataError: If no pixel of them has a finite value.
     """
     known = [header for header in headers if isinstance(header, Header)]
-    deep = [row for row, header in enumerate(headers) if isinstance(header, Header) and header.deep]
-    notes = list(listing.notes)
-    cut = sum(header.cut for header in known)
-    if cut:
-        notes.append(f"{cut:,} images of 16-bit colours are read with the upper 8 bits only")
+    deep = deep_rows(headers)
+    notes = [*listing.notes, *note_of_cut(known)]
     if not deep:
-        if pixel_range is not None and used:
+        if pixel_range is not None:
             notes.append(RANGE_UNUSED)
         return replace(listing, notes=notes), pixel_range
     if pixel_range is None:
         found = [s for s in in_threads(spread, [listing.items[row] for row in deep]) if isinstance(s, Spread)]
         if not found:
             raise DataError(f"{listing.name}: no pixel of the {len(deep)} images has a finite value")
-        chosen = choose_range(found, used)
-        missing = sorted({s.missing for s in found if s.missing is not None})
-        if missing:
-            values = list_classes([f"{value:.10g}" for value in missing])
-            notes.append(f"pixels of {values} count as missing and are black (--pixel-range includes them)")
-        if chosen not in _USUAL[:2]:
-            pixel_range = chosen
-            low, high = (f"{end:.10g}" for end in chosen)
+        pixel_range = choose_range(found)
+        if missing := missing_values(found):
+            notes.append(f"pixels of {missing} count as missing and are black (--pixel-range includes them)")
+        if pixel_range not in USUAL[:2]:
+            low, high = map(number, pixel_range)
             notes.append(
                 f"{len(deep):,} images have more than 8 bits: {low} becomes black and {high} white, in all "
                 f"of them and in those to test and classify (--pixel-range {low},{high} sets it)"
             )
-    else:
-        chosen = pixel_range
     if len(deep) < len(known):
         notes.append(
             f"{len(known) - len(deep):,} of {len(known):,} images have 8 bits, the others more; check with "
@@ -203,5 +226,28 @@ def scale(
         )
     items = list(listing.items)
     for row in deep:
-        items[row] = Scaled(items[row], chosen)
-    return replace(listing, items=items, notes=notes), pixel_range
+        items[row] = Scaled(items[row], pixel_range)
+    floats = any(header.floats for header in known if header.deep)
+    return replace(listing, items=items, notes=notes), _of_kind(pixel_range, floats=floats)
+
+
+def deep_rows(headers: Sequence[Header | str]) -> list[int]:
+    """Rows of the images of more than 8 bits."""
+    return [row for row, header in enumerate(headers) if isinstance(header, Header) and header.deep]
+
+
+def note_of_cut(headers: Sequence[Header]) -> list[str]:
+    """What to say of images whose lower 8 bits are not read."""
+    cut = sum(header.cut for header in headers)
+    return [f"{cut:,} images of 16-bit colours are read with the upper 8 bits only"] if cut else []
+
+
+def missing_values(spreads: Sequence[Spread]) -> str:
+    """The values that stand for no value, in words; "" if there are none."""
+    values = sorted({s.missing for s in spreads if s.missing is not None})
+    return list_classes([number(value) for value in values]) if values else ""
+
+
+def number(value: float) -> str:
+    """A value as it is written in messages."""
+    return f"{value:.10g}"

@@ -33,6 +33,8 @@ ProgressCallback = Callable[[int, int], None]
 """Called with (images done, images in all) from time to time."""
 T = TypeVar("T")
 _CHUNK = 32
+SMALLEST = 4
+"""Side in pixels of the smallest images that are trained on by default, as of ``--image-size``."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Header:
         grey: whether it is stored as grey.
         deep: whether it is read with more than 8 bits a pixel.
         cut: whether it has more, of which 8 are read.
+        floats: whether its values are floats.
     """
 
     width: int
@@ -52,6 +55,7 @@ class Header:
     grey: bool
     deep: bool = False
     cut: bool = False
+    floats: bool = False
 
 
 def num_threads() -> int:
@@ -113,12 +117,12 @@ def read_headers(items: Sequence[Encoded]) -> list[Header | str]:
         image = fetch(item)
         if isinstance(image, np.ndarray):
             height, width, channels = image.shape
-            return Header(width, height, channels == 1, deep=True)
+            return Header(width, height, channels == 1, deep=True, floats=image.dtype.kind == "f")
         with image:
             cut = is_cut(image)
             # Pillow has no mode for them, but the decoder of torchvision reads them from PNG.
             deep = image.mode in DEEP_MODES or (cut and image.format == "PNG" and _has_torchvision())
-            return Header(*image.size, is_grey(image), deep, cut and not deep)
+            return Header(*image.size, is_grey(image), deep, cut and not deep, image.mode == "F")
 
     return list(in_threads(header, items))
 
@@ -126,14 +130,14 @@ def read_headers(items: Sequence[Encoded]) -> list[Header | str]:
 def default_image_size(headers: Sequence[Header]) -> int:
     """Side in pixels for a set of images.
 
-    Images that all have the same square size of at most 64 keep it. Otherwise it is the median of
-    the shorter sides, rounded to a multiple of 8 and brought into [32, 224].
+    Images that all have the same square size of 4 to 64 keep it, and smaller ones are enlarged to 4.
+    Otherwise it is the median of the shorter sides, rounded to a multiple of 8 and brought into [32, 224].
     """
     sizes = {(header.width, header.height) for header in headers}
     if len(sizes) == 1:
         width, height = sizes.pop()
         if width == height <= 64:
-            return width
+            return max(width, SMALLEST)
     median = float(np.median([min(header.width, header.height) for header in headers]))
     return int(np.clip(8 * round(median / 8), 32, 224))
 

@@ -53,6 +53,8 @@ def as_pictures(source: Any, channels: int) -> Any:
     """
     if isinstance(source, Image.Image):
         return [source]
+    if isinstance(source, list | tuple) and not source:
+        raise DataError("the list of images is empty; give at least one picture, file or folder")
     if isinstance(source, list | tuple) and source and not any(map(is_one, source)):
         # Nested lists of numbers.
         try:
@@ -65,6 +67,26 @@ def as_pictures(source: Any, channels: int) -> Any:
     if isinstance(source, np.ndarray | Tensor) and is_picture(tuple(source.shape), channels):
         return [source]
     return source
+
+
+def one_or_several(images: np.ndarray, channels: int | None, name: str) -> np.ndarray:
+    """Images of an array file (N, ...): of a single picture, a stack of one.
+
+    Args:
+        images: as the file holds them.
+        channels: of the images that the network knows, 1 or 3; None where there is none, and all arrays are
+            stacks.
+        name: of the file.
+
+    Raises:
+        DataError: If it could be one picture of four channels or four grey ones.
+    """
+    if channels is None:
+        return images
+    try:
+        return images[None] if is_picture(images.shape, channels) else images
+    except DataError as error:
+        raise DataError(f"{name}: {error}") from None
 
 
 def is_one(part: Any) -> bool:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
-from labelmend.data.assemble import EmbedListing, Form, decode_listing
+from labelmend.data.assemble import EmbedListing, Form, decode_listing, refuse_unreadable
 from labelmend.data.benchmarks import is_named
-from labelmend.data.decode import Header, ProgressCallback, default_image_size, read_headers
+from labelmend.data.decode import SMALLEST, Header, ProgressCallback, default_image_size, read_headers
 from labelmend.data.image_set import MEMORY_LIMIT, Images, ImageSet, Skipped
 from labelmend.data.label_file import LabelFile
 from labelmend.data.listing import Listing
@@ -85,7 +85,12 @@ class Reading(ImageColumns, total=False):
 
 
 def _request(
-    split: str | None, reading: Reading, labels: str | Path | None = None, *, labelled: bool = True
+    split: str | None,
+    reading: Reading,
+    labels: str | Path | None = None,
+    *,
+    labelled: bool = True,
+    channels: int | None = None,
 ) -> Request:
     image_root = reading.get("image_root")
     columns = Columns(
@@ -102,7 +107,7 @@ def _request(
     if labels is not None:
         partial, confidence = reading.get("partial", False), reading.get("min_confidence", MIN_CONFIDENCE)
         file = LabelFile(Path(labels), partial, confidence, columns, split)
-    return Request(split, columns, reading.get("root"), file)
+    return Request(split, columns, reading.get("root"), file, channels)
 
 
 def read_listing(
@@ -310,18 +315,27 @@ def load_unlabelled(
             their paths as given.
         image_size: side in pixels; of no account where they are embedded.
         channels: 1 (grey) or 3 (RGB).
-        pixel_range: values that became 0 and 255 in training, where images have more than 8 bits.
+        pixel_range: values that became 0 and 255 in training, where images had more than 8 bits; new
+            images of that kind (whole numbers or floats) are scaled by it too.
         memory_limit: as for ``load``.
         progress: as for ``load``.
         embed: as for ``load``.
         **columns: see ``ImageColumns``.
 
     Raises:
-        DataError: If a file is not there, or no image can be read.
+        DataError: If a file is not there, there is no image, or none can be read; if a column or folder is
+            named, but no table is read.
+
+    Warns:
+        LabelmendWarning: If the scale of images of more than 8 bits is a guess, or does not suit them.
     """
     source = as_pictures(source, channels)
     reading: Reading = {**columns}  # type: ignore[typeddict-item]
-    listing = find_reader(source, labelled=False).read(source, _request(None, reading, labelled=False))
+    request = _request(None, reading, labelled=False, channels=channels)
+    listing = find_reader(source, labelled=False).read(source, request)
+    request.refuse_unused(listing)
+    if not len(listing):
+        refuse_unreadable(listing, {})
     form = Form(
         size=image_size,
         channels=channels,
@@ -332,6 +346,8 @@ def load_unlabelled(
         embed=embed,
     )
     decoded = decode_listing(listing, form)
+    if decoded.warning:
+        warnings.warn(decoded.warning, LabelmendWarning, stacklevel=2)
     skipped = [*listing.skipped, *decoded.skipped]
     notes = decoded.listing.notes
     return UnlabelledImages(decoded.images, decoded.rows, listing.ids, listing.paths, skipped, notes)
@@ -353,7 +369,7 @@ def usual_size(source: Any, *, split: str | None = None, **reading: Unpack[Readi
         return None
     listing = find_reader(source).read(source, _request(split, reading))
     if listing.images is not None:
-        return listing.images.shape[1]
+        return max(listing.images.shape[1], SMALLEST)
     step = max(len(listing) // HEADERS, 1)
     known = [header for header in read_headers(listing.items[::step]) if isinstance(header, Header)]
     return default_image_size(known) if known else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,11 +16,12 @@ from PIL import Image
 
 from labelmend.config import DataSettings
 from labelmend.data import sources
-from labelmend.data.bit_depth import PixelRange, Scaled, choose_range, spread
-from labelmend.data.decode import Header, read_headers
+from labelmend.data.bit_depth import PixelRange, Scaled, Spread, spread
+from labelmend.data.decode import Header, in_threads, read_headers
 from labelmend.data.image_file import Encoded, failure_reason, is_grey, open_image, upright
 from labelmend.data.labels import encode_labels
 from labelmend.data.listing import Listing
+from labelmend.data.scale_of_new import choose_range_of_new
 from labelmend.errors import DataError, RunError
 from labelmend.runs import folder as run_folder
 from labelmend.runs.jobs import reading_of
@@ -29,6 +31,9 @@ from labelmend.verdicts.frame import read_parquet
 
 Format = Literal["png", "jpeg", "webp"]
 QUALITY = 82
+
+SAMPLE = 64
+"""Images, evenly spaced, by which the scale is told that an older run did not keep."""
 
 LOSSLESS_UP_TO = 16
 """Side in pixels up to which compression that blurs would blur everything."""
@@ -41,7 +46,8 @@ class RunPictures:
     Attributes:
         listing: the images of the source.
         rows: row of each id in the listing; images of the run that have gone have none.
-        pixel_range: values that become black and white in images of more than 8 bits; None to measure each.
+        pixel_range: values that become black and white in images of more than 8 bits; None where there are
+            none, or an older version, which kept none, took them as 0..1 or 0..255.
         notice: what is not as it was, in one line, though pictures can be shown; "" where all is.
     """
 
@@ -74,7 +80,20 @@ class RunPictures:
         (header,) = read_headers([item])
         if not isinstance(header, Header) or not header.deep:
             return item
-        return Scaled(item, self.pixel_range or choose_range([spread(item)], used=0.0))
+        return Scaled(item, self.pixel_range or self._range_of_older_run)
+
+    @cached_property
+    def _range_of_older_run(self) -> PixelRange:
+        """0..1 or 0..255, as some of the images say together: a dark one alone would be taken for 0..1."""
+        step = max(len(self.listing) // SAMPLE, 1)
+        items = list(self.listing.items[::step])
+        deep = [
+            item
+            for item, header in zip(items, read_headers(items), strict=True)
+            if isinstance(header, Header) and header.deep
+        ]
+        spreads = [found for found in in_threads(spread, deep) if isinstance(found, Spread)]
+        return choose_range_of_new(spreads) if spreads else (0.0, 255.0)
 
     def image(self, image_id: str, side: int | None = None) -> Image.Image:
         """The picture, upright, grey (L) or RGB.

@@ -25,12 +25,15 @@ class Request:
         columns: how the columns of a table are read.
         root: folder of a named data set; by default ``$LABELMEND_DATA``.
         labels: file whose labels replace those of the source, or None.
+        channels: of images to classify, as their network knows them (1 or 3), by which one picture is told
+            from several grey ones; None where images are trained on.
     """
 
     split: str | None = None
     columns: Columns = field(default_factory=Columns)
     root: str | Path | None = None
     labels: LabelFile | None = None
+    channels: int | None = None
 
     def refuse_unused(self, listing: Listing) -> None:
         """Refuse to read a source otherwise than is asked for.
@@ -46,9 +49,10 @@ class Request:
             "--skip-missing": self.columns.skip_missing,
         }
         if not listing.from_table and (unused := [flag for flag, given in asked.items() if given]):
+            instead = "give the table as the source" if self.labelled else "give tables without other images"
             raise DataError(
                 f"{listing.name} is not read from a table, so that {unused[0]} has no effect; leave it out, "
-                "or give the table as the source"
+                f"or {instead}"
             )
 
     @property

@@ -7,7 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from labelmend.data.assemble import Form, check_training_set, in_form, refuse_equal_names
+from labelmend.data.assemble import (
+    Form,
+    check_training_set,
+    header_of,
+    in_form,
+    note_of_enlarging,
+    refuse_equal_names,
+)
+from labelmend.data.decode import SMALLEST
 from labelmend.data.image_set import ImageSet
 from labelmend.data.listing import Listing
 from labelmend.data.readers.base import Reader, Request
@@ -51,10 +59,13 @@ class ImageSetReader(Reader):
         Raises:
             DataError: As ``Reader.load``.
         """
-        form = replace(form, size=form.size or source.images.shape[1])
+        small = form.size is None and source.images.shape[1] < SMALLEST and not source.has_features
+        if small:
+            source = replace(source, notes=[*source.notes, *note_of_enlarging([header_of(source.images)])])
+        form = replace(form, size=form.size or max(source.images.shape[1], SMALLEST))
         names = form.class_names
         if request.labels is not None or (names is not None and list(names) != source.class_names):
-            return super().load(source, request, form)
+            return replace(super().load(source, request, form), pixel_range=source.pixel_range)
         found = _checked(source)
         refuse_split(request.split, found.name)
         refuse_equal_names(found.class_names, found.name)

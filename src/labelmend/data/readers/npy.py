@@ -8,6 +8,7 @@ from typing import Any
 from labelmend.data.arrays import list_arrays
 from labelmend.data.listing import Listing
 from labelmend.data.numpy_files import read_npy
+from labelmend.data.pictures import one_or_several
 from labelmend.data.readers.base import Reader, Request, is_file_of
 from labelmend.data.splits import refuse_split
 
@@ -23,7 +24,7 @@ class NpyReader(Reader):
         return is_file_of(source, self.suffixes)
 
     def read(self, source: Any, request: Request) -> Listing:
-        """List its images, without labels."""
+        """List its images, without labels; one picture to classify is no stack of its rows."""
         path = Path(source)
         refuse_split(request.split, str(path))
-        return list_arrays(read_npy(path), None, str(path))
+        return list_arrays(one_or_several(read_npy(path), request.channels, str(path)), None, str(path))

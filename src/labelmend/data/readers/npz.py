@@ -12,6 +12,7 @@ import numpy as np
 from labelmend.data.arrays import list_arrays
 from labelmend.data.listing import Listing
 from labelmend.data.numpy_files import read_npz
+from labelmend.data.pictures import one_or_several
 from labelmend.data.readers.base import Reader, Request, is_file_of
 from labelmend.data.splits import choose_split, held_out, refuse_split
 from labelmend.errors import DataError
@@ -58,7 +59,8 @@ def list_named_arrays(arrays: dict[str, np.ndarray], name: str, request: Request
     """
     if request.labelled:
         return _list_split(arrays, name, request.split)
-    return replace(_list_split(arrays, name, held_out(split_names(arrays))), labels=None)
+    split = held_out(split_names(arrays))
+    return replace(_list_split(arrays, name, split, request.channels), labels=None)
 
 
 def _key(arrays: dict[str, np.ndarray], names: Sequence[str], split: str) -> str | None:
@@ -79,7 +81,9 @@ def split_names(arrays: dict[str, np.ndarray]) -> list[str]:
     return named
 
 
-def _list_split(arrays: dict[str, np.ndarray], name: str, split: str | None) -> Listing:
+def _list_split(
+    arrays: dict[str, np.ndarray], name: str, split: str | None, channels: int | None = None
+) -> Listing:
     splits = split_names(arrays)
     if splits:
         split = choose_split(splits, split, name)
@@ -99,4 +103,9 @@ def _list_split(arrays: dict[str, np.ndarray], name: str, split: str | None) -> 
         columns[column] = None if key is None else arrays[key]
     class_names = arrays["class_names"].tolist() if "class_names" in arrays else None
     labels = None if label_key is None else arrays[label_key]
-    return list_arrays(arrays[image_key], labels, name, class_names=class_names, **columns)
+    images: Any = arrays[image_key]
+    beside = [column for column in (labels, *columns.values()) if column is not None]
+    # A label or an id for each row says that they are images.
+    if not any(column.shape[:1] == images.shape[:1] for column in beside):
+        images = one_or_several(images, channels, name)
+    return list_arrays(images, labels, name, class_names=class_names, **columns)
