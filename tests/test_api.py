@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 import labelmend
-from labelmend.errors import DataError, RunError, SettingsError
+from labelmend.errors import DataError, LabelmendWarning, RunError, SettingsError
 from labelmend.runs import folder as run_folder
 from labelmend.settings.saving import HEADER
 from labelmend.training.listener import Silent
@@ -263,3 +263,16 @@ def test_load_run_names_what_is_wrong(run, tmp_path):
         labelmend.load_run(tmp_path / "none")
     with pytest.raises(RunError, match="not a run folder"):
         labelmend.load_run(tmp_path)
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_images_that_are_left_out_are_said(tmp_path, on_disk):
+    paths = []
+    for number in range(12):
+        paths.append(tmp_path / f"{number}.png")
+        Image.fromarray(np.full((8, 8, 3), 20 * number, dtype=np.uint8)).save(paths[-1])
+    paths[3].write_text("no picture")
+    fast = {"epochs": 1, "widths": [8], "depth": 1, "out": tmp_path / "run" if on_disk else None}
+    with pytest.warns(LabelmendWarning, match=r"1 is left out, first .*3\.png \(.*\); column id of the verd"):
+        run = labelmend.fit(([str(path) for path in paths], list("ab") * 6), **fast)
+    assert len(run.verdicts) == 11

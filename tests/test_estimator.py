@@ -1,10 +1,14 @@
 import numpy as np
+import pandas as pd
 import pytest
+import torch
+from PIL import Image
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
+import labelmend
 from labelmend import NoisyLabelClassifier
-from labelmend.errors import DataError, SettingsError
+from labelmend.errors import DataError, LabelmendWarning, SettingsError
 
 SETTINGS = {"widths": [8, 8], "depth": 1, "precision": "float32", "memory_format": "contiguous"}
 
@@ -141,3 +145,146 @@ def test_one_picture_is_one_prediction(fitted):
     every = fitted.predict_proba(images)
     np.testing.assert_allclose(fitted.predict_proba(images[4]), every[4:5], atol=1e-6)
     assert fitted.predict(images[4]).tolist() == fitted.predict(images)[4:5].tolist()
+
+
+def quick(**arguments):
+    return NoisyLabelClassifier(
+        **{
+            "epochs": 1,
+            "batch_size": 16,
+            "method": "ce",
+            "network": "fastnet",
+            "settings": SETTINGS,
+            **arguments,
+        }
+    )
+
+
+@pytest.mark.parametrize("names", [[0, 1, 2], ["ant", "bee", "owl"]], ids=["integers", "text"])
+def test_an_image_that_cannot_be_read_keeps_its_row(names):
+    images, labels = stripes(30)
+    given, holed = np.array(names)[labels], images / 255
+    holed[[0, 7]] = np.nan
+    with pytest.warns(LabelmendWarning, match=r"2 of 30 images are left out .* first image 0 of X") as said:
+        classifier = quick().fit(holed, given)
+    assert sum("cannot be read" in str(warning.message) for warning in said) == 1
+    issues = classifier.get_label_issues()
+    assert issues.index.tolist() == list(range(30))
+    assert issues["is_label_issue"].dtype == bool
+    assert issues["given_label"].tolist() == given.tolist()
+    lost = issues.loc[[0, 7]]
+    assert not lost["is_label_issue"].any() and lost["label_quality"].isna().all()
+    assert [label is None for label in issues["predicted_label"]] == [row in (0, 7) for row in range(30)]
+    kept = classifier.verdicts_.issues()
+    assert kept.index.tolist() == [row for row in range(30) if row not in (0, 7)]
+    pd.testing.assert_series_equal(issues["label_quality"].drop([0, 7]), kept["label_quality"])
+    for ask in (classifier.predict, lambda images: classifier.score(images, given)):
+        with pytest.raises(DataError, match=r"image 0 of X has no class, as it cannot be read .no pixel"):
+            ask(holed)
+    with pytest.warns(LabelmendWarning, match="2 of 30 images cannot be read"):
+        probabilities = classifier.predict_proba(holed)
+    assert np.isnan(probabilities).any(1).nonzero()[0].tolist() == [0, 7]
+
+
+def test_images_beyond_the_limit_keep_their_rows():
+    images, labels = stripes(30)
+    issues = quick(settings={**SETTINGS, "limit": 20}).fit(images, labels).get_label_issues()
+    assert issues["given_label"].tolist() == labels.tolist()
+    assert issues["label_quality"].isna().tolist() == [False] * 20 + [True] * 10
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Paths of 12 images, of which that at 3 is none, and their labels."""
+    images, labels = stripes(12)
+    paths = [str(tmp_path / f"{row}.png") for row in range(12)]
+    for path, image in zip(paths, images, strict=True):
+        Image.fromarray(image).save(path)
+    (tmp_path / "3.png").write_bytes(b"no image")
+    return paths, labels
+
+
+@pytest.mark.parametrize("kind", [list, np.array, pd.Series])
+def test_files_are_told_by_their_paths(files, kind):
+    paths, labels = files
+    with pytest.warns(LabelmendWarning, match=r"first image 3 of X \(.*3\.png: not an image"):
+        classifier = quick().fit(kind(paths), labels)
+    assert classifier.image_shape_ is None
+    assert classifier.get_label_issues()["label_quality"].isna().tolist() == [row == 3 for row in range(12)]
+    with pytest.raises(DataError, match=r"image 3 of X has no class.*3\.png: not an image"):
+        classifier.predict(kind(paths))
+    assert classifier.predict(kind(paths[4:])).shape == (8,)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [["x", "cafe\u0301", "owl"], ["x", " cat", "owl"], ["['a']", "x", "owl"], ["cat", "cat ", "owl"]],
+    ids=["accent", "blank", "wrapped", "merged"],
+)
+@pytest.mark.parametrize("kind", [str, object])
+def test_text_is_read_as_by_fit(names, kind):
+    images, labels = stripes(30)
+    given = np.array(names, dtype=kind)[labels]
+    settings = {"epochs": 1, "batch_size": 16, "network": "fastnet", **SETTINGS}
+    run = labelmend.fit((images, given), recipe="fast", method="ce", **settings)
+    classifier = quick().fit(images, given)
+    assert classifier.classes_.tolist() == run.classes == classifier.run_.classes
+    predicted = classifier.predict(images)
+    assert predicted.tolist() == run.predict(images).tolist()
+    issues = classifier.get_label_issues()
+    assert issues["given_label"].tolist() == run.verdicts.table["given_label"].tolist()
+    assert classifier.score(images, given) == np.mean(predicted == issues["given_label"].to_numpy())
+
+
+def test_a_name_is_read_once():
+    images, labels = stripes(12)
+    names = np.array(["['[1]']", "x", "y"])
+    assert quick().fit(images, names[labels]).classes_.tolist() == ["[1]", "x", "y"]
+
+
+@pytest.mark.parametrize("empty", ["", " "])
+def test_blank_text_is_no_label(empty):
+    with pytest.raises(DataError, match="y has no label at position 1"):
+        quick().fit(stripes(3)[0], np.array(["a", empty, "b"]))
+
+
+def of_objects(images):
+    found = np.empty(len(images), dtype=object)
+    found[:] = images
+    return found
+
+
+@pytest.mark.parametrize("kind", [list, of_objects], ids=["list", "objects"])
+def test_images_may_be_of_many_sizes(kind):
+    images, labels = stripes(30)
+    cut = kind([image[: 6 + row % 3] for row, image in enumerate(images)])
+    classifier = quick().fit(cut, labels)
+    assert classifier.image_shape_ is None
+    assert classifier.predict(cut).shape == (30,)
+    assert len(classifier.get_label_issues()) == 30
+
+
+@pytest.mark.parametrize(
+    ("make_one", "shape"),
+    [(Image.fromarray, (8, 8)), (torch.from_numpy, (8, 8)), (np.asarray, (8, 8))],
+    ids=["PIL", "tensor", "array"],
+)
+def test_lists_of_one_size_have_its_shape(make_one, shape):
+    images, labels = stripes(12)
+    assert quick().fit([make_one(image) for image in images], labels).image_shape_ == shape
+
+
+def test_flattened_images_are_refused(fitted):
+    images, _ = stripes(6)
+    flat = images.reshape(6, -1)
+    for table in (flat, torch.from_numpy(flat), list(flat), flat.tolist()):
+        for ask in (fitted.predict, fitted.predict_proba):
+            with pytest.raises(DataError, match=r"\(6, 64\).*flattened; give X.reshape\(-1, 8, 8\)"):
+                ask(table)
+    assert fitted.predict(images[0].tolist()).shape == (1,)
+
+
+@pytest.mark.parametrize("settings", [["widths"], "widths", {1: 2}])
+def test_settings_that_are_no_dictionary_are_refused(settings):
+    with pytest.raises(SettingsError, match="must be a dictionary of names and values"):
+        quick(settings=settings).fit(*stripes(6))

@@ -11,7 +11,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
 from labelmend import LabelTracker
-from labelmend.errors import DataError, LabelmendWarning
+from labelmend.errors import DataError, LabelmendWarning, SettingsError
 
 CLASSES = list("0123456789")
 EPOCHS = 10
@@ -279,3 +279,119 @@ def test_probabilities_in_place_of_logits_are_warned_of():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         small().update(shares.log(), [0, 1, 0], [0, 1, 2])
+
+
+@pytest.mark.parametrize("seed", [None, 1.0, "0", True, -1, 2**63, np.arange(2)])
+def test_a_seed_that_is_none_is_refused_at_once(seed):
+    with pytest.raises(SettingsError, match=r"seed is .* but must be a whole number from 0"):
+        small(seed=seed)
+
+
+@pytest.mark.parametrize("seed", [3, np.int64(3), torch.tensor(3)])
+def test_a_seed_may_be_a_number_of_any_kind(seed):
+    assert small(seed=seed).seed == 3
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [
+        ({"cat", "dog"}, "classes: a set has no order; give a list"),
+        ({"cat": 0, "dog": 1}, "classes: a dict has no order"),
+        (None, "classes is None, a single value; give a list"),
+        ("catdog", "classes is 'catdog', a single value"),
+        (["cat", None], r"classes are \['cat', None\]; give two or more names"),
+        (["cat", 1], "give two or more names, or two or more whole numbers"),
+        ([False, True], "give two or more names"),
+        ([0.0, 1.0], "give two or more names"),
+        (["cat", "dog", "cat"], "class 'cat' occurs more than once"),
+        ([1, 0, 1], "class 1 occurs more than once"),
+        ([], "give two or more names"),
+    ],
+)
+def test_classes_that_are_no_list_of_names_are_refused(classes, message):
+    with pytest.raises(DataError, match=message):
+        LabelTracker([0, 1, 0], classes)
+
+
+@pytest.mark.parametrize("classes", [["cat", "dog"], ("cat", "dog"), np.array(["cat", "dog"])])
+def test_classes_may_be_a_list_tuple_or_array(classes):
+    assert LabelTracker([0, "dog"], classes).classes == ["cat", "dog"]
+
+
+@pytest.mark.parametrize("classes", [[7, 1, 0], np.array([7, 1, 0])])
+def test_labels_of_numbered_classes_are_their_numbers(classes):
+    tracker = LabelTracker([1, 0, 7, "7"], classes)
+    assert tracker.labels.tolist() == [1, 2, 0, 0]
+    with pytest.raises(DataError, match="label 0 is 2, which is no class; give one of the classes"):
+        LabelTracker([2], classes)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"labels": None}, "labels is None, a single value"),
+        ({"labels": "cat"}, "labels is 'cat', a single value"),
+        ({"labels": torch.tensor(1)}, "labels is 1, a single value"),
+        ({"labels": []}, "there are no labels"),
+        ({"labels": ["cat"], "ids": {"a"}}, "ids: a set has no order"),
+        ({"labels": ["cat"], "paths": "a"}, "paths is 'a', a single value"),
+    ],
+)
+def test_columns_that_are_no_lists_are_refused(arguments, message):
+    with pytest.raises(DataError, match=message):
+        LabelTracker(**{"classes": ["cat", "dog"], **arguments})
+
+
+@pytest.mark.parametrize(
+    "logits",
+    [
+        list(SURE),
+        [row.clone().requires_grad_() for row in SURE],
+        list(SURE.numpy()),
+        SURE.tolist(),
+        SURE.numpy()[::-1][::-1],
+        SURE.numpy().astype(">f8"),
+    ],
+    ids=["tensors", "gradients", "arrays", "lists", "reversed", "big-endian"],
+)
+def test_logits_in_a_list_are_stacked(logits):
+    found, expected = small(), small()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found.update(logits, [0, 1, 0], [0, 1, 2])
+        verdicts = found.verdicts(logits)
+    expected.update(SURE, [0, 1, 0], [0, 1, 2])
+    assert verdicts.table.equals(expected.verdicts(SURE).table)
+
+
+@pytest.mark.parametrize(
+    "logits",
+    [
+        None,
+        "logits",
+        {"logits": SURE},
+        [SURE[0], SURE[1, :1], SURE[2]],
+        [[1.0], [1.0, 2.0]],
+        [SURE[0], "cat"],
+        SURE.to(torch.complex64),
+    ],
+    ids=["none", "text", "dictionary", "ragged tensors", "ragged lists", "mixed", "complex"],
+)
+def test_logits_that_are_no_numbers_are_refused(logits):
+    with pytest.raises(DataError, match=r"no array of numbers.*give one tensor or array"):
+        small().update(logits, [0, 1, 0], [0, 1, 2])
+
+
+def test_arrays_that_cannot_be_written_to_are_taken_in_silence(tmp_path):
+    np.save(tmp_path / "array.npy", np.array([[9, 0], [0, 9], [9, 0]], dtype=np.uint8))
+    array = np.load(tmp_path / "array.npy", mmap_mode="r")
+    tracker = small()
+    # torch says that once in a process: a test before may have heard it.
+    torch.set_warn_always(True)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            tracker.update(array, [0, 1, 0], [0, 1, 2])
+            assert len(tracker.verdicts(array)) == 3
+    finally:
+        torch.set_warn_always(False)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from labelmend.config import DataSettings
+from labelmend.data.image_set import ImageSet
+from labelmend.errors import LabelmendWarning
 from labelmend.runs import folder as run_folder
 from labelmend.runs import jobs
 from labelmend.runs.backbone import cache_beside
@@ -51,6 +54,9 @@ def fit(
     Returns:
         The finished run.
 
+    Warns:
+        LabelmendWarning: If images were left out, e.g. as they cannot be read.
+
     Raises:
         SettingsError: If a setting is unknown or has a value it cannot have.
         DataError: If the images or labels cannot be used.
@@ -67,13 +73,27 @@ def fit(
     resolve(DEFAULT_RECIPE if recipe is None else recipe, method, settings)
     if out is None:
         job = jobs.prepare(settle(data, recipe, method, settings), data, test)
+        _warn_of_left_out(job, data)
         return with_looks(jobs.start(job, listener=listener), data)
     folder = Path(out)
     run_folder.check_apart(folder, (data, DataSettings(test=settings.get("test")).test_source))
     with run_folder.claimed(folder, overwrite):
         resolved = settle(data, recipe, method, settings)
         job = jobs.prepare(resolved, data, test, cache=cache_beside(folder))
+        _warn_of_left_out(job, data)
         return with_looks(jobs.start(job, folder, listener=listener), data if job.source is None else None)
+
+
+def _warn_of_left_out(job: jobs.Job, data: Any) -> None:
+    """Say what has no verdict; of an ``ImageSet`` its ``skipped`` does."""
+    skipped = job.train_set.skipped
+    if skipped and not isinstance(data, ImageSet):
+        warnings.warn(
+            f"{job.train_set.name}: {len(skipped):,} {'is' if len(skipped) == 1 else 'are'} left out, first "
+            f"{skipped[0].path} ({skipped[0].reason}); column id of the verdicts says which are there",
+            LabelmendWarning,
+            stacklevel=3,
+        )
 
 
 def resume(

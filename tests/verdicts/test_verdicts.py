@@ -76,3 +76,8 @@ def test_the_table_of_a_record():
     record = SampleRecord.empty(3, 2)
     pd.testing.assert_frame_equal(Verdicts.from_record(record, image_set).table, to_frame(record, image_set))
     assert Verdicts.from_record(record, image_set).summary()["verdicts"]["uncertain"] == 3
+
+
+def test_issues_have_the_index_of_the_table(verdicts):
+    verdicts.table.index = [0, 2, 3, 5, 6]
+    assert verdicts.issues().index.tolist() == [0, 2, 3, 5, 6]

@@ -75,6 +75,10 @@ class Verdicts:
     def issues(self) -> pd.DataFrame:
         """The table in cleanlab's columns, one row an image in the order of the data.
 
+        An image that could not be read has no row, here as in ``table``. The index is that of ``table``,
+        whose ``id`` says which image a row is of (of arrays its position);
+        ``NoisyLabelClassifier.get_label_issues`` has a row for each image.
+
         Returns:
             ``is_label_issue`` (bool), ``label_quality`` (in [0, 1], low = suspicious), ``given_label``
             and ``predicted_label`` (class names). It can be passed to
