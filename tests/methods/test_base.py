@@ -13,6 +13,7 @@ from labelmend.methods.base import (
     smooth,
 )
 from labelmend.methods.cross_entropy import CrossEntropySettings
+from labelmend.methods.plan import Progress
 from labelmend.models.ensemble import Ensemble
 
 GIVEN = torch.tensor([0, 1, 2, 0, 1, 2, 0, 1])
@@ -108,6 +109,14 @@ def test_held_out_loss_is_one_where_the_given_label_is_not_predicted(task):
     logits = 2 * torch.randn(8, 3, generator=torch.Generator().manual_seed(1))
     found = Plain(CrossEntropySettings(), task).validation_loss(logits, GIVEN)
     assert found.tolist() == [float(row.argmax() != label) for row, label in zip(logits, GIVEN, strict=True)]
+
+
+def test_no_epoch_is_the_best_before_samples_are_told_apart(task):
+    class Selecting(Plain):
+        has_selected = False
+
+    assert not Selecting(CrossEntropySettings(), task).may_be_best(Progress(1, 0.5))
+    assert Plain(CrossEntropySettings(), task).may_be_best(Progress(1, 0.0))
 
 
 def test_smoothing_is_refused_by_what_learns_labels_as_given_only(task):

@@ -210,6 +210,10 @@ def test_of_fewer_than_ten_classes_less_is_enough_for_the_sieve(make_task, logit
         p = torch.full((len(labels), classes), 1e-2 / (classes - 1))
         p[:, 0] = 1 - 1e-2
         assert bool(m.keeps(p)[0]) is (classes == 100)
+    # Of a hundred -8.4 is enough: their threshold is that of ten.
+    p = torch.full((102, 100), 0.02 / 99)
+    p[:, 0] = 0.98
+    assert bool(m.keeps(p)[0])
     assert m.keeps(torch.full((102, 100), 0.01)).sum() == 0
 
 

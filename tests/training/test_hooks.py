@@ -454,6 +454,26 @@ def test_held_out_images_are_never_trained_on_and_choose_the_epoch(trainer, tmp_
     assert len(trained.record.easy) == 600
 
 
+def test_an_epoch_before_a_method_is_at_work_is_not_chosen(trainer):
+    class Late(Plain):
+        def validation_loss(self, logits, given_labels):
+            # The first epoch is best, and the third the best of those that count.
+            losses = (0.0, 1.0, 2.0, 3.0)
+            return torch.full((len(logits),), losses[len(self.told("end_epoch")) - 1])
+
+        def may_be_best(self, progress):
+            return progress.share > 0.6
+
+        def end_epoch(self, progress):
+            super().end_epoch(progress)
+            self.diary.append(("weights", weights(self.task.averages[0]), None))
+
+    run = trainer(Late, validation=0.1)
+    trained = run.run()
+    assert equal(run.method.told("weights")[2], weights(trained.network))
+    assert [row["validation_loss"] for row in trained.rows] == [0, 1, 2, 3]
+
+
 @pytest.mark.parametrize("last", [{"fresh": True}, {"restart": True}, {"redrawn": ("classifier",)}])
 def test_each_stage_ends_with_the_best_of_its_own_epochs(trainer, last):
     class Staged(Plain):

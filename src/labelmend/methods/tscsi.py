@@ -242,7 +242,7 @@ class Tscsi(DivideMix):
         found = super().record()
         if self.settings.d_threshold == 0:
             return found
-        return replace(found, easy=found.easy & self.consistent.any(0).cpu() | self.task.trusted)
+        return replace(found, easy=found.easy & self.consistent.any(0).cpu())
 
     # The steps.
 
