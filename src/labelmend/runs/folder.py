@@ -123,7 +123,7 @@ def check_apart(folder: Path, sources: Iterable[Any]) -> None:
     sources = list(sources)
     check_outside(folder, sources, "--out")
     for source in _on_disk(sources):
-        if folder.resolve() in source.resolve().parents:
+        if folder.resolve() in Path(source).resolve().parents:
             raise RunError(f"--out {folder} holds the data {source}; give another folder with --out")
 
 
@@ -140,16 +140,17 @@ def check_outside(folder: Path, sources: Iterable[Any], flag: str) -> None:
     """
     out = folder.resolve()
     for source in _on_disk(sources):
-        if source.resolve() in (out, *out.parents):
+        if Path(source).resolve() in (out, *out.parents):
             raise RunError(
                 f"{flag} {folder} lies inside the data {source}, where it would be taken for images; give a "
                 f"folder outside with {flag}"
             )
 
 
-def _on_disk(sources: Iterable[Any]) -> list[Path]:
+def _on_disk(sources: Iterable[Any]) -> list[str | Path]:
+    """Those that are paths, as they were given: ``./trusted`` is no other name of ``trusted``."""
     paths = [source for source in sources if isinstance(source, str | Path) and not is_named(source)]
-    return [Path(path) for path in paths if Path(path).exists()]
+    return [path for path in paths if Path(path).exists()]
 
 
 @contextmanager
