@@ -183,7 +183,7 @@ def replace_labels(listing: Listing, file: LabelFile, class_names: Sequence[str]
         notes.append(note)
     column = _column(table, file.columns)
     asked = file.columns.label
-    if asked != "label" and not suggested and table.find(asked) is None:
+    if asked != "label" and table.find(asked) is None:
         if listing.class_folders is not None:
             raise DataError(
                 f"{file.path}: there is no column {asked!r}, which --label-column names; it has "
