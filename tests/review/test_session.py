@@ -177,6 +177,17 @@ def test_what_another_process_notes_at_the_last_moment_is_not_overruled(session,
     assert decided(session) == {session.picture_id(0): "keep"}
 
 
+def test_a_bulk_of_nothing_notes_nothing_and_owns_no_batch_of_others(session, run):
+    seen = session.preview(1.0, None)["seen"]
+    session.accept_all(1.0, None, seen, ONE)
+    with Decisions.open(run) as elsewhere:
+        elsewhere.record(session.picture_id(3), "keep")
+    assert session.undo(ONE) is None
+    assert decided(session) == {session.picture_id(3): "keep"}
+    with pytest.raises(Conflict, match="these are 0 images"):
+        session.accept_all(1.0, None, "0" * 64, ONE)
+
+
 def test_bulk_of_one_given_class(session):
     assert session.preview(0.9, 1)["count"] == 3
 

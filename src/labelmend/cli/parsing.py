@@ -106,14 +106,9 @@ def _expected(message: str) -> str:
     if choices := re.search(r"Expected a typing\.Literal\[(.+?)\]", message):
         return "one of " + choices[1].replace("'", "")
     kinds = re.findall(r"Expected a <class '(\w+)'>", message)
-    words = {
-        "int": "a whole number",
-        "float": "a number",
-        "bool": "true or false",
-        "str": "text",
-        "list": "a list",
-    }
-    return " or ".join(words.get(kind, kind) for kind in kinds if kind != "NoneType") or "of another type"
+    return (
+        " or ".join(TYPE_WORDS.get(kind, kind) for kind in kinds if kind != "NoneType") or "of another type"
+    )
 
 
 def parser_for(function: Callable[..., None], command: str) -> ArgumentParser:

@@ -218,6 +218,10 @@ class Session:
                     raise Conflict(f"others decided meanwhile, and these are {len(now):,} images; look again")
 
             accepted = [(self._ids[row], ACCEPT, None) for row in rows]
+            if not accepted:
+                # A batch of nothing would have the number of the next one, of whoever decides next.
+                check()
+                return
             self._tabs[self.decisions.record_all(accepted, check)] = tab
             self._refresh()
 

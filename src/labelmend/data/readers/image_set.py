@@ -59,9 +59,9 @@ class ImageSetReader(Reader):
         Raises:
             DataError: As ``Reader.load``.
         """
-        small = form.size is None and source.images.shape[1] < SMALLEST and not source.has_features
-        if small:
-            source = replace(source, notes=[*source.notes, *note_of_enlarging([header_of(source.images)])])
+        said = form.size is None and not source.has_features and note_of_enlarging([header_of(source.images)])
+        if said:
+            source = replace(source, notes=[*source.notes, *said])
         form = replace(form, size=form.size or max(source.images.shape[1], SMALLEST))
         names = form.class_names
         if request.labels is not None or (names is not None and list(names) != source.class_names):
