@@ -214,3 +214,30 @@ def test_a_table_that_cannot_be_written_is_refused_first(out, capsys, monkeypatc
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match="--out is"):
         noise("no such source", rate=0.2, out=out)
+
+
+def test_the_next_command_reads_the_same_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "my images").mkdir()
+    rows = ["picture,kind,split"]
+    for number in range(8):
+        Image.new("L", (8, 8), 30 * number).save(tmp_path / "my images" / f"{number}.png")
+        rows.append(f"{number}.png,{'ab'[number % 2]},{'train' if number < 6 else 'test'}")
+    rows.append("gone.png,a,test")
+    table, out = tmp_path / "table.csv", tmp_path / "noisy.csv"
+    table.write_text("\n".join(rows) + "\n")
+    noise(
+        str(table),
+        rate=0.5,
+        out=str(out),
+        split="test",
+        label_column="kind",
+        image_column="picture",
+        image_root=str(tmp_path / "my images"),
+        skip_missing=True,
+        root=str(tmp_path),
+    )
+    following = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("Next: "))
+    assert following == (
+        f"Next: labelmend fit {table} --labels {out} --split test --label-column kind --image-column picture "
+        f"--image-root '{tmp_path / 'my images'}' --root {tmp_path} --skip-missing --partial"
+    )

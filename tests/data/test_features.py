@@ -16,7 +16,14 @@ from torch import Tensor
 from labelmend.data import features as module
 from labelmend.data import image_file
 from labelmend.data.decode import num_threads
-from labelmend.data.features import CachedFeatures, content_key, embed, embed_listing, open_folder
+from labelmend.data.features import (
+    CachedFeatures,
+    content_key,
+    embed,
+    embed_listing,
+    open_folder,
+    stored_once,
+)
 from labelmend.data.image_file import square_pixels
 from labelmend.data.image_set import ImageSet, MemoryImages, Skipped, Subset
 from labelmend.data.listing import Listing
@@ -98,6 +105,19 @@ def test_features_have_the_face_of_images(two_views):
     assert part.gather(torch.tensor([0])).tolist() == [[[3, 4], [5, 6]]]
     images = ImageSet(two_views, np.array([0, 1, 1]), ["a", "b"], ["x", "y", "z"], ["", "", ""])
     assert images.subset([1]).images.gather(torch.tensor([0])).tolist() == [[[1, 2], [9, 10]]]
+
+
+def test_numbers_of_equal_images_do_not_depend_on_what_was_embedded_before(tmp_path):
+    paths = [*write(tmp_path / "images", [3, 1, 2]), *write(tmp_path / "again", [1])]
+    fresh, _ = embed(paths, Stub(), tmp_path / "cache")
+    embed(paths[2:], Stub(), tmp_path / "other")
+    filled, _ = embed(paths, Stub(), tmp_path / "other")
+    assert fresh.rows[:, 0].tolist() != filled.rows[:, 0].tolist()
+    for found in (fresh, filled):
+        assert stored_once(found).tolist() == [0, 1, 2, 1]
+        part = Subset(Subset(found, torch.tensor([3, 2, 1, 0])), torch.tensor([1, 2, 0]))
+        assert stored_once(part).tolist() == [0, 1, 1]
+        assert stored_once(part).dtype == torch.int64
 
 
 @pytest.mark.parametrize("memory_limit", [2**30, 0])

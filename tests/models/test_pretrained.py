@@ -149,6 +149,8 @@ def test_preprocessing_is_that_of_the_library():
     assert (older.preprocessing.crop, older.name) == (0.875, "torchvision:resnet50.IMAGENET1K_V1")
     squashed = find_architecture("timm:convnext_base.fb_in22k_ft_in1k_384").preprocessing
     assert (squashed.keep_aspect, squashed.crop, squashed.size) == (False, 1.0, 384)
+    # The library has 1.15: the image inside a black frame.
+    assert find_architecture("timm:volo_d4_448").preprocessing.crop == 1.0
 
 
 def test_images_that_cannot_be_prepared_are_refused():

@@ -1,3 +1,4 @@
+import contextlib
 import pickle
 import re
 
@@ -139,3 +140,45 @@ def test_files_that_cannot_hold_weights_are_refused(tmp_path):
     (tmp_path / "weights.h5").write_bytes(b"")
     with pytest.raises(SettingsError, match=r"weights\.h5 must end in one of"):
         read_weights(tmp_path / "weights.h5")
+
+
+def refuse(path, message):
+    with pytest.raises(SettingsError, match=message):
+        read_weights(path)
+
+
+def test_whatever_is_no_plain_tensor_by_name_is_refused(tmp_path):
+    tensor = torch.zeros(2, 2)
+    odd = {"keys": {0: tensor}, "sparse": {"a": tensor.to_sparse()}, "meta": {"a": tensor.to("meta")}}
+    odd["nested"] = {"a": torch.nested.nested_tensor([tensor])}
+    for name, state in odd.items():
+        refuse(written(tmp_path, state, f"{name}.pt"), "is not a dictionary of tensors by name")
+
+
+def test_a_file_that_holds_itself_is_refused(tmp_path):
+    loop = {}
+    loop["model"] = loop
+    refuse(written(tmp_path, loop), "is not a dictionary of tensors by name")
+
+
+def test_a_container_in_a_container_is_opened(tmp_path):
+    assert read_weights(written(tmp_path, {"model": {"state_dict": {"a": torch.ones(1)}}})) == {"a": 1}
+
+
+def test_any_damage_is_named(tmp_path):
+    content = written(tmp_path, filled()).read_bytes()
+    generator = torch.Generator().manual_seed(0)
+    damaged = tmp_path / "damaged.pt"
+    for _ in range(150):
+        changed = bytearray(content)
+        for place in torch.randint(len(content), (8,), generator=generator).tolist():
+            changed[place] ^= int(torch.randint(1, 256, (), generator=generator))
+        damaged.write_bytes(changed)
+        with contextlib.suppress(SettingsError):
+            read_weights(damaged)
+
+
+def test_numbers_of_a_type_that_has_no_comparison_are_read(tmp_path):
+    state = {k: v.to(torch.float8_e4m3fn) if v.is_floating_point() else v for k, v in filled().items()}
+    made = fit(written(tmp_path, state, "w.safetensors"))
+    assert made.stem.weight.unique().tolist() == [0.5]

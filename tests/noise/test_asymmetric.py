@@ -63,3 +63,9 @@ def test_a_class_cannot_be_mapped_to_itself_or_out_of_range() -> None:
     for mapping in ({1: 1}, {1: 10}, {-1: 0}):
         with pytest.raises(SettingsError, match="different classes"):
             asymmetric(TRUE, 10, 0.2, 0, mapping)
+
+
+def test_numbers_in_a_map_name_classes_before_places(tmp_path: Path) -> None:
+    path = tmp_path / "map.json"
+    path.write_text(json.dumps({"2": 3, "3": "1", "0": 1}))
+    assert load_map(path, ["10", "1", "2", "3"]) == {2: 3, 3: 1, 0: 1}

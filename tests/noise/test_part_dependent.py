@@ -5,7 +5,7 @@ import pytest
 
 from labelmend.data.image_set import ImageSet
 from labelmend.errors import DataError, SettingsError
-from labelmend.noise.part_dependent import part_dependent, part_matrices, part_weights
+from labelmend.noise.part_dependent import part_dependent, part_matrices, part_weights, scaled_to_mean
 from labelmend.noise.spec import apply
 
 
@@ -66,3 +66,32 @@ def test_rate_zero_and_bad_input() -> None:
 @pytest.mark.parametrize("rate", [0.1, 0.2, 0.4])
 def test_cifar10_rates(cifar10: ImageSet, rate: float) -> None:
     assert apply(f"part-dependent:{rate}", cifar10)[1].realised_rate == pytest.approx(rate, abs=0.005)
+
+
+def test_chances_are_scaled_to_a_mean_and_those_cut_off_are_made_up_for() -> None:
+    shares = np.array([0.5, 0.25, 0.25])
+    np.testing.assert_allclose(scaled_to_mean(np.array([0.2, 0.2, 0.4]), shares, 0.5), [0.4, 0.4, 0.8])
+    # 0.8, 0.8 and 2 would have the mean; what the last misses, 0.25, the others gain.
+    chances = np.array([0.2, 0.2, 0.5])
+    np.testing.assert_allclose(scaled_to_mean(chances, shares, 0.6), [7 / 15, 7 / 15, 1])
+    # Once the last is cut off, the second is too.
+    np.testing.assert_allclose(scaled_to_mean(np.array([0.1, 0.6, 0.9]), shares, 0.8), [0.6, 1, 1])
+    np.testing.assert_allclose(scaled_to_mean(chances, shares, 1.0), 1)
+    assert chances.tolist() == [0.2, 0.2, 0.5]
+
+
+@pytest.mark.parametrize("rate", [0.9, 1.0])
+def test_high_rates_are_met(rate: float) -> None:
+    state = np.random.RandomState(0)
+    labels = state.randint(0, 3, 4000)
+    _, record = part_dependent(labels, state.random_sample((4000, 12)), 3, rate, 0, parts=4)
+    assert record.realised_rate == pytest.approx(rate, abs=0.0 if rate == 1 else 0.015)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [(np.inf, "finite, non-negative features"), (-1.0, "non-negative"), (0.0, "are the images black")],
+)
+def test_features_that_have_no_parts_are_refused(value: float, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        part_dependent(np.array([0, 1, 0, 1]), np.full((4, 3), value), 2, 0.4, 0, parts=2)

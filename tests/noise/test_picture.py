@@ -51,3 +51,9 @@ def test_names_are_drawn_as_they_are(fixture_set: ImageSet, tmp_path: Path) -> N
     figure.draw_without_rendering()
     ticks = [text.get_text() for text in figure.axes[0].get_xticklabels()]
     assert ticks[:2] == [r"\$\frac{\$", r"a\nb"]
+
+
+@pytest.mark.filterwarnings("error")
+def test_letters_that_the_font_lacks_raise_no_warning(fixture_set: ImageSet, tmp_path: Path) -> None:
+    names = ["\u732b", *fixture_set.class_names[1:]]
+    save_picture(tmp_path / "n.png", *apply("symmetric:0.2", replace(fixture_set, class_names=names)))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import struct
 
 import numpy as np
@@ -44,7 +45,14 @@ def test_record_measures_and_survives_json() -> None:
     assert NoiseRecord.from_json(record.to_json()) == record
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"name": "x"}'])
+@pytest.mark.parametrize("text", ["{", "[]", '{"name": "x"}', "[" * 100_000, "1" * 5000])
 def test_a_broken_record_is_refused(text: str) -> None:
     with pytest.raises(DataError, match="noise record"):
         NoiseRecord.from_json(text)
+
+
+def test_a_record_of_other_types_is_refused() -> None:
+    values = json.loads(NoiseRecord.of("symmetric", TRUE, GIVEN, 3, seed=7).to_json())
+    for name, wrong in (("name", 1), ("version", "1"), ("seed", []), ("transition", [["0"]])):
+        with pytest.raises(DataError, match=f"noise record: {name}"):
+            NoiseRecord.from_json(json.dumps(values | {name: wrong}))

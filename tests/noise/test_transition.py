@@ -69,3 +69,11 @@ def test_a_missing_file_and_a_pickled_array(tmp_path: Path) -> None:
     np.save(tmp_path / "t.npy", np.array([[{}]], dtype=object), allow_pickle=True)
     with pytest.raises(DataError, match=r"t\.npy"):
         load_matrix(tmp_path / "t.npy")
+
+
+def test_a_rounded_matrix_is_scaled_and_an_exact_one_left_alone() -> None:
+    rounded = np.array([[0.5000004, 0.5000004, 0.0], [0, 1, 0], [0.1, 0.2, 0.7]])
+    found = check_matrix(rounded)
+    np.testing.assert_array_equal(found[0], [0.5, 0.5, 0])
+    np.testing.assert_array_equal(found[1:], rounded[1:])
+    assert set(transition(np.zeros(100, dtype=np.int64), rounded, 0)[0]) == {0, 1}

@@ -33,3 +33,9 @@ def test_labels_that_are_trusted_already_are_not_drawn_anew(fixture_set):
     with pytest.raises(SettingsError, match=r"--trusted 5: 1 labels of .* are trusted already"):
         draw_trusted(replace(fixture_set, trusted=flags), 5, 0)
     assert draw_trusted(replace(fixture_set, trusted=flags & False), 5, 0).trusted.sum() == 5
+
+
+def test_a_seed_that_numpy_does_not_take_is_refused(fixture_set):
+    for seed in (-1, 2**32):
+        with pytest.raises(SettingsError, match=f"--seed is {seed}, but must be from 0 to 4294967295"):
+            draw_trusted(fixture_set, 10, seed)

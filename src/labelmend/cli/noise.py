@@ -108,11 +108,20 @@ def noise(
         save_picture(drawn, noisy, record)
     say(f"{spec}: {record.realised_rate:.2%} of {len(noisy):,} labels changed, sha256 {record.sha256}")
     say(f"written: {', '.join(map(str, places))}")
+    named = {
+        "split": split,
+        "label-column": None if label_column == "label" else label_column,
+        "image-column": image_column,
+        "image-root": image_root,
+        "root": root,
+    }
+    flags = "".join(f" --{flag} {argument(value)}" for flag, value in named.items() if value is not None)
+    if skip_missing:
+        flags += " --skip-missing"
     # Images that cannot be read have no row.
-    say(
-        f"Next: labelmend fit {argument(source)} --labels {argument(table)}"
-        + (" --partial" if clean.skipped else "")
-    )
+    if clean.skipped:
+        flags += " --partial"
+    say(f"Next: labelmend fit {argument(source)} --labels {argument(table)}{flags}")
 
 
 def _places(table: Path, source: str, overwrite: bool) -> tuple[Path, Path, Path]:

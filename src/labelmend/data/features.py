@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -278,10 +279,14 @@ def embed_listing(
 def stored_once(images: Images) -> Tensor:
     """int64 (N,): the same number for images of equal content, whose features are stored once.
 
+    Numbers are given in the order of the images: where the features lie depends on what was embedded before.
+
     Args:
         images: ``CachedFeatures``, or a subset of them.
     """
-    if isinstance(images, Subset):
-        return stored_once(images.images)[images.index]
+    index = torch.arange(images.shape[0])
+    while isinstance(images, Subset):
+        index = images.index[index]
+        images = images.images
     assert isinstance(images, CachedFeatures)
-    return torch.from_numpy(images.rows[:, 0])
+    return torch.from_numpy(pd.factorize(images.rows[index.numpy(), 0])[0].astype(np.int64))

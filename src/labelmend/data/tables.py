@@ -317,7 +317,7 @@ def _features(metadata: dict[bytes, bytes]) -> dict[str, Any]:
     try:
         features = json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"]
         return {name: entry for name, entry in features.items() if isinstance(entry, dict)}
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
 
 

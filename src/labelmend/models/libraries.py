@@ -158,7 +158,8 @@ def _of_timm(name: str, config: dict[str, Any]) -> Preprocessing:
         mean=tuple(config["mean"]),
         std=tuple(config["std"]),
         size=height,
-        crop=config["crop_pct"],
+        # Above 1 some shrink the image inside a black frame, which is left out.
+        crop=min(config["crop_pct"], 1.0),
         interpolation=config["interpolation"],
         keep_aspect=config["crop_mode"] == "center",
     )

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -59,19 +58,32 @@ def read_weights(path: Path) -> dict[str, Tensor]:
                 "save the weights alone: torch.save(model.state_dict(), FILE)"
             ) from None
         raise _damaged(path, error) from None
-    except (SafetensorError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except Exception as error:  # damaged files make torch.load raise whatever it likes
         raise _damaged(path, error) from None
-    while isinstance(found, Mapping):
-        inner = next((found[key] for key in CONTAINERS if isinstance(found.get(key), Mapping)), None)
-        if inner is None:
-            break
-        found = inner
-    if not isinstance(found, Mapping) or not found or not all(isinstance(v, Tensor) for v in found.values()):
+    # A container may hold another, but a file may also hold itself.
+    for _ in CONTAINERS:
+        found = next((found[key] for key in CONTAINERS if _is_inner(found, key)), found)
+    if not isinstance(found, Mapping) or not found or not all(map(_is_named_tensor, found.items())):
         raise SettingsError(
             f"--weights {path} is not a dictionary of tensors by name; save one: "
             "torch.save(model.state_dict(), FILE)"
         )
     return dict(found)
+
+
+def _is_inner(found: Any, key: str) -> bool:
+    return isinstance(found, Mapping) and isinstance(found.get(key), Mapping)
+
+
+def _is_named_tensor(item: tuple[object, object]) -> bool:
+    name, tensor = item
+    return (
+        isinstance(name, str)
+        and isinstance(tensor, Tensor)
+        and not tensor.is_nested
+        and tensor.layout == torch.strided
+        and tensor.device.type == "cpu"
+    )
 
 
 def _damaged(path: Path, error: Exception) -> SettingsError:
@@ -126,7 +138,7 @@ def _check(path: Path, state: dict[str, Tensor], expected: dict[str, Tensor], na
                 f"--weights {path} does not fit {name}: {key} is {found.dtype} {tuple(found.shape)}, not "
                 f"{wanted.dtype} {tuple(wanted.shape)}"
             )
-        if not found.isfinite().all():
+        if not found.to(wanted.dtype).isfinite().all():
             raise SettingsError(f"--weights {path}: {key} has numbers that are not finite")
     more = [key for key in state if key not in expected]
     if more:

@@ -103,7 +103,7 @@ def load_map(path: Path, class_names: Sequence[str]) -> dict[int, int]:
 
 
 def _class_index(name: object, class_names: Sequence[str], path: Path) -> int:
-    if name in class_names:
+    if str(name) in class_names:
         return class_names.index(str(name))
     if str(name).isdecimal() and int(str(name)) < len(class_names):
         return int(str(name))

@@ -198,7 +198,7 @@ def load_soft_labels(path: Path, true: np.ndarray) -> tuple[np.ndarray, dict[str
         raise DataError(f"{path}: soft_labels has shape {soft_labels.shape} of {soft_labels.dtype}; {WANTED}")
     try:
         made = json.loads(str(arrays.get("made", "{}")))
-    except ValueError:
+    except (ValueError, RecursionError):
         made = None
     if not isinstance(made, dict):
         raise DataError(f"{path}: 'made' is no JSON object; {WANTED}")

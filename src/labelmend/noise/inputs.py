@@ -47,6 +47,16 @@ def check_rate(rate: float) -> float:
     return float(rate)
 
 
+def check_seed(seed: int) -> int:
+    """A seed that NumPy takes.
+
+    Raises:
+        SettingsError: If it is not in [0, 2**32).
+    """
+    require(0 <= seed < 2**32, "seed", seed, "from 0 to 4294967295")
+    return seed
+
+
 def check_pixels(pixels: np.ndarray, num_samples: int) -> np.ndarray:
     """Images as uint8 (N, height, width, channels).
 

@@ -11,7 +11,7 @@ from scipy.special import ndtr, ndtri
 from labelmend.noise.inputs import check_labels, check_pixels, check_rate, require_option
 from labelmend.noise.pixels import Layout, Scaling, affine, vectors
 from labelmend.noise.record import NoiseRecord
-from labelmend.noise.sampling import categorical, flip_to_scores
+from labelmend.noise.sampling import categorical, flip_to_scores, random_state
 
 NAME = "instance-per-class"
 SPREAD = 0.1
@@ -64,7 +64,7 @@ def instance_per_class(
     require_option(centre in get_args(Centre), "centre", centre, "location or mean")
     given = labels.copy()
     if rate > 0:
-        state = np.random.RandomState(seed)
+        state = random_state(seed)
         location = rate if centre == "location" else location_of_mean(rate)
         flip_rates = truncated_normal(state.random_sample(len(labels)), location)
         size = int(np.prod(images.shape[1:]))

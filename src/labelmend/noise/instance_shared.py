@@ -7,7 +7,7 @@ import numpy as np
 from labelmend.noise.inputs import check_labels, check_pixels, check_rate
 from labelmend.noise.pixels import affine, vectors
 from labelmend.noise.record import NoiseRecord
-from labelmend.noise.sampling import categorical, flip_to_scores
+from labelmend.noise.sampling import categorical, flip_to_scores, random_state
 
 NAME = "instance-shared"
 SPREAD = 0.1
@@ -50,7 +50,7 @@ def instance_shared(
     images = check_pixels(pixels, len(labels))
     given = labels.copy()
     if rate > 0:
-        state = np.random.RandomState(seed)
+        state = random_state(seed)
         flip_rates = _flip_rates(len(labels), rate, state)
         projection = state.normal(0, 1, (int(np.prod(images.shape[1:])), num_classes))
         uniform = state.random_sample(len(labels))

@@ -12,7 +12,7 @@ from labelmend.errors import DataError
 from labelmend.noise.inputs import check_labels, check_rate, require_option
 from labelmend.noise.instance_per_class import truncated_normal
 from labelmend.noise.record import NoiseRecord
-from labelmend.noise.sampling import categorical
+from labelmend.noise.sampling import categorical, random_state
 
 NAME = "part-dependent"
 FIT_ROWS = 10_000
@@ -51,21 +51,29 @@ def part_dependent(
         The given labels, int64 (N,), and their record.
 
     Raises:
-        DataError: If a label is out of range or features are negative or do not fit the labels.
+        DataError: If a label is out of range, or features are negative or infinite, do not fit the labels, or
+            are all zero.
         SettingsError: If the rate or the number of parts is out of range.
     """
     labels, rate = check_labels(true, num_classes), check_rate(rate)
-    if features.ndim != 2 or len(features) != len(labels) or not (features >= 0).all():
+    usable = bool(((features >= 0) & (features < np.inf)).all())
+    if features.ndim != 2 or len(features) != len(labels) or not usable:
         raise DataError(
-            f"features: found shape {features.shape}, but parts need non-negative features of shape "
+            f"features: found shape {features.shape}, but parts need finite, non-negative features of shape "
             f"({len(labels)}, d)"
         )
     most = min(features.shape[1], len(labels))
     require_option(2 <= parts <= most, "parts", parts, f"from 2 to {most}")
     given = labels.copy()
     if rate > 0:
-        state = np.random.RandomState(seed)
-        weights = part_weights(features, parts, state.permutation(len(labels))[:FIT_ROWS], seed)
+        state = random_state(seed)
+        fit_rows = state.permutation(len(labels))[:FIT_ROWS]
+        if not features[fit_rows].any():
+            raise DataError(
+                f"features: those of {len(fit_rows):,} images drawn at random are all 0 (are the images "
+                "black?), so that they have no parts"
+            )
+        weights = part_weights(features, parts, fit_rows, seed)
         matrices = part_matrices(weights, labels, num_classes, rate, state)
         uniform = state.random_sample(len(labels))
         for label in range(num_classes):
@@ -76,6 +84,7 @@ def part_dependent(
         labels,
         given,
         num_classes,
+        version=2,  # 1 missed rates near 1: chances were cut off at 1 after they had been scaled.
         parameters={"parts": parts, "feature_dim": features.shape[1]},
         seed=seed,
         nominal_rate=rate,
@@ -127,8 +136,31 @@ def part_matrices(
     targets[:, diagonal, diagonal] = 0
     targets /= targets.sum(axis=2, keepdims=True)
     for label in np.unique(labels):
-        expected = weights[labels == label].mean(axis=0) @ flip[:, label]
-        flip[:, label] = np.minimum(flip[:, label] * rate / expected, 1.0)
+        flip[:, label] = scaled_to_mean(flip[:, label], weights[labels == label].mean(axis=0), rate)
     matrices: np.ndarray = targets * flip[:, :, None]
     matrices[:, diagonal, diagonal] = 1 - flip
     return matrices
+
+
+def scaled_to_mean(chances: np.ndarray, shares: np.ndarray, mean: float) -> np.ndarray:
+    """Chances times one factor, at most 1 each, so that their weighted mean is a given one.
+
+    Args:
+        chances: float64 (K,), above 0.
+        shares: their weights, float64 (K,), sum to 1.
+        mean: in (0, 1].
+
+    Returns:
+        float64 (K,), in (0, 1].
+    """
+    scaled = chances.copy()
+    free = np.ones(len(chances), dtype=bool)
+    while free.any():
+        missing = mean - shares[~free].sum()
+        scaled[free] = scaled[free] * missing / (shares[free] @ scaled[free])
+        over = scaled > 1
+        scaled[over] = 1
+        free &= ~over
+        if not over.any():
+            break
+    return scaled

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -53,8 +54,10 @@ def draw_noise(image_set: ImageSet, record: NoiseRecord, seed: int = 0) -> Figur
 
 
 def save_picture(path: Path, image_set: ImageSet, record: NoiseRecord) -> None:
-    """Write ``draw_noise`` as a PNG, whatever the name ends in."""
-    draw_noise(image_set, record).savefig(path, format="png", dpi=100)
+    """Write ``draw_noise`` as a PNG, whatever the name ends in; letters that the font lacks are boxes."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
+        draw_noise(image_set, record).savefig(path, format="png", dpi=100)
 
 
 def _draw_matrix(figure: SubFigure, matrix: np.ndarray, class_names: list[str]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
 from labelmend.errors import DataError
 
@@ -111,7 +112,7 @@ class NoiseRecord:
         """
         try:
             values = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise DataError(
                 f"noise record: not valid JSON ({error}); write it again with labelmend noise"
             ) from None
@@ -119,4 +120,8 @@ class NoiseRecord:
         if not isinstance(values, dict) or set(values) != expected:
             found = sorted(values) if isinstance(values, dict) else type(values).__name__
             raise DataError(f"noise record: found {found}, but the fields must be {sorted(expected)}")
-        return cls(**values)
+        try:
+            return TypeAdapter(cls).validate_json(text, strict=True)
+        except ValidationError as faults:
+            fault = faults.errors(include_url=False)[0]
+            raise DataError(f"noise record: {'.'.join(map(str, fault['loc']))}: {fault['msg']}") from None

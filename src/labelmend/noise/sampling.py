@@ -8,6 +8,17 @@ from __future__ import annotations
 
 import numpy as np
 
+from labelmend.noise.inputs import check_seed
+
+
+def random_state(seed: int) -> np.random.RandomState:
+    """The source of all draws of one noise.
+
+    Raises:
+        SettingsError: If the seed is not in [0, 2**32).
+    """
+    return np.random.RandomState(check_seed(seed))
+
 
 def multinomial_labels(true: np.ndarray, matrix: np.ndarray, seed: int) -> np.ndarray:
     """Draw each given label from the row of its true label, one multinomial a sample, in order.
@@ -23,7 +34,7 @@ def multinomial_labels(true: np.ndarray, matrix: np.ndarray, seed: int) -> np.nd
     Returns:
         int64 (N,) given labels.
     """
-    draw = np.random.RandomState(seed).multinomial
+    draw = random_state(seed).multinomial
     rows = list(matrix)
     labels = (draw(1, rows[label]).argmax() for label in true.tolist())
     return np.fromiter(labels, dtype=np.int64, count=len(true))

@@ -6,7 +6,7 @@ import numpy as np
 
 from labelmend.noise.inputs import check_labels, check_rate
 from labelmend.noise.record import NoiseRecord
-from labelmend.noise.sampling import multinomial_labels
+from labelmend.noise.sampling import multinomial_labels, random_state
 
 NAME = "symmetric"
 NAME_INCLUSIVE = "symmetric-inclusive"
@@ -60,7 +60,7 @@ def symmetric_inclusive(
         SettingsError: If the rate is.
     """
     labels, rate = check_labels(true, num_classes), check_rate(rate)
-    state = np.random.RandomState(seed)
+    state = random_state(seed)
     redrawn = state.permutation(len(labels))[: int(rate * len(labels))]
     given = labels.copy()
     given[redrawn] = state.randint(0, num_classes, size=len(redrawn), dtype=np.int64)

@@ -8,6 +8,7 @@ import numpy as np
 
 from labelmend.data.image_set import ImageSet
 from labelmend.errors import SettingsError
+from labelmend.noise.inputs import check_seed
 
 
 def draw_trusted(image_set: ImageSet, count: int, seed: int) -> ImageSet:
@@ -19,8 +20,9 @@ def draw_trusted(image_set: ImageSet, count: int, seed: int) -> ImageSet:
         seed: of the draw.
 
     Raises:
-        SettingsError: If the count is out of range, or some labels are trusted already.
+        SettingsError: If the count or the seed is out of range, or some labels are trusted already.
     """
+    check_seed(seed)
     if image_set.trusted is not None and image_set.trusted.any():
         raise SettingsError(
             f"--trusted {count}: {image_set.trusted.sum():,} labels of {image_set.name} are trusted already "
