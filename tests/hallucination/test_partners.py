@@ -55,3 +55,12 @@ def test_same_generator_same_partners_and_the_global_one_is_left_alone() -> None
 
 def test_no_samples() -> None:
     assert sample_partners(torch.empty(0, dtype=torch.int64), 3, generator()).shape == (0, 0)
+
+
+def test_samples_of_one_class_have_partners_of_different_classes() -> None:
+    labels = torch.arange(5).repeat(80)
+    partners = labels[sample_partners(labels, 1, generator())[:, 0]]
+    for own in range(5):
+        counts = torch.bincount(partners[labels == own], minlength=5)
+        assert counts[own] == 0
+        assert (counts[torch.arange(5) != own] >= 8).all()

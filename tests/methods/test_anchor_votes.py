@@ -347,3 +347,24 @@ def test_a_trusted_sample_stands_behind_three_times_the_anchors(make):
     anchors = torch.cat([block[0] for block in blocks])
     s_u = features[easy][sources]
     assert bool((functional.cosine_similarity(anchors, s_u) > 0.7).all())
+
+
+def test_the_hallucinator_is_trained_through_the_head_of_the_average(
+    make_task, network, logits_network, monkeypatch
+):
+    other = logits_network(outputs=4)
+    features, given = torch.rand(12, 4), torch.arange(12) % 3
+    votes = AnchorVotes(
+        make_task(given, network, averages=[other]),
+        hallucinator="learned",
+        lambda_p=0.7,
+        anchors_per_sample=2,
+        surrounding="strict",
+        max_votes=5,
+    )
+    votes.task.optimizers["hallucinator"] = object()
+    seen = []
+    monkeypatch.setattr(anchor_votes, "train_hallucinator", lambda *asked, **_: seen.append(asked[2]))
+    monkeypatch.setattr(votes, "look", lambda *_: None)
+    votes.correct(features, torch.arange(12) < 9, 1)
+    assert seen == [other.head]

@@ -18,6 +18,7 @@ from labelmend.models.registry import build_network, describe_network
 from labelmend.settings.loading import resolve
 from labelmend.settings.names import leaves
 from labelmend.training import state
+from labelmend.training import trainer as trainer_module
 from labelmend.training.listener import Silent
 from labelmend.training.stages import Stages
 from labelmend.training.trainer import Trainer, train
@@ -280,3 +281,18 @@ def test_renamed_classes_rename_the_verdicts_which_partition_the_data(name):
     assert table["label_quality"].between(0, 1).all()
     easy = table[table["verdict"] == EASY]
     assert (easy["predicted_label"] == easy["given_label"]).all()
+
+
+@every_method
+def test_samples_are_scored_by_weight_averages_alone(name, noisy_digits, monkeypatch):
+    score, asked = trainer_module.score_images, []
+    monkeypatch.setattr(
+        trainer_module,
+        "score_images",
+        lambda network, *a, **k: asked.append(network) or score(network, *a, **k),
+    )
+    trainer = Trainer(settings(name, 4.0, ema_decay=0.9), noisy_digits)
+    trainer.run()
+    members = [m for network in asked for m in getattr(network, "networks", [network])]
+    assert members
+    assert {id(m) for m in members} <= {id(average.average) for average in trainer.averages}

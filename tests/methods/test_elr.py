@@ -120,3 +120,9 @@ def test_settings_name_the_flag_at_fault():
         ElrSettings(elr_memory=1.0)
     with pytest.raises(SettingsError, match="--elr-weight"):
         ElrSettings(elr_weight=-1.0)
+
+
+def test_a_sure_prediction_adds_a_target_that_sums_to_its_share():
+    logits = torch.zeros(1, 1000).index_fill(1, torch.tensor([0]), 60.0)
+    moved = moved_targets(torch.zeros(1, 1000), logits, 0.7)
+    assert float(moved.sum()) == pytest.approx(0.3, abs=1e-6)

@@ -667,3 +667,21 @@ def test_settings_name_the_flag_at_fault():
         MendSettings(lambda_p=0.2)
     with pytest.raises(SettingsError, match="--min-agreement"):
         MendSettings(min_agreement=1.5)
+
+
+def test_heads_know_the_classes_that_they_were_fitted_to(make_task, clusters, scores_of, monkeypatch):
+    features, true = clusters()
+    network = build_network(describe_heads(features.shape[1], CLASSES, CLASSES))
+    task = make_task(true, network, averages=[network], score=lambda scored: scores_of(features, true))
+    learnable = torch.arange(len(true)) % 4 > 0
+    task = replace(task, fold_of=torch.arange(len(true)) % 5, meter=FlopMeter(), learnable=learnable)
+    monkeypatch.setattr(mend, "refit", lambda *asked: 1.0)
+    asked = []
+    monkeypatch.setattr(
+        mend,
+        "known_classes",
+        lambda *given: asked.append(given[0]) or torch.ones(len(true), CLASSES, dtype=torch.bool),
+    )
+    Mend(MendSettings(neighbours=5, posterior="none"), task).end_stage(Progress(9, 1.0))
+    (learned,) = asked
+    assert torch.equal(learned, torch.where(learnable, true, -1))

@@ -246,3 +246,48 @@ def test_settings_name_the_flag_at_fault():
         ProMixSettings(base_percent=0.0)
     with pytest.raises(SettingsError, match="--confidence is"):
         ProMixSettings(confidence=1.5)
+
+
+def test_mean_predictions_are_kept_of_each_network_and_its_own(make_task, logits_network, views):
+    task = make_task([0, 1, 2, 0, 1], logits_network(1.0), logits_network(-0.5))
+    m = ProMix(ProMixSettings(confidence=1.0, expand=1.0, bias_memory=0.0), task)
+    m.base[:, [4, 0]] = True
+    drawn = 2 * torch.randn(4, 3, generator=torch.Generator().manual_seed(1))
+    batch = views([4, 0, 2, 1], [drawn], [drawn])
+    batch.role = MIXED
+    m.loss(batch, Progress(5, 0.5))
+    for number, factor in ((0, 1.0), (1, -0.5)):
+        p = (factor * drawn).softmax(1)
+        assert torch.allclose(m.bias[number, 0], p[:2].mean(0), atol=1e-6)
+        assert torch.allclose(m.bias[number, 1], p[2:].mean(0), atol=1e-6)
+
+
+def test_a_sample_is_added_where_both_networks_are_sure_of_it(make_task, logits_network, views):
+    images = 8.0 * torch.nn.functional.one_hot(torch.tensor([2, 1, 0, 2]), 3).float()
+    task = make_task([0, 1, 2, 0, 1], logits_network(1.0), logits_network(-1.0))
+    m = ProMix(ProMixSettings(expand=0.0, confidence=0.9), task)
+    found = []
+    m.loss_of = lambda number, weak, views, targets, chosen, share: found.append(chosen) or weak.sum()
+    batch = views([4, 0, 2, 1], [images], [images])
+    batch.role = MIXED
+    m.loss(batch, Progress(5, 0.9))
+    # The second network is of the opposite mind, and sure of nothing.
+    assert not torch.stack(found).any()
+
+
+def test_labels_on_which_both_agree_are_debiased_as_reliable_ones(make_task, logits_network, views):
+    images = 8.0 * torch.nn.functional.one_hot(torch.tensor([2, 1, 0, 2]), 3).float()
+    task = make_task([0, 1, 2, 0, 1], logits_network(), logits_network())
+    m = ProMix(ProMixSettings(expand=0.0, confidence=0.9, debias_guess=1.0), task)
+    # Of the others, class 0 is all but never predicted: a guess debiased as theirs would be of it.
+    m.bias[:, 1] = torch.tensor([1e-9, 0.5, 0.5])
+    found = []
+    m.loss_of = lambda number, weak, views, targets, chosen, share: (
+        found.append((targets, chosen)) or weak.sum()
+    )
+    batch = views([4, 0, 2, 1], [images], [images])
+    batch.role = MIXED
+    m.loss(batch, Progress(5, 0.9))
+    for targets, chosen in found:
+        assert chosen.tolist() == [True, True, True, False]
+        assert targets[:3].argmax(1).tolist() == [2, 1, 0]

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -147,3 +148,14 @@ def test_record_is_of_the_share_that_the_terms_leave(method):
     assert record.easiness.tolist() == pytest.approx([1.0, 0.1, 0.6, 0.0, 0.4], abs=1e-6)
     assert record.easy.tolist() == [True, False, True, False, False]
     assert record.label_quality.tolist() == pytest.approx([0.75, 0.2, 0.4, 0.25, 0.35], abs=1e-6)
+
+
+def test_labels_that_are_held_out_are_believed_as_far_as_the_network_does(make_task, logits_network):
+    p = torch.tensor([[0.7, 0.2, 0.1]]).expand(5, 3)
+    task = make_task(GIVEN, logits_network(), score=lambda network: Scores(p, torch.zeros(5, 1)))
+    task = replace(task, learnable=torch.tensor([True, True, False, False, True]))
+    m = Sop(SopSettings(), task)
+    m.u.zero_()
+    m.v.zero_()
+    expected = p.gather(1, task.given_labels[:, None])[:, 0].where(~task.learnable, torch.ones(5))
+    assert m.record().easiness.tolist() == pytest.approx(expected.tolist(), abs=1e-6)

@@ -1,3 +1,4 @@
+from copy import deepcopy
 from dataclasses import fields, replace
 from types import SimpleNamespace
 
@@ -327,3 +328,49 @@ def test_settings_are_those_of_dividemix_and_three_more():
 def test_settings_out_of_range_are_refused(setting, value):
     with pytest.raises(SettingsError, match="--" + setting.replace("_", "-")):
         TscsiSettings(**{setting: value})
+
+
+def test_each_network_is_asked_about_by_its_own_heads(make_task, logits_network, monkeypatch):
+    averages = [logits_network(2.0), logits_network(3.0)]
+    task = make_task(
+        [0, 1, 2, 0, 1, 1],
+        logits_network(),
+        logits_network(),
+        averages=averages,
+        score=lambda network: Scores(torch.rand(6, 3), torch.full((6, 3), float(network.factor.detach()))),
+    )
+    m = Tscsi(TscsiSettings(warmup=0.0, d_threshold=0.5, discrepancy_steps=0), task)
+    passed, asked = m.passed, []
+    monkeypatch.setattr(
+        m,
+        "passed",
+        lambda number, features: asked.append((number, float(features[0, 0]))) or passed(number, features),
+    )
+    m.start_epoch(Progress(4, 0.9))
+    assert asked == [(0, 2.0), (0, 2.0), (1, 3.0), (1, 3.0)]
+
+
+@pytest.mark.parametrize("role", ["", "0"])
+def test_no_loss_of_the_heads_reaches_the_extractor(make_task, network, views, role):
+    """With heads of another seed the first update has another loss and the same gradient of the network."""
+    found = []
+    for seed in (0, 1):
+        mine, other = deepcopy(network).train(), deepcopy(network).train()
+        m = Tscsi(
+            TscsiSettings(mixup_alpha=0.0, warmup=0.1), make_task([0, 1, 2, 0, 1, 1], mine, other, seed=seed)
+        )
+        m.clean.copy_(torch.tensor([[0.9] * 6, [0.1, 0.9, 0.9, 0.1, 0.9, 0.9]]))
+        images = [torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(i)) for i in (1, 2)]
+        batch = views([1, 2, 3, 0], images)
+        batch.role = role
+        update = next(m.updates(batch, Progress(4, 0.9)))
+        update.loss.backward()
+        found.append(
+            (
+                float(update.loss.detach()),
+                torch.cat([p.grad.flatten() for p in mine.parameters() if p.grad is not None]),
+            )
+        )
+    (loss, slope), (other_loss, other_slope) = found
+    assert loss != pytest.approx(other_loss, abs=1e-4)
+    assert torch.allclose(slope, other_slope, atol=1e-6)

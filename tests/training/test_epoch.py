@@ -41,3 +41,15 @@ def test_before_the_first_step():
     again = Epoch.restored(fresh.tensors(), fresh.info(), torch.device("cpu"))
     assert again.losses == []
     assert len(again.left) == 3
+
+
+def test_an_epoch_that_ended_early_stays_ended():
+    before = Epoch(
+        [(Step.of(torch.tensor([0, 1])), None), (Step.of(torch.tensor([2, 3])), None)],
+        1.0,
+        0.0,
+        [torch.tensor(0.5)],
+    )
+    before.ended = True
+    after = Epoch.restored(before.tensors(), before.info(), torch.device("cpu"))
+    assert after.ended and after.left == []

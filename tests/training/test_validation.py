@@ -183,3 +183,17 @@ def test_before_the_first_epoch_there_is_nothing_to_save_but_a_loss_without_boun
     again.load_tensors(validation(held_out()).tensors())
     assert again.loss == float("inf")
     assert again.weights == []
+
+
+def test_no_graph_is_kept_of_a_loss_with_parameters():
+    class Weighted(Counting):
+        def __init__(self, network):
+            super().__init__(network)
+            self.weight = nn.Parameter(torch.tensor(1.0))
+
+        def validation_loss(self, logits, labels):
+            loss = super().validation_loss(logits, labels) * self.weight
+            assert not loss.requires_grad
+            return loss
+
+    validation(held_out()).look(Weighted(Bright(2.0)), True)

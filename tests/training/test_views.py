@@ -3,7 +3,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelmend.training.views import Augmentation, Normalisation, colour_jitter, crop_flip, cutout, reflect
+from labelmend.training.views import (
+    Augmentation,
+    Normalisation,
+    colour_jitter,
+    crop_flip,
+    cutout,
+    feature_views,
+    reflect,
+)
 
 
 def generator(seed=0):
@@ -153,3 +161,39 @@ def test_the_padding_of_a_view_is_as_set():
     for padding, black in (("zero", True), ("reflect", False)):
         view = Augmentation(plain, 3, False, 0, 0.0, padding)(images, generator(), False)
         assert bool((view == 0).any()) == black
+
+
+def test_each_image_has_a_stored_view_and_gaps_of_its_own():
+    # Feature k of stored view v of image i is 100 i + 10 v + k / 1000.
+    features = (
+        100.0 * torch.arange(400)[:, None, None]
+        + 10 * torch.arange(3)[None, :, None]
+        + torch.arange(20) / 1000
+    )
+    weak = feature_views(features, generator(), False)
+    drawn = ((weak[:, 0] - 100 * torch.arange(400)) / 10).round()
+    assert torch.allclose(
+        weak, 100.0 * torch.arange(400)[:, None] + 10 * drawn[:, None] + torch.arange(20) / 1000
+    )
+    assert (torch.bincount(drawn.long(), minlength=3) > 100).all()
+    strong = feature_views(features, generator(), True)
+    gone = strong != weak
+    assert torch.allclose(strong[gone], weak.mean(0).expand_as(weak)[gone])
+    assert 0.08 < float(gone.float().mean()) < 0.12
+    assert len({tuple(row) for row in gone.tolist()}) > 100
+    assert float(gone.float().mean(0).min()) > 0 and float(gone.float().mean(0).max()) < 0.2
+
+
+def test_squares_lie_in_different_places():
+    images = cutout(torch.ones(200, 1, 10, 10), 4, generator())
+    assert len({tuple((image == 0).flatten().tolist()) for image in images}) > 50
+
+
+def test_a_mirrored_view_shows_what_a_shift_left_in_view():
+    image = torch.arange(1, 6).reshape(1, 1, 5, 1).expand(1, 3, 5, 1)
+    rows = set()
+    for seed in range(300):
+        view = crop_flip(image, 1, True, torch.Generator().manual_seed(seed), "zero")[0, 1, :, 0]
+        rows.add("".join(str(int(pixel)) for pixel in view))
+    shifted = {"12345", "01234", "23450"}
+    assert rows == shifted | {row[::-1] for row in shifted}

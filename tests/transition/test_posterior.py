@@ -127,3 +127,13 @@ def test_a_lead_within_the_error_of_the_mean_decides_nothing(seed):
     draw = np.random.default_rng(seed)
     shares = torch.from_numpy(draw.dirichlet([1.0, 1.0, 1.0], 40)).float()
     assert labels_follow_classes(shares, torch.from_numpy(draw.integers(0, 3, 40)), 9)
+
+
+def test_the_margin_is_of_standard_errors(monkeypatch):
+    # 100 gains of mean 0.2 and deviation 1.005: the standard error is 0.1, three of them 0.3.
+    gain = 0.2 + torch.tensor([1.0, -1.0]).repeat(50)
+    monkeypatch.setattr(posterior, "label_log_likelihoods", lambda guess, *_: (torch.zeros(len(guess)), gain))
+    shares, given = torch.full((100, 3), 1 / 3), torch.zeros(100, dtype=torch.int64)
+    assert labels_follow_classes(shares, given, 5)
+    gain += 0.2
+    assert not labels_follow_classes(shares, given, 5)

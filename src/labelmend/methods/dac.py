@@ -140,7 +140,7 @@ class Dac(Method):
             self.engaged.copy_(1 - scores.probabilities[:, -1])
 
     def metrics(self) -> dict[str, float]:
-        """How many samples were abstained on, once it is known."""
+        """How many samples were abstained on; 0 in the first stage."""
         return {"abstained": float(self.abstained.sum())}
 
     def record(self) -> SampleRecord:

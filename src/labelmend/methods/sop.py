@@ -123,5 +123,8 @@ class Sop(Method):
         taken, added = noise_terms(self.u.cpu(), self.v.cpu(), onehot)
         left = onehot - taken + added
         # What u has taken and v has given to no label yet is nobody's, not the given label's.
-        belief = (left / left.sum(1, keepdim=True).clamp(min=1)).gather(1, given[:, None])[:, 0]
+        believed = left / left.sum(1, keepdim=True).clamp(min=1)
+        # The terms of samples that are held out have never moved, and say nothing.
+        believed = torch.where(self.task.learnable[:, None], believed, probabilities)
+        belief = believed.gather(1, given[:, None])[:, 0]
         return record_by_belief(probabilities, given, self.task.trusted, belief)

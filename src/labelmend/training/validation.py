@@ -48,6 +48,7 @@ class Validation:
         self.weights: list[dict[str, Tensor]] = []
         self.learned: dict[str, Tensor] = {}
 
+    @torch.no_grad()
     def look(self, method: Method, may_be_best: bool) -> dict[str, float]:
         """Score the model that would be final now, and keep it if it is the best; returns its loss, by name.
 
