@@ -251,3 +251,23 @@ def test_a_new_class_has_a_way_on_that_works(tmp_path, judge, capsys):
     whole = source.parent / "new.csv"
     assert main(["apply", str(run), "--decisions-only", "--out", str(whole)]) == 0
     assert "bird" in load(whole).class_names
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_next_command_reads_the_data_as_the_run_did(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write_table(tmp_path, ".csv")
+    lines = ["shot,kind", *(f"{name},{label}" for name, label in zip(NAMES, LABELS, strict=True))]
+    Path("own.csv").write_text("\n".join(lines) + "\n")
+    asked = ["--image-column", "shot", "--label-column", "kind", "--group-column", "shot", "--skip-missing"]
+    assert main(["fit", "own.csv", *asked, "--out", "run", *FLAGS]) == 0
+    suggest(Path("run"), {"0.png": ("dog", 0.95)})
+    capsys.readouterr()
+    assert main(["apply", "run", "--out", "new.csv"]) == 0
+    following = capsys.readouterr().out.splitlines()[-1]
+    assert following == (
+        f"Next:  labelmend fit {tmp_path / 'own.csv'} --labels new.csv --label-column kind "
+        "--image-column shot --group-column shot --skip-missing"
+    )
+    assert main([*shlex.split(following)[2:], "--out", "again", *FLAGS]) == 0
+    assert load_run("again").verdicts.table.set_index("id")["given_label"]["0.png"] == "dog"

@@ -8,7 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from labelmend.cli.messages import plain_warnings, say
-from labelmend.cli.reading import describe_skipped, image_bar
+from labelmend.cli.reading import describe_skipped, image_bar, reading_flags
+from labelmend.config import DataSettings
 from labelmend.data import load
 from labelmend.errors import DataError
 from labelmend.files import check_writable, csv_rows, replacing
@@ -108,20 +109,16 @@ def noise(
         save_picture(drawn, noisy, record)
     say(f"{spec}: {record.realised_rate:.2%} of {len(noisy):,} labels changed, sha256 {record.sha256}")
     say(f"written: {', '.join(map(str, places))}")
-    named = {
-        "split": split,
-        "label-column": None if label_column == "label" else label_column,
-        "image-column": image_column,
-        "image-root": image_root,
-        "root": root,
-    }
-    flags = "".join(f" --{flag} {argument(value)}" for flag, value in named.items() if value is not None)
-    if skip_missing:
-        flags += " --skip-missing"
-    # Images that cannot be read have no row.
-    if clean.skipped:
-        flags += " --partial"
-    say(f"Next: labelmend fit {argument(source)} --labels {argument(table)}{flags}")
+    read_by = DataSettings(
+        split=split,
+        label_column=label_column,
+        image_column=image_column,
+        image_root=image_root,
+        skip_missing=skip_missing,
+        root=root,
+        partial=bool(clean.skipped),  # Images that cannot be read have no row.
+    )
+    say(f"Next: labelmend fit {argument(source)} --labels {argument(table)}{reading_flags(read_by)}")
 
 
 def _places(table: Path, source: str, overwrite: bool) -> tuple[Path, Path, Path]:

@@ -19,13 +19,27 @@ from rich.text import Text
 
 from labelmend.cli.messages import make_console
 from labelmend.cli.plain_progress import PlainProgress
+from labelmend.config import DataSettings
 from labelmend.data.decode import ProgressCallback
 from labelmend.data.image_set import Skipped
 from labelmend.runs.finetuning import estimated_seconds
 from labelmend.runs.jobs import Job
-from labelmend.text import duration
+from labelmend.text import argument, duration
 
 _REASONS = 4
+
+# What a source is read by, in the order in which it is written.
+_READING = (
+    "split",
+    "label_column",
+    "image_column",
+    "image_root",
+    "group_column",
+    "root",
+    "skip_missing",
+    "partial",
+)
+_DEFAULTS = DataSettings()
 
 
 class SpeedColumn(ProgressColumn):
@@ -34,6 +48,16 @@ class SpeedColumn(ProgressColumn):
     def render(self, task: Task) -> Text:
         """The speed of the last half minute."""
         return Text("" if task.speed is None else f"{task.speed:,.0f}/s")
+
+
+def reading_flags(wanted: DataSettings) -> str:
+    """The flags by which another command reads the same images, each with a space before it."""
+    written = ""
+    for name in _READING:
+        value = getattr(wanted, name)
+        if value != getattr(_DEFAULTS, name):
+            written += f" --{name.replace('_', '-')}" + ("" if value is True else f" {argument(value)}")
+    return written
 
 
 @contextmanager

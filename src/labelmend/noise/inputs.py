@@ -9,6 +9,9 @@ import numpy as np
 from labelmend.config import require
 from labelmend.errors import DataError, SettingsError
 
+MAX_SEED = 2**32 - 1
+"""The largest that NumPy takes."""
+
 
 def require_option(condition: bool, name: str, value: Any, expected: str) -> None:
     """Raise a SettingsError that names an option of a noise specification unless the condition holds."""
@@ -53,7 +56,7 @@ def check_seed(seed: int) -> int:
     Raises:
         SettingsError: If it is not in [0, 2**32).
     """
-    require(0 <= seed < 2**32, "seed", seed, "from 0 to 4294967295")
+    require(0 <= seed <= MAX_SEED, "seed", seed, f"from 0 to {MAX_SEED}")
     return seed
 
 

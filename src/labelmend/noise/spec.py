@@ -25,6 +25,7 @@ from labelmend.noise import (
     symmetric,
     transition,
 )
+from labelmend.noise.inputs import MAX_SEED
 from labelmend.noise.pixels import reduced_pixels
 from labelmend.noise.record import NoiseRecord
 
@@ -149,8 +150,8 @@ def parse(text: str) -> NoiseSpec:
                 f"--noise {text}: {name} has no option {option!r}; it has {', '.join(allowed) or 'none'}"
             )
     seed = _number(options.pop("seed", "0"), int, f"--noise {text}: seed")
-    if not 0 <= seed < 2**32:
-        raise SettingsError(f"--noise {text}: seed is {seed}, but must be from 0 to 4294967295")
+    if not 0 <= seed <= MAX_SEED:
+        raise SettingsError(f"--noise {text}: seed is {seed}, but must be from 0 to {MAX_SEED}")
     if kind.rated:
         if not plain:
             raise SettingsError(f"--noise {text}: the rate is missing; write {_form(name)}")
