@@ -67,5 +67,6 @@ def test_a_class_cannot_be_mapped_to_itself_or_out_of_range() -> None:
 
 def test_numbers_in_a_map_name_classes_before_places(tmp_path: Path) -> None:
     path = tmp_path / "map.json"
-    path.write_text(json.dumps({"2": 3, "3": "1", "0": 1}))
-    assert load_map(path, ["10", "1", "2", "3"]) == {2: 3, 3: 1, 0: 1}
+    path.write_text(json.dumps({"2": 3, "3": "1", "0": 2}))
+    # There is no class 0, so that it is a place: that of class 5.
+    assert load_map(path, ["5", "1", "3", "2"]) == {3: 2, 2: 1, 0: 3}
