@@ -86,6 +86,16 @@ def test_every_sample_is_seen_once_an_epoch_less_a_last_batch_of_one(task):
     assert [len(step.index) for step in method.shuffled_steps(ten[:10])] == [8, 2]
 
 
+def test_where_fewer_than_two_of_the_samples_asked_for_can_be_learned_all_are(task):
+    task = replace(task, learnable=torch.arange(8) >= 3)
+    method = Plain(CrossEntropySettings(), task)
+    for among in ([], [7], [0, 1, 2], [0, 1, 7]):
+        (step,) = method.shuffled_steps(torch.tensor(among, dtype=torch.int64))
+        assert sorted(step.index.tolist()) == [3, 4, 5, 6, 7]
+    (step,) = method.shuffled_steps(torch.tensor([0, 6, 7]))
+    assert sorted(step.index.tolist()) == [6, 7]
+
+
 def test_by_default_the_average_of_the_first_network_is_final_and_the_networks_are_trained(task):
     method = Plain(CrossEntropySettings(), task)
     assert method.final_model() is task.averages[0]

@@ -17,8 +17,8 @@ GIVEN, INDEX = [0, 1, 2, 0, 1], [4, 0, 2, 1]
 def two(make_task, logits_network):
     """Two networks whose images are their logits, the second of another opinion."""
 
-    def make(**settings):
-        task = make_task(GIVEN, logits_network(1.0), logits_network(-1.0))
+    def make(trusted=None, **settings):
+        task = make_task(GIVEN, logits_network(1.0), logits_network(-1.0), trusted=trusted)
         return CoTeaching(CoTeachingSettings(**settings), task)
 
     return make
@@ -55,6 +55,18 @@ def test_each_learns_what_the_other_finds_easy_by_hand(two, views, share, kept):
 def test_forgetting_nothing_is_two_networks_apart(two, views):
     loss = two(forget_rate=0.0).loss(views(INDEX, [images()]), Progress(1, 0.9))
     assert torch.allclose(loss, entropies(1.0).mean() + entropies(-1.0).mean())
+
+
+def test_trusted_labels_are_learned_by_both_whatever_their_loss(two, views):
+    first, second = entropies(1.0).tolist(), entropies(-1.0).tolist()
+    worst = max(range(4), key=lambda i: first[i])
+    method = two(trusted=torch.arange(5) == INDEX[worst], forget_rate=0.5, forget_ramp=0.0)
+    loss = method.loss(views(INDEX, [images()]), Progress(1, 0.9))
+    picks = [sorted(range(4), key=lambda i, by=by: by[i])[:2] for by in (second, first)]
+    assert worst not in picks[1]
+    of_first, of_second = (sorted({*kept, worst}) for kept in picks)
+    expected = torch.tensor(first)[of_first].mean() + torch.tensor(second)[of_second].mean()
+    assert torch.allclose(loss, expected)
 
 
 def test_labels_are_smoothed_as_set(two, views):

@@ -79,6 +79,20 @@ def test_a_batch_of_agreement_is_not_learned(two, views):
     assert [float(network.factor.grad) for network in method.task.networks] == [0, 0]
 
 
+def test_trusted_labels_are_learned_agreement_and_loss_or_not(two, views):
+    """The last sample of the batch, on which the networks agree, and the one of largest loss."""
+    first, second = entropies(1.0), entropies(-1.0)
+    worst = max(range(5), key=lambda i: first[i])
+    trusted = torch.isin(torch.arange(6), torch.tensor([INDEX[5], INDEX[worst]]))
+    method = two(trusted=trusted, forget_rate=0.5, forget_ramp=0.0, warmup=0.0)
+    late = method.loss(views(INDEX, [images()]), LATE)
+    picks = [sorted(range(6), key=lambda i, by=by: by[i])[:3] for by in (second, first)]
+    assert worst not in picks[1]
+    of_first, of_second = (sorted({*kept, worst, 5}) for kept in picks)
+    expected = torch.tensor(first)[of_first].mean() + torch.tensor(second)[of_second].mean()
+    assert torch.allclose(late, expected)
+
+
 def test_forgetting_nothing_and_never_asking_for_agreement_is_two_networks_apart(two, views):
     loss = two(forget_rate=0.0, warmup=1.0).loss(views(INDEX, [images()]), LATE)
     expected = sum(entropies(1.0)) / 6 + sum(entropies(-1.0)) / 6

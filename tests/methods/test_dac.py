@@ -130,6 +130,12 @@ def test_the_first_stage_ends_with_its_last_epoch(method):
     assert [method().may_be_best(progress) for progress in at] == [False, True]
 
 
+def test_the_only_stage_may_end_with_an_epoch_in_which_it_can_abstain(method):
+    at = [Progress(1, share, stage=0, stage_share=share) for share in (0.1, 0.3, 0.4, 1.0)]
+    m = method(learn=0.3, retrain=0.0)
+    assert [m.may_be_best(progress) for progress in at] == [False, False, True, True]
+
+
 def test_stages_share_the_budget(method):
     first, second = method(retrain=0.4).stages()
     assert (first.share, second.share) == (0.6, 0.4)

@@ -71,6 +71,14 @@ def test_the_smallest_joint_losses_are_learned(two, views, share, kept):
     assert all(network.factor.grad.abs() > 0 for network in method.task.networks)
 
 
+def test_trusted_labels_are_learned_whatever_their_joint_loss(two, views):
+    each = joint_losses(*log_probabilities(), labels(), 0.4)
+    worst = int(each.argmax())
+    method = two(trusted=torch.arange(5) == INDEX[worst], forget_rate=0.5, forget_ramp=0.0, agreement=0.4)
+    loss = method.loss(views(INDEX, [images()]), Progress(1, 0.9))
+    assert torch.allclose(loss, each.sort().values[[0, 1, 3]].mean(), atol=1e-6)
+
+
 def test_forgetting_nothing_without_agreement_is_two_networks_apart(two, views):
     loss = two(forget_rate=0.0, agreement=0.0).loss(views(INDEX, [images()]), Progress(1, 0.9))
     expected = sum(functional.nll_loss(log_p, labels()) for log_p in log_probabilities())

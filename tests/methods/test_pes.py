@@ -114,6 +114,17 @@ def test_the_semi_supervised_loss_by_hand(method, views, monkeypatch, share):
     assert torch.allclose(loss, torch.stack(own).mean() + 8.0 * ramp * apart, atol=1e-5)
 
 
+@pytest.mark.parametrize(("predicted", "seen"), [(P, 4), (torch.eye(3)[[0, 0, 1, 1, 1, 0]], 2)])
+def test_one_image_is_not_guessed_alone_as_batch_norm_needs_two(method, views, predicted, seen):
+    """One of the four is unlabelled, then two."""
+    m = method(p=predicted)
+    m.start_epoch(LAST)
+    sizes = []
+    m.task.networks[0].register_forward_hook(lambda module, inputs, output: sizes.append(len(inputs[0])))
+    m.loss(views(INDEX, [images(), images(4)]), LAST)
+    assert sizes == [seen, seen, 8]
+
+
 def test_a_run_stopped_in_the_middle_of_the_last_stage_goes_on_with_its_weights(method, views, monkeypatch):
     """What an epoch under way needs is saved: it is taken up without ``start_epoch``."""
     monkeypatch.setattr(pes, "ALPHAS", (0.0, 0.0))

@@ -213,11 +213,13 @@ class Method(nn.Module):
         """Every learnable sample once, in random order, less a last batch of one (batch norm needs two).
 
         Args:
-            among: int64, the samples; by default all.
+            among: int64, the samples; by default all, and where fewer than two of them are learnable.
             role: of the steps.
         """
-        learnable = self.task.learnable
-        samples = learnable.nonzero()[:, 0] if among is None else among[learnable[among]]
+        samples = learnable = self.task.learnable.nonzero()[:, 0]
+        if among is not None:
+            chosen = among[self.task.learnable[among]]
+            samples = chosen if len(chosen) > 1 else learnable
         order = samples[torch.randperm(len(samples), generator=self.task.generator)]
         return [Step.of(index, role) for index in order.split(self.task.batch_size) if len(index) > 1]
 

@@ -111,7 +111,7 @@ class Cleanlab(CrossEntropy):
         if not self.filtered:
             self.filter()
         kept = (~self.issue).nonzero()[:, 0].cpu()
-        return self.shuffled_steps(kept if len(kept) > 1 else None)
+        return self.shuffled_steps(kept)
 
     def end_stage(self, progress: Progress) -> None:
         """Note the probabilities of the samples that the network of a fold has not learned."""

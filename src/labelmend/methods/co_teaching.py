@@ -34,7 +34,7 @@ class CoTeachingSettings(MethodSettings):
 
 
 class CoTeaching(Method):
-    """Each network learns the samples of smallest loss in the eyes of the other."""
+    """Each network learns the samples of smallest loss in the eyes of the other, and the trusted ones."""
 
     Settings: ClassVar[type[MethodSettings]] = CoTeachingSettings
     settings: CoTeachingSettings
@@ -46,16 +46,19 @@ class CoTeaching(Method):
 
     def loss(self, batch: Batch, progress: Progress) -> Tensor:
         """Sum over both networks of the mean cross-entropy on the other's picks."""
-        labels = self.task.given_labels[batch.index].to(self.task.device)
+        task = self.task
+        labels, trusted = (
+            values[batch.index].to(task.device) for values in (task.given_labels, task.trusted)
+        )
         images = batch.view()
         first, second = (
             functional.cross_entropy(
                 network(images).float(),
                 labels,
                 reduction="none",
-                label_smoothing=self.task.label_smoothing,
+                label_smoothing=task.label_smoothing,
             )
-            for network in self.task.networks
+            for network in task.networks
         )
         kept = keep_share(progress.share, self.settings.forget_rate, self.settings.forget_ramp)
-        return exchanged_mean(first, second, kept)
+        return exchanged_mean(first, second, kept, trusted)

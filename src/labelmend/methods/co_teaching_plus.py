@@ -2,8 +2,8 @@
 
 Yu et al., "How does Disagreement Help Generalization against Label Corruption?", ICML 2019. After the warm-up
 the released code takes the cross-entropy of probabilities as if they were logits (``--double-softmax``), and
-where the networks agree on a whole batch, learns all of it during the first 5,000 steps of a run; here such a
-batch is not learned.
+where the networks agree on a whole batch, learns all of it as long as the epoch times the batch of that epoch
+is below 5,000; here such a batch has no gradient.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class CoTeachingPlusSettings(MethodSettings):
 
 
 class CoTeachingPlus(Method):
-    """Each network learns what the other finds easiest among what they disagree on."""
+    """Each network learns what the other finds easiest among what they disagree on, and what is trusted."""
 
     Settings: ClassVar[type[MethodSettings]] = CoTeachingPlusSettings
     settings: CoTeachingPlusSettings
@@ -58,14 +58,17 @@ class CoTeachingPlus(Method):
     def loss(self, batch: Batch, progress: Progress) -> Tensor:
         """Sum over both networks of the mean cross-entropy on the other's picks."""
         settings, task = self.settings, self.task
-        labels = task.given_labels[batch.index].to(task.device)
+        labels, trusted = (
+            values[batch.index].to(task.device) for values in (task.given_labels, task.trusted)
+        )
         images = batch.view()
         outputs = [network(images).float() for network in task.networks]
         if progress.share >= settings.warmup:
-            kept = disagreement(*outputs)
+            kept = disagreement(*outputs) | trusted
             if not kept.any():
                 return torch.stack(outputs).sum() * 0
-            labels, outputs = labels[kept], [logits[kept] for logits in outputs]
+            labels, trusted = labels[kept], trusted[kept]
+            outputs = [logits[kept] for logits in outputs]
             if settings.double_softmax:
                 outputs = [logits.softmax(1) for logits in outputs]
         first, second = (
@@ -73,7 +76,7 @@ class CoTeachingPlus(Method):
             for logits in outputs
         )
         share = keep_share(progress.share, settings.forget_rate, settings.forget_ramp)
-        return exchanged_mean(first, second, share)
+        return exchanged_mean(first, second, share, trusted)
 
     def record(self) -> SampleRecord:
         """Easy are the samples of smallest loss in the eyes of both networks, as many as are kept at last."""

@@ -105,8 +105,9 @@ class Dac(Method):
 
     def start_epoch(self, progress: Progress) -> Sequence[Step]:
         """All samples; in the second stage those not abstained on."""
-        kept = (~self.abstained).nonzero()[:, 0].cpu()
-        return self.shuffled_steps(kept if progress.stage == 1 and len(kept) > 1 else None)
+        if progress.stage == 0:
+            return self.shuffled_steps()
+        return self.shuffled_steps((~self.abstained).nonzero()[:, 0].cpu())
 
     def loss(self, batch: Batch, progress: Progress) -> Tensor:
         """Cross-entropy over all outputs first, then with a price on abstaining, then over the classes."""
@@ -128,8 +129,13 @@ class Dac(Method):
         return first + (FINAL_COST - first) * risen
 
     def may_be_best(self, progress: Progress) -> bool:
-        """In the second stage: the first one ends where abstaining has its full cost."""
-        return progress.stage == 1
+        """In the second stage: the first one ends where abstaining has its full cost.
+
+        Where there is no second one, once the network may abstain.
+        """
+        if self.settings.retrain > 0:
+            return progress.stage == 1
+        return progress.stage_share > self.settings.learn
 
     def end_stage(self, progress: Progress) -> None:
         """Note what the network of the first stage abstains on."""

@@ -56,7 +56,7 @@ class JocorSettings(MethodSettings):
 
 
 class Jocor(Method):
-    """One loss over both networks, on the samples where it is small."""
+    """One loss over both networks, on the samples where it is small, and on the trusted ones."""
 
     Settings: ClassVar[type[MethodSettings]] = JocorSettings
     settings: JocorSettings
@@ -69,12 +69,15 @@ class Jocor(Method):
 
     def loss(self, batch: Batch, progress: Progress) -> Tensor:
         """Mean joint loss of the samples that are kept."""
-        labels = self.task.given_labels[batch.index].to(self.task.device)
+        task = self.task
+        labels, trusted = (
+            values[batch.index].to(task.device) for values in (task.given_labels, task.trusted)
+        )
         images = batch.view()
-        first, second = (network(images).float().log_softmax(1) for network in self.task.networks)
+        first, second = (network(images).float().log_softmax(1) for network in task.networks)
         losses = joint_losses(first, second, labels, self.settings.agreement)
         kept = keep_share(progress.share, self.settings.forget_rate, self.settings.forget_ramp)
-        return losses[small_loss(losses, kept)].mean()
+        return losses[small_loss(losses, kept, trusted)].mean()
 
     def record(self) -> SampleRecord:
         """Easy are the samples of smallest joint loss, as many as are kept at last."""

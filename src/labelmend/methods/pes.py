@@ -161,8 +161,10 @@ class Pes(Method):
         onehot = functional.one_hot(task.given_labels[index], task.num_classes).float().to(task.device)
         rest = (~labelled).nonzero()[:, 0].to(task.device)
         if len(rest):
-            guesses = [task.networks[0](view[rest]).float().softmax(1) for view in views]
-            onehot[rest] = sharpen(average_guess(guesses), TEMPERATURE)
+            # Batch norm needs two images: one alone is guessed in the midst of its batch.
+            seen = rest if len(rest) > 1 else torch.arange(len(index), device=task.device)
+            guess = average_guess([task.networks[0](view[seen]).float().softmax(1) for view in views])
+            onehot[rest] = sharpen(guess[torch.isin(seen, rest)], TEMPERATURE)
         return onehot
 
     def metrics(self) -> dict[str, float]:

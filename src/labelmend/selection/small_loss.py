@@ -6,18 +6,22 @@ import torch
 from torch import Tensor
 
 
-def small_loss(losses: Tensor, share: float) -> Tensor:
-    """Positions of the ``int(share B)`` smallest of B losses, at least one; ties by position.
+def small_loss(losses: Tensor, share: float, trusted: Tensor) -> Tensor:
+    """Positions of the ``int(share B)`` smallest of B losses, at least one, and of the trusted samples.
 
     Args:
         losses: (B,).
         share: in [0, 1].
+        trusted: bool (B,), samples that are kept whatever their loss.
 
     Returns:
-        int64, the smallest first.
+        int64, the smallest first; ties by position.
     """
     count = max(int(share * len(losses)), 1)
-    return torch.argsort(losses.detach(), stable=True)[:count]
+    order = torch.argsort(losses.detach(), stable=True)
+    kept = trusted[order]
+    kept[:count] = True
+    return order[kept]
 
 
 def keep_share(share: float, forget_rate: float, ramp: float) -> float:
@@ -31,18 +35,20 @@ def keep_share(share: float, forget_rate: float, ramp: float) -> float:
     return 1 - forget_rate * (min(share / ramp, 1.0) if ramp > 0 else 1.0)
 
 
-def exchanged_mean(first: Tensor, second: Tensor, share: float) -> Tensor:
+def exchanged_mean(first: Tensor, second: Tensor, share: float, trusted: Tensor) -> Tensor:
     """Loss of two networks, each on the samples that the other finds easiest (Co-teaching).
 
     Args:
         first: losses of the first network, (B,).
         second: losses of the second network on the same samples, (B,).
         share: of the samples that are kept, in [0, 1].
+        trusted: bool (B,), samples that both learn whatever their loss.
 
     Returns:
         Scalar, the sum of both means.
     """
-    return first[small_loss(second, share)].mean() + second[small_loss(first, share)].mean()
+    of_first, of_second = (small_loss(losses, share, trusted) for losses in (second, first))
+    return first[of_first].mean() + second[of_second].mean()
 
 
 def small_loss_set(losses: Tensor, share: float, trusted: Tensor) -> Tensor:
@@ -56,6 +62,6 @@ def small_loss_set(losses: Tensor, share: float, trusted: Tensor) -> Tensor:
     Returns:
         bool (N,).
     """
-    kept = trusted.clone()
-    kept[small_loss(losses, share)] = True
+    kept = torch.zeros_like(trusted)
+    kept[small_loss(losses, share, trusted)] = True
     return kept
