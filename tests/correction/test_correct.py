@@ -50,6 +50,21 @@ def test_strict_by_hand() -> None:
     assert found.valid_anchors == 6
 
 
+@pytest.mark.parametrize("surrounding", ["strict", "loose"])
+def test_no_anchor_votes_on_a_sample_that_is_together_with_the_one_behind_it(surrounding: str) -> None:
+    """Sample 0, which made the anchors at 0 and 81 degrees, is together with the hard sample at 0 degrees."""
+    together = torch.tensor([7, 7, 1, 2, 3, 4])
+    plain, apart = (run(surrounding=surrounding, together=each) for each in (None, together))
+    # Anchor 81 is of sample 0 as well, and votes on the hard sample at 90 degrees as before.
+    assert (plain.votes - apart.votes).tolist() == [0, 1, 0, 0, 0, 0]
+    assert (plain.corrected[1], apart.corrected[1]) == (2, 1)
+    assert 0 in plain.sources[1].tolist()
+    assert 0 not in apart.sources[1].tolist()
+    assert torch.equal(plain.sources[3], apart.sources[3])
+    assert plain.valid_anchors == apart.valid_anchors
+    assert same(plain, run(surrounding=surrounding, together=torch.arange(6)))
+
+
 def test_loose_by_hand() -> None:
     """All are valid down to the one at 42 degrees from its nearest sample: that far an anchor may vote."""
     found = run(surrounding="loose")

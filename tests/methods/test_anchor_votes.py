@@ -199,6 +199,17 @@ def test_closed_form_anchors_need_nothing_to_train(make):
     assert torch.equal(anchors, closed_form_anchors(features, features.flip(0), 0.7))
 
 
+@pytest.mark.parametrize("surrounding", ["strict", "loose"])
+def test_samples_that_must_not_speak_for_each_other_do_not_vote(make_task, network, surrounding):
+    features, given, easy = world()
+    task = replace(make_task(given, network), together=torch.arange(COUNT) // 8)
+    votes = AnchorVotes(task, **{**PLAIN, "surrounding": surrounding, "lambda_conf": 0.0, "max_votes": 40})
+    found = votes.correct(features, easy, 5)
+    voted = (found.sources >= 0).nonzero()[:, 0]
+    assert len(voted.unique()) > 5
+    assert (found.sources[found.sources >= 0] // 8 != voted // 8).all()
+
+
 def test_no_anchors_no_votes_and_nothing_is_drawn(make):
     features, given, easy = world()
     for votes, among in ((make(given, anchors_per_sample=0), easy), (make(given), torch.ones_like(easy))):

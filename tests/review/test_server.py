@@ -194,7 +194,17 @@ def test_bodies_have_an_end(browser):
 
 
 @pytest.mark.parametrize(
-    "query", ["view=..", "view=all&row=../0", "view=all&step=7", "view=all&given=x", "", "view=all&x=1"]
+    "query",
+    [
+        "view=..",
+        "view=all&row=../0",
+        "view=all&step=7",
+        "view=all&row=99999",
+        "view=all&row=-1",
+        "view=all&given=x",
+        "",
+        "view=all&x=1",
+    ],
 )
 def test_a_question_that_is_none_is_refused(browser, query):
     assert browser.get(f"/api/item?{query}").status_code == 400

@@ -5,7 +5,7 @@ from __future__ import annotations
 import webbrowser
 from importlib.util import find_spec
 
-from labelmend.cli.messages import say
+from labelmend.cli.messages import plain_warnings, say
 from labelmend.config import require
 from labelmend.errors import SettingsError
 
@@ -34,7 +34,8 @@ def review(run: str, audit: int = 100, port: int = 0, no_browser: bool = False, 
     from labelmend.review.server import address, listen, new_token, serve
     from labelmend.review.session import Session
 
-    session = Session(run, audit, data or None)
+    with plain_warnings():
+        session = Session(run, audit, data or None)
     listener, token = listen(port), new_token()
     if session.pictures.notice:
         say(f"note: {session.pictures.notice}")

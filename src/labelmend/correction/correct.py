@@ -50,6 +50,7 @@ def correct(
     min_votes: int = 1,
     min_agreement: float = 0.0,
     device: torch.device | None = None,
+    together: Tensor | None = None,
 ) -> Corrections:
     """Correct the labels of hard samples by the votes of valid anchors (section 3.3).
 
@@ -66,6 +67,8 @@ def correct(
         min_votes: fewest anchors for a vote to be taken.
         min_agreement: smallest share of the votes for the winner for a vote to be taken.
         device: where similarities are computed; by default that of ``features``.
+        together: int64 (N,), equal for samples that must not speak for each other: an anchor does not vote on
+            a hard sample that is together with the easy one behind it. By default each may.
     """
     hard, members = (~easy).nonzero()[:, 0], easy.nonzero()[:, 0]
     hard_features = features[hard].to(device)
@@ -73,14 +76,19 @@ def correct(
     matches = match_anchors(anchors, hard_features, num_anchors, around)
     threshold = validity_threshold(matches.similarity, lambda_conf)
     valid = matches.similarity > threshold
+    owner = members[matches.source.cpu()]
+    groups = None if together is None or not len(hard) else together.cpu()
     if around is not None:
-        votes = loose_votes(around, matches.labels, threshold, num_classes)
+        # Where fewer anchors than K have been met, an index is -1, and its similarity that of no vote.
+        apart = None if groups is None else groups[owner][around.anchors.cpu()] != groups[hard][:, None]
+        votes = loose_votes(around, matches.labels, threshold, num_classes, apart)
     else:
+        apart = None if groups is None else groups[owner] != groups[hard][matches.nearest.cpu()]
         votes = vote(
             matches.nearest,
             matches.similarity,
             matches.labels,
-            valid,
+            valid if apart is None else valid & apart.to(valid.device),
             len(hard),
             num_classes,
             max_votes,
@@ -92,7 +100,7 @@ def correct(
         return found
 
     taken = accept(votes, min_votes, min_agreement)
-    source = torch.cat((members[matches.source.cpu()], torch.tensor([-1])))
+    source = torch.cat((owner, torch.tensor([-1])))
     return Corrections(
         corrected=over_all(torch.where(taken, votes.label, -1), -1),
         votes=over_all(votes.votes),

@@ -122,7 +122,9 @@ def _take(held: list[AnchorBlock]) -> AnchorBlock:
 
 
 @torch.no_grad()
-def loose_votes(around: Around, labels: Tensor, threshold: float, num_classes: int) -> Votes:
+def loose_votes(
+    around: Around, labels: Tensor, threshold: float, num_classes: int, may_vote: Tensor | None = None
+) -> Votes:
     """Majority vote of section 3.3 in the loose reading of "surrounding".
 
     On hard sample h vote the K anchors most similar to h, whatever their nearest hard sample, whose
@@ -133,8 +135,11 @@ def loose_votes(around: Around, labels: Tensor, threshold: float, num_classes: i
         labels: int64 (A,), of the anchors, in [0, C).
         threshold: cosine strictly above which an anchor votes, from ``validity_threshold``.
         num_classes: C.
+        may_vote: bool (H, K), whether each anchor of ``around`` may vote on the hard sample; by default all.
     """
     votes = around.similarity > threshold
+    if may_vote is not None:
+        votes &= may_vote.to(votes.device)
     anchors = around.anchors[votes]
     return tally(
         votes.nonzero()[:, 0],

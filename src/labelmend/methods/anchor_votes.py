@@ -93,6 +93,7 @@ class AnchorVotes(nn.Module):
             min_votes=min_votes,
             min_agreement=min_agreement,
             device=task.device,
+            together=task.together,
         )
         self.quality: dict[str, float] = {}
         self.register_buffer("warned", torch.tensor(False))

@@ -95,7 +95,13 @@ class Session:
         }
 
     def item(self, view: str, given: int | None, row: int | None, step: int) -> dict[str, Any] | None:
-        """An image of a view, or None where there is none; arguments as of ``Views``."""
+        """An image of a view, or None where there is none; arguments as of ``Views``.
+
+        Raises:
+            DataError: If the view or the row does not exist.
+        """
+        if row is not None and not 0 <= row < len(self._table):
+            raise DataError(f"there is no row {row}; the run has {len(self._table):,}, counted from 0")
         with self._lock:
             self._refresh()
             rows = self._views.rows(view, given, self._state)
