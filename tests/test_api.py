@@ -242,6 +242,13 @@ def test_a_full_folder_is_refused_before_anything_is_read(run):
         labelmend.fit("no such source", out=run.folder, **TINY)
 
 
+@pytest.mark.parametrize("reads", ["labels", "decisions"])
+def test_a_run_that_is_read_is_not_replaced(folder, run, reads):
+    with pytest.raises(RunError, match="would replace"):
+        labelmend.fit(folder, out=run.folder, overwrite=True, **{reads: str(run.folder)}, **TINY)
+    assert (run.folder / run_folder.VERDICTS_PARQUET).exists()
+
+
 def test_overwrite_replaces_a_run(folder, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / run_folder.SETTINGS).write_text(HEADER)

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from labelmend.config import DataSettings
 from labelmend.data.image_set import ImageSet
 from labelmend.errors import LabelmendWarning
 from labelmend.runs import folder as run_folder
@@ -70,13 +69,13 @@ def fit(
     if isinstance(test, str | Path):
         settings["test"], test = str(test), None
     # Settings that cannot be are told before the data is looked at.
-    resolve(DEFAULT_RECIPE if recipe is None else recipe, method, settings)
+    wanted = resolve(DEFAULT_RECIPE if recipe is None else recipe, method, settings).data
     if out is None:
         job = jobs.prepare(settle(data, recipe, method, settings), data, test)
         _warn_of_left_out(job, data)
         return with_looks(jobs.start(job, listener=listener), data)
     folder = Path(out)
-    run_folder.check_apart(folder, (data, DataSettings(test=settings.get("test")).test_source))
+    run_folder.check_apart(folder, (data, wanted.test_source), (wanted.labels, wanted.decisions))
     with run_folder.claimed(folder, overwrite):
         resolved = settle(data, recipe, method, settings)
         job = jobs.prepare(resolved, data, test, cache=cache_beside(folder))

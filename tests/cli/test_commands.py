@@ -64,6 +64,14 @@ def test_fit_refuses_a_full_folder(photos, run, capsys):
     assert "--overwrite" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("flag", ["--labels", "--decisions"])
+def test_fit_does_not_replace_the_run_whose_labels_or_decisions_it_reads(photos, run, capsys, flag):
+    before = {path.name: path.stat().st_mtime_ns for path in run.iterdir()}
+    assert main(["fit", str(photos), flag, str(run), "--out", str(run), "--overwrite", *FLAGS]) == 2
+    assert f"would replace {run}, which is read" in capsys.readouterr().err
+    assert {path.name: path.stat().st_mtime_ns for path in run.iterdir()} == before
+
+
 def test_show_lists_suggestions_and_the_next_command(run, capsys):
     assert main(["show", str(run), "--top", "3"]) == 0
     out = capsys.readouterr().out

@@ -89,6 +89,17 @@ def test_a_run_beside_its_images_or_the_table_of_them_is_fine(tmp_path, monkeypa
     run_folder.check_apart(tmp_path / "digits" / "runs", ["digits", "nowhere"])
 
 
+@pytest.mark.parametrize("out", ["reviewed", ".", "link"])
+def test_a_run_does_not_replace_the_labels_and_decisions_that_it_reads(tmp_path, out):
+    (tmp_path / "reviewed").mkdir()
+    (tmp_path / "reviewed" / "labels.csv").write_text("")
+    (tmp_path / "link").symlink_to(tmp_path / "reviewed")
+    for also in ([None, str(tmp_path / "reviewed")], [str(tmp_path / "reviewed" / "labels.csv"), None]):
+        with pytest.raises(RunError, match=r"--out .* would replace .*reviewed.*another folder"):
+            run_folder.check_apart(tmp_path / out, ["digits"], also)
+        run_folder.check_apart(tmp_path / "reviewed" / "again", ["digits"], also)
+
+
 def test_a_claimed_folder_is_held_and_gone_again_if_no_run_begins(tmp_path):
     out = tmp_path / "a" / "b"
     with run_folder.claimed(out):

@@ -47,6 +47,15 @@ def test_another_method_ignores_the_recipes_method_section():
     assert resolve(recipe, "ce").budget.epochs == 3
 
 
+def test_a_method_section_without_a_name_counts_for_the_method_chosen():
+    recipe = {"method": {"easy_percent": 30}}
+    for method in (None, "mend", "anchor_hallucination"):
+        assert resolve(recipe, method).method.easy_percent == 30
+    for unknown, method in (({"easy_precent": 30}, None), ({"easy_percent": 30}, "ce")):
+        with pytest.raises(SettingsError, match=next(iter(unknown))):
+            resolve({"method": unknown}, method)
+
+
 def test_text_values_are_read_as_their_types():
     settings = resolve("fast", None, {"epochs": "7", "weight_decay": "5e-4", "flip": "false"})
     assert (settings.budget.epochs, settings.training.weight_decay) == (7.0, 5e-4)

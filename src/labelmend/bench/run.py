@@ -134,7 +134,8 @@ def run_cell(cell: Cell, folder: Path, listener: Listener) -> ResultRecord:
     Warns:
         LabelmendWarning: That an unfinished run is replaced.
     """
-    run_folder.check_apart(folder, (cell.data, cell.settings.data.test_source))
+    wanted = cell.settings.data
+    run_folder.check_apart(folder, (cell.data, wanted.test_source), (wanted.labels, wanted.decisions))
     run = _gone_on(cell, folder, listener)
     if run is None:
         if run_folder.is_run(folder):

@@ -14,7 +14,6 @@ from labelmend.cli.progress import ProgressView
 from labelmend.cli.reading import describe_job, image_bar
 from labelmend.cli.report import report_at_end
 from labelmend.cli.result import print_result
-from labelmend.config import DataSettings
 from labelmend.errors import SettingsError
 from labelmend.methods import METHODS
 from labelmend.runs import folder as run_folder
@@ -175,13 +174,12 @@ def main(argv: Sequence[str]) -> None:
     """Run ``labelmend fit``."""
     arguments = parse_fit(argv)
     # Settings that cannot be are told before the data is looked at.
-    resolve(arguments.recipe or DEFAULT_RECIPE, arguments.method, arguments.overrides)
+    wanted = resolve(arguments.recipe or DEFAULT_RECIPE, arguments.method, arguments.overrides).data
     if arguments.out is None:
         folder = run_folder.next_folder(Path("runs"), arguments.data, arguments.method)
     else:
         folder = Path(arguments.out)
-    tested = DataSettings(test=arguments.overrides.get("test")).test_source
-    run_folder.check_apart(folder, (arguments.data, tested))
+    run_folder.check_apart(folder, (arguments.data, wanted.test_source), (wanted.labels, wanted.decisions))
     with run_folder.claimed(folder, arguments.overwrite), plain_warnings():
         settings = settle(arguments.data, arguments.recipe, arguments.method, arguments.overrides)
         with image_bar() as progress:

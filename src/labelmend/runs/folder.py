@@ -114,17 +114,29 @@ def check_free(folder: Path, overwrite: bool) -> None:
     )
 
 
-def check_apart(folder: Path, sources: Iterable[Any]) -> None:
-    """Make sure that a run is not written among the images it is about, nor over them.
+def check_apart(folder: Path, sources: Iterable[Any], also_read: Iterable[Any] = ()) -> None:
+    """Make sure that a run is not written among the images it is about, nor over anything that it reads.
+
+    Args:
+        folder: to write to.
+        sources: of images; what is no path is passed over.
+        also_read: labels and decisions, by which the folder may lie.
 
     Raises:
-        RunError: If the folder is a source, lies inside one, or holds one.
+        RunError: If the folder is a source, lies inside one, or is or holds anything that is read.
     """
     sources = list(sources)
     check_outside(folder, sources, "--out")
+    out = folder.resolve()
     for source in _on_disk(sources):
-        if folder.resolve() in Path(source).resolve().parents:
+        if out in Path(source).resolve().parents:
             raise RunError(f"--out {folder} holds the data {source}; give another folder with --out")
+    for path in _on_disk(also_read):
+        place = Path(path).resolve()
+        if out in (place, *place.parents):
+            raise RunError(
+                f"--out {folder} would replace {path}, which is read; give another folder with --out"
+            )
 
 
 def check_outside(folder: Path, sources: Iterable[Any], flag: str) -> None:

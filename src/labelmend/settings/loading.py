@@ -106,10 +106,10 @@ def _for_network(flat: Mapping[str, Any], network: str) -> dict[str, Any]:
 def recipe_values(recipe: str | Path | Mapping[str, Any], method: str) -> dict[str, Any]:
     """What a recipe sets for a method, by flat name.
 
-    A recipe's method section counts for the method it names only.
+    A recipe's method section counts for the method it names only; for any, where it names none.
     """
     values = dict(recipe if isinstance(recipe, Mapping) else read_recipe(recipe))
-    if method_of(values) != method:
+    if method_of(values) not in (None, method):
         values.pop("method", None)
     return _flatten(values, method)
 
