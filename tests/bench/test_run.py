@@ -272,6 +272,25 @@ def test_a_cell_of_other_settings_is_not_resumed_but_begun_anew(tmp_path, monkey
     assert same_result(record["settings"], to_dict(cell.settings))
 
 
+def test_a_cell_of_labels_of_the_same_name_in_another_folder_is_begun_anew(tmp_path, monkeypatch):
+    for number in (1, 2):
+        (tmp_path / str(number)).mkdir()
+        noise("digits", rate=0.2, seed=number, out=str(tmp_path / str(number) / "labels.csv"))
+    suite = f"""\
+data: digits
+recipe: fast
+settings: {{epochs: 3, widths: [8], labels: {tmp_path}/1/labels.csv}}
+rows: {{CE: {{method: ce}}, Mixup: {{method: mixup}}}}
+"""
+    begun = stopped(tmp_path, monkeypatch, suite)
+    (tmp_path / "small.yaml").write_text(suite.replace("/1/labels", "/2/labels"))
+    with pytest.warns(LabelmendWarning, match="its unfinished run was of other settings or data"):
+        run_bench(tmp_path / "small.yaml", tmp_path / "out")
+    assert begun == ["ce", "mixup"]
+    for path in (tmp_path / "out" / "small").glob("*.json"):
+        assert json.loads(path.read_text())["settings"]["data"]["labels"] == f"{tmp_path}/2/labels.csv"
+
+
 def test_suites_share_the_soft_labels_of_classifier_noise(tmp_path, monkeypatch):
     """The network behind them trains for minutes on 10,000 images."""
     made = []

@@ -13,7 +13,7 @@ from typing import Any
 from rich.console import Console
 
 from labelmend.bench.figures import draw_suite, save_figure
-from labelmend.bench.results import LAST, Result, ResultRecord, data_asked, values
+from labelmend.bench.results import LAST, WHERE, Result, ResultRecord, data_asked, values
 from labelmend.bench.suite import Cell, Suite, read_suite
 from labelmend.bench.tables import (
     OF_DETECTION,
@@ -186,6 +186,9 @@ def _is_of(cell: Cell, folder: Path) -> bool:
         warnings.simplefilter("ignore", LabelmendWarning)
         network = obtain_network(replace(asked, weights=jobs.absolute(asked.weights)))
     ran = to_dict(load(folder / run_folder.SETTINGS))
+    # It was begun on this machine: files of one name in two folders are two.
+    if any(ran["data"][name] != jobs.absolute(getattr(cell.settings.data, name)) for name in WHERE):
+        return False
     return same_result(ran, to_dict(replace(cell.settings, network=network)))
 
 
