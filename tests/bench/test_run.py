@@ -291,6 +291,15 @@ rows: {{CE: {{method: ce}}, Mixup: {{method: mixup}}}}
         assert json.loads(path.read_text())["settings"]["data"]["labels"] == f"{tmp_path}/2/labels.csv"
 
 
+def test_a_folder_named_as_what_a_setting_says_does_not_keep_a_cell_from_going_on(tmp_path, monkeypatch):
+    suite = SUITE.replace("epochs: 3", "epochs: 3, test: none")
+    begun = stopped(tmp_path, monkeypatch, suite)
+    (tmp_path / "none").mkdir()
+    monkeypatch.chdir(tmp_path)
+    run_bench(tmp_path / "small.yaml", tmp_path / "out")
+    assert begun == ["anchor_hallucination"]
+
+
 def test_suites_share_the_soft_labels_of_classifier_noise(tmp_path, monkeypatch):
     """The network behind them trains for minutes on 10,000 images."""
     made = []

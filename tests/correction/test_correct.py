@@ -123,9 +123,12 @@ def test_the_size_of_the_blocks_does_not_matter(surrounding: str, block: int) ->
     assert same(run(block, surrounding=surrounding), run(surrounding=surrounding))
 
 
+@pytest.mark.parametrize("together", [None, torch.tensor([7, 7, 1, 2, 3, 4])])
 @pytest.mark.parametrize("surrounding", ["strict", "loose"])
-def test_without_anchors_or_hard_samples_there_are_no_votes(surrounding: str) -> None:
-    settings = {"lambda_conf": 0.5, "surrounding": surrounding, "max_votes": 3}
+def test_without_anchors_or_hard_samples_there_are_no_votes(
+    surrounding: str, together: torch.Tensor | None
+) -> None:
+    settings = {"lambda_conf": 0.5, "surrounding": surrounding, "max_votes": 3, "together": together}
     anchors = [(at(ANGLES), LABELS, SOURCES)]
     for blocks, easy in (([], EASY), (anchors, torch.ones_like(EASY))):
         found = correct(blocks, 6, FEATURES, easy, GIVEN, 3, **settings)  # type: ignore[arg-type]

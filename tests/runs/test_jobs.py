@@ -46,6 +46,19 @@ def settings(**overrides):
     return resolve(method="ce", overrides={"network": "timm:test_resnet", **overrides})
 
 
+def test_paths_of_settings_are_made_absolute_and_names_are_not(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("labels", "run", "held", "root", "images", "none", "weights"):
+        (tmp_path / name).mkdir()
+    asked = {"labels": "labels", "decisions": "run", "test": "held", "root": "root", "image_root": "images"}
+    found = jobs.with_absolute_paths(resolve("fast", "ce", {**asked, "weights": "weights"}))
+    for name, value in asked.items():
+        assert getattr(found.data, name) == str(tmp_path / value)
+    assert found.network.weights == str(tmp_path / "weights")
+    assert jobs.with_absolute_paths(resolve("fast", "ce", {"test": "none"})).data.test == "none"
+    assert jobs.with_absolute_paths(resolve("fast", "ce")).data.labels is None
+
+
 def test_images_get_the_size_of_the_network_unless_another_is_given(photos):
     job = jobs.prepare(settings(pretrained=False), photos)
     assert job.train_set.images.shape == (12, 160, 160, 3)

@@ -180,16 +180,15 @@ def _is_of(cell: Cell, folder: Path) -> bool:
     source = read_object(folder / run_folder.DATA).get("source")
     if source != jobs.absolute(cell.data):
         return False
-    asked = cell.settings.network
+    asked = jobs.with_absolute_paths(cell.settings)
     with warnings.catch_warnings():
         # Which network can be had is said when the cell goes on.
         warnings.simplefilter("ignore", LabelmendWarning)
-        network = obtain_network(replace(asked, weights=jobs.absolute(asked.weights)))
-    ran = to_dict(load(folder / run_folder.SETTINGS))
+        network = obtain_network(asked.network)
+    ran, wanted = to_dict(load(folder / run_folder.SETTINGS)), to_dict(replace(asked, network=network))
     # It was begun on this machine: files of one name in two folders are two.
-    if any(ran["data"][name] != jobs.absolute(getattr(cell.settings.data, name)) for name in WHERE):
-        return False
-    return same_result(ran, to_dict(replace(cell.settings, network=network)))
+    here = all(ran["data"][name] == wanted["data"][name] for name in WHERE)
+    return here and same_result(ran, wanted)
 
 
 def same_result(ran: dict[str, Any], wanted: dict[str, Any]) -> bool:

@@ -77,7 +77,8 @@ def correct(
     threshold = validity_threshold(matches.similarity, lambda_conf)
     valid = matches.similarity > threshold
     owner = members[matches.source.cpu()]
-    groups = None if together is None or not len(hard) else together.cpu()
+    # Without anchors or hard samples there is nobody to be kept apart.
+    groups = together.cpu() if together is not None and len(owner) and len(hard) else None
     if around is not None:
         # Where fewer anchors than K have been met, an index is -1, and its similarity that of no vote.
         apart = None if groups is None else groups[owner][around.anchors.cpu()] != groups[hard][:, None]

@@ -93,6 +93,20 @@ def absolute(source: str | None) -> str | None:
     return str(Path(source).resolve())
 
 
+def with_absolute_paths(settings: Settings) -> Settings:
+    """The settings with paths that stay right in another working folder; names stay as they are."""
+    data, network = settings.data, settings.network
+    located = replace(
+        data,
+        labels=absolute(data.labels),
+        decisions=absolute(data.decisions),
+        test=data.test if data.test_source is None else absolute(data.test),
+        root=absolute(data.root),
+        image_root=absolute(data.image_root),
+    )
+    return replace(settings, data=located, network=replace(network, weights=absolute(network.weights)))
+
+
 def reading_of(wanted: DataSettings) -> sources.Reading:
     """How a source is read, as the settings say."""
     return {
@@ -135,16 +149,10 @@ def prepare(
             f"--finetune {settings.network.finetune:g} trains a network further that was frozen first; give "
             "--recipe photos or --frozen true, or leave it out"
         )
-    named_test = settings.data.test_source is not None
-    wanted = replace(
-        settings.data,
-        labels=absolute(settings.data.labels),
-        decisions=absolute(settings.data.decisions),
-        test=absolute(settings.data.test) if named_test else settings.data.test,
-        root=absolute(settings.data.root),
-        image_root=absolute(settings.data.image_root),
-    )
-    network = obtain_network(replace(settings.network, weights=absolute(settings.network.weights)))
+    settings = with_absolute_paths(settings)
+    wanted = settings.data
+    named_test = wanted.test_source is not None
+    network = obtain_network(settings.network)
     if wanted.labels is not None and Path(wanted.labels).is_dir():
         check_unchanged(Path(wanted.labels), (run_folder.VERDICTS_PARQUET,))
     if isinstance(data, str | Path):
@@ -198,7 +206,7 @@ def prepare(
             warnings.simplefilter("ignore", LabelmendWarning)
             photographs = Photographs(*divided(_with_pixels(every, load_training(embed=pixels)), pixels))
     source = data if isinstance(data, str) else None
-    settled = replace(settings, data=wanted, network=network)
+    settled = replace(settings, network=network)
     return Job(settled, train_set, test_set, record, source, test is not None, frozen, photographs)
 
 
