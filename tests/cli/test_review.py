@@ -1,10 +1,11 @@
 import importlib.util
+import warnings
 
 import pytest
 
 from labelmend.cli import review as module
 from labelmend.cli.review import review
-from labelmend.errors import RunError, SettingsError
+from labelmend.errors import LabelmendWarning, RunError, SettingsError
 
 
 @pytest.mark.parametrize(
@@ -29,3 +30,14 @@ def test_what_is_no_finished_run_is_refused(tmp_path):
         review(str(tmp_path / "nowhere"))
     with pytest.raises(RunError, match="not a run folder"):
         review(str(tmp_path))
+
+
+def test_a_warning_about_the_data_is_one_line(tmp_path, monkeypatch, capsys):
+    def session(*arguments):
+        warnings.warn("no image in this class folder", LabelmendWarning, stacklevel=1)
+        raise RunError("enough")
+
+    monkeypatch.setattr("labelmend.review.session.Session", session)
+    with pytest.raises(RunError, match="enough"):
+        review(str(tmp_path))
+    assert capsys.readouterr().err == "labelmend: warning: no image in this class folder\n"
