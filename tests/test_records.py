@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from labelmend.bench.contents import Contents
 from labelmend.bench.results import read_results
 from labelmend.bench.run import check_same_settings
 from labelmend.bench.suite import read_suite
@@ -34,8 +35,9 @@ def test_results_are_of_the_settings_that_their_suite_asks_for(file):
     paths = {RESULTS / suite.name / f"{cell.name}.json": cell for cell in suite.cells}
     found = [path for path in paths if path.is_file()]
     assert sorted(found) == sorted((RESULTS / suite.name).glob("*.json"))
+    contents = Contents()
     for path in found:
-        check_same_settings(path, paths[path])
+        check_same_settings(path, paths[path], contents.of(paths[path]))
     if not found:  # not run yet
         return
     rendered = f"# {suite.title}\n\n{render_page(read_results(RESULTS / suite.name))}"

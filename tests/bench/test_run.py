@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import timm
+from safetensors.torch import save_file
 
 from labelmend.bench import run
 from labelmend.bench.run import run_bench, same_result
@@ -18,6 +20,7 @@ from labelmend.runs.lock import locked
 from labelmend.settings import retired
 from labelmend.settings.loading import resolve
 from labelmend.settings.saving import to_dict
+from labelmend.training.listener import Silent
 
 SUITE = """
 data: digits
@@ -265,7 +268,9 @@ def test_a_cell_of_other_settings_is_not_resumed_but_begun_anew(tmp_path, monkey
     # Another suite may have a cell of the same name.
     assert folder.name.startswith("small__CE__")
     folder.rename(folder.with_name(f"small__{cell.name}"))
-    with pytest.warns(LabelmendWarning, match=f"{cell.name}: its unfinished run was of other settings"):
+    with pytest.warns(
+        LabelmendWarning, match=f"{cell.name}: its unfinished run is damaged, or was of other settings"
+    ):
         run_bench(tmp_path / "small.yaml", tmp_path / "out")
     assert begun == ["ce", "anchor_hallucination"]
     record = json.loads((tmp_path / "out" / "small" / f"{cell.name}.json").read_text())
@@ -284,11 +289,114 @@ rows: {{CE: {{method: ce}}, Mixup: {{method: mixup}}}}
 """
     begun = stopped(tmp_path, monkeypatch, suite)
     (tmp_path / "small.yaml").write_text(suite.replace("/1/labels", "/2/labels"))
-    with pytest.warns(LabelmendWarning, match="its unfinished run was of other settings or data"):
+    with pytest.warns(
+        LabelmendWarning, match="its unfinished run is damaged, or was of other settings or data"
+    ):
         run_bench(tmp_path / "small.yaml", tmp_path / "out")
     assert begun == ["ce", "mixup"]
     for path in (tmp_path / "out" / "small").glob("*.json"):
         assert json.loads(path.read_text())["settings"]["data"]["labels"] == f"{tmp_path}/2/labels.csv"
+
+
+def labels_of_seed(folder, number):
+    folder.mkdir(exist_ok=True)
+    noise("digits", rate=0.2, seed=number, out=str(folder / "labels.csv"))
+
+
+def test_a_result_of_labels_of_the_same_name_in_another_folder_is_refused(tmp_path, monkeypatch):
+    for name, number in (("1", 1), ("2", 2), ("copy", 1)):
+        labels_of_seed(tmp_path / name, number)
+    suite = f"""\
+data: digits
+recipe: fast
+settings: {{epochs: 1, widths: [8], labels: {tmp_path}/1/labels.csv}}
+rows: {{CE: {{method: ce}}}}
+"""
+    file, out = tmp_path / "small.yaml", tmp_path / "out"
+    file.write_text(suite)
+    run_bench(file, out)
+    monkeypatch.setattr(jobs, "start", lambda *a, **k: pytest.fail("a finished cell ran again"))
+    told = (
+        r"1 of 1 cells failed: .*other settings \(what labels of the suite led to was not the same\); remove"
+    )
+    file.write_text(suite.replace("/1/labels", "/2/labels"))
+    with pytest.raises(RunError, match=told):
+        run_bench(file, out)
+    # The same labels by another name are the same.
+    (tmp_path / "copy" / "labels.csv").rename(tmp_path / "copy" / "of_one.csv")
+    file.write_text(suite.replace("/1/labels", "/copy/of_one"))
+    run_bench(file, out)
+    # What cannot be read here has only its name.
+    file.write_text(suite.replace("/1/labels", "/gone/labels"))
+    run_bench(file, out)
+    file.write_text(suite.replace("/1/labels", "/gone/others"))
+    with pytest.raises(RunError, match=r"settings \(labels labels.csv, now others.csv\)"):
+        run_bench(file, out)
+    # The same file with other labels in it.
+    file.write_text(suite)
+    (tmp_path / "2" / "labels.csv").rename(tmp_path / "1" / "labels.csv")
+    with pytest.raises(RunError, match=told):
+        run_bench(file, out)
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "told"),
+    [
+        (
+            ("settings", "network", "weights"),
+            5,
+            "'settings.network.weights' is 5: input should be a valid string",
+        ),
+        (("settings", "data", "labels"), ["a"], r"'settings.data.labels' is \['a'\]"),
+        (("settings", "method", "name"), ["ce"], r"'settings.method.name' is \['ce'\]"),
+        (("settings", "method"), 3, "'settings.method' is 3"),
+        (("contents",), 3, "'contents' is 3"),
+        (("data",), None, "'data' is None"),
+    ],
+)
+def test_a_result_that_holds_something_else_is_named_with_what_to_do(tmp_path, place, value, told):
+    (tmp_path / "small.yaml").write_text(SUITE)
+    run_bench(tmp_path / "small.yaml", tmp_path / "out")
+    path = tmp_path / "out" / "small" / f"{FIRST}.json"
+    record = inner = json.loads(path.read_text())
+    for name in place[:-1]:
+        inner = inner[name]
+    inner[place[-1]] = value
+    path.write_text(json.dumps(record))
+    with pytest.raises(RunError, match=f"{FIRST}.json: {told}.*; remove it, and the cell is run again"):
+        run_bench(tmp_path / "small.yaml", tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["data.json", "settings.yaml"])
+@pytest.mark.parametrize("finished", [False, True])
+def test_a_damaged_run_of_a_cell_is_begun_anew(tmp_path, monkeypatch, name, finished):
+    begun = stopped(tmp_path, monkeypatch)
+    (folder,) = (tmp_path / "out" / "runs").iterdir()
+    if finished:
+        (folder / "summary.json").write_text("{")
+    else:
+        (folder / name).write_text("{")
+    with pytest.warns(LabelmendWarning, match="its unfinished run is damaged, or was of other settings"):
+        run_bench(tmp_path / "small.yaml", tmp_path / "out")
+    assert begun == ["ce", "anchor_hallucination"]
+
+
+def test_a_cell_of_weights_of_the_same_name_in_another_folder_is_begun_anew(tmp_path):
+    def cell_of(place):
+        (tmp_path / place).mkdir(exist_ok=True)
+        save_file(timm.create_model("test_resnet").state_dict(), tmp_path / place / "w.safetensors")
+        (tmp_path / f"{place}.yaml").write_text(
+            PHOTOS.replace("pretrained: false", f"weights: {tmp_path}/{place}/w.safetensors").split(
+                "  Anchors"
+            )[0]
+        )
+        return read_suite(tmp_path / f"{place}.yaml").cells[0]
+
+    with pytest.warns(LabelmendWarning, match="the head .* is left out"):
+        record = run.run_cell(cell_of("1"), tmp_path / "run", Silent())
+    assert run._is_of(cell_of("1"), tmp_path / "run")
+    assert not run._is_of(cell_of("2"), tmp_path / "run")
+    assert set(record["contents"]) == {"weights"}
 
 
 def test_a_folder_named_as_what_a_setting_says_does_not_keep_a_cell_from_going_on(tmp_path, monkeypatch):
@@ -372,6 +480,11 @@ def test_rows_that_other_labels_scored_are_not_compared_with_it(tmp_path, monkey
     run_bench(Path("small.yaml"), Path("out"))
     assert "Best by 39 trusted labels, as given: Slow, " in Path("out/small.md").read_text()
     noise("digits", rate=0.0, trusted=300, seed=2, out="labels.csv", overwrite=True)
+    # As older versions left it, or another machine, whose files cannot be compared.
+    (path,) = Path("out/small").glob("*.json")
+    record = json.loads(path.read_text())
+    del record["contents"]
+    path.write_text(json.dumps(record))
     Path("small.yaml").write_text(TRUSTED_SUITE + "  Fast: {lr: 0.1}\n")
     run_bench(Path("small.yaml"), Path("out"))
     page = Path("out/small.md").read_text()
@@ -508,7 +621,8 @@ def test_an_unfinished_cell_whose_data_changed_is_begun_anew(tmp_path, monkeypat
     path.write_text(json.dumps(record))
     write_sums(path.parent, jobs.STARTED, {})
     with pytest.warns(
-        LabelmendWarning, match="its unfinished run was of other settings or data, and is begun"
+        LabelmendWarning,
+        match="its unfinished run is damaged, or was of other settings or data, and is begun",
     ):
         run_bench(tmp_path / "small.yaml", tmp_path / "out")
     assert begun == ["ce", "anchor_hallucination"]
@@ -559,8 +673,11 @@ def test_two_benches_on_one_folder(tmp_path):
 
 def test_a_bench_among_its_images_is_refused(tmp_path):
     (tmp_path / "small.yaml").write_text(SUITE.replace("data: digits", f"data: {tmp_path}"))
-    with pytest.raises(RunError, match="lies inside the data"):
-        run_bench(tmp_path / "small.yaml", tmp_path / "out")
+    for out in (tmp_path / "out", tmp_path):
+        before = sorted(tmp_path.iterdir())
+        with pytest.raises(RunError, match=f"--out {out} lies inside the data"):
+            run_bench(tmp_path / "small.yaml", out)
+        assert sorted(tmp_path.iterdir()) == before
 
 
 def test_the_cell_in_hand_is_resumed(tmp_path, monkeypatch):

@@ -1,7 +1,10 @@
+import warnings
+from pathlib import Path
+
 import pytest
 
 from labelmend.bench.suite import read_suite
-from labelmend.errors import SettingsError
+from labelmend.errors import LabelmendWarning, SettingsError
 
 SUITE = """
 title: Small
@@ -135,3 +138,40 @@ def test_names_of_other_alphabets_are_told_apart(tmp_path):
         "λ__as-given__seed0",
         "ω-1__as-given__seed0",
     ]
+
+
+IDLE = """
+data: digits
+settings: {epochs: 1, cutout: 0.2, easy_percent: 60, padding: zero}
+rows:
+  Weak: {method: mixup, strong_views: false, jitter: 0.1}
+  Strong: {method: mixup, strong_views: true, crop: 0}
+"""
+
+
+def test_settings_that_do_nothing_are_told_of_rows_and_of_all(tmp_path):
+    path = tmp_path / "s.yaml"
+    path.write_text(IDLE.replace("easy_percent: 60, ", ""))
+    with pytest.warns(LabelmendWarning) as said:
+        read_suite(path)
+    # Cutout and padding do something in one of the rows.
+    assert [str(one.message) for one in said] == [
+        f"suite {path}, row 'Weak': --jitter has no effect: this run learns no strong views"
+    ]
+    path.write_text(
+        IDLE.replace("easy_percent: 60, ", "").replace("strong_views: true", "strong_views: false")
+    )
+    with pytest.warns(LabelmendWarning) as said:
+        read_suite(path)
+    assert f"suite {path}: --cutout has no effect: this run learns no strong views" in [
+        str(one.message) for one in said
+    ]
+
+
+def test_suites_of_the_project_have_no_idle_settings():
+    suites = sorted((Path(__file__).parents[2] / "benchmarks" / "suites").rglob("*.yaml"))
+    assert suites
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", LabelmendWarning)
+        for path in suites:
+            read_suite(path)

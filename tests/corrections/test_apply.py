@@ -10,11 +10,11 @@ import pytest
 
 from corrections.sets import LABELS, NAMES, images, picture, suggest, write_folders, write_table
 from labelmend.corrections.apply import apply
-from labelmend.corrections.journal import sha256
 from labelmend.corrections.revert import revert
 from labelmend.data.sources import read_listing
 from labelmend.data.tables import read_table
 from labelmend.errors import DataError, RunError, SettingsError, WriteError
+from labelmend.runs.checksums import of_file
 from labelmend.verdicts.decisions import Decisions
 from labelmend.verdicts.frame import read_parquet
 
@@ -239,7 +239,7 @@ def test_encodings_stay(tmp_path, judge, encoding, mark):
     done = apply(run)
     assert done.result.read_bytes() == mark + text.replace("0.png,chat", "0.png,été").encode(encoding)
     revert(run)
-    assert sha256(done.result) == sha256(source)
+    assert of_file(done.result) == of_file(source)
 
 
 def test_what_no_longer_matches_is_named_first(tmp_path, judge):

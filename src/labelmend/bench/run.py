@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 import warnings
+from collections.abc import Container
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
+from labelmend.bench.contents import Contents
 from labelmend.bench.figures import draw_suite, save_figure
 from labelmend.bench.results import LAST, WHERE, Result, ResultRecord, data_asked, values
 from labelmend.bench.suite import Cell, Suite, read_suite
@@ -41,17 +43,39 @@ from labelmend.text import count, first_of, printable
 from labelmend.training.listener import Listener
 
 RUNS, FAILED = "runs", "failed"
+DAMAGED = "remove it, and the cell is run again"
 SHOWN = 3
 """Settings in which a result differs from its suite that are named, and results that are left out."""
+
+
+class Named(Record):
+    """The method section of settings."""
+
+    name: str
+
+
+class DataPaths(Record):
+    """The data section of settings, as far as it names files."""
+
+    labels: str | None = None
+    decisions: str | None = None
+    image_root: str | None = None
+    test: str | None = None
+
+
+class NetworkPaths(Record):
+    """The network section of settings, as far as it names files."""
+
+    weights: str | None = None
 
 
 class Sections(Record):
     """Settings as they were written."""
 
     seed: int
-    method: dict[str, Any]
-    data: dict[str, Any]
-    network: dict[str, Any]
+    method: Named
+    data: DataPaths
+    network: NetworkPaths
     augmentation: dict[str, Any]
     budget: dict[str, Any]
     training: dict[str, Any]
@@ -63,6 +87,7 @@ class RanResult(Result):
     settings: Sections
     data: str
     network_asked: str | None = None
+    contents: dict[str, str] | None = None
 
 
 class Failure(Record):
@@ -81,6 +106,7 @@ def result_of(
     noise: dict[str, Any] | None,
     rows: list[dict[str, Any]],
     data: dict[str, Any],
+    contents: dict[str, str],
 ) -> dict[str, Any]:
     """The JSON-able record of a finished cell.
 
@@ -90,6 +116,7 @@ def result_of(
         noise: the noise record, with the hash of the labels, or None.
         rows: metrics of every epoch.
         data: fingerprints of the images that it was trained on and scored by.
+        contents: checksums of what its paths led to.
     """
     kept = (
         "easy_purity",
@@ -110,6 +137,7 @@ def result_of(
         "noise_record": noise,
         "train_set": data["train"],
         "test_set": data["test"],
+        "contents": contents,
         "summary": run.summary,
         "selection": {name: rows[-1][name] for name in kept if name in rows[-1]},
         "curve": [
@@ -136,11 +164,13 @@ def run_cell(cell: Cell, folder: Path, listener: Listener) -> ResultRecord:
     """
     wanted = cell.settings.data
     run_folder.check_apart(folder, (cell.data, wanted.test_source), (wanted.labels, wanted.decisions))
+    contents = Contents().of(cell)
     run = _gone_on(cell, folder, listener)
     if run is None:
         if run_folder.is_run(folder):
             warnings.warn(
-                f"{cell.name}: its unfinished run was of other settings or data, and is begun anew",
+                f"{cell.name}: its unfinished run is damaged, or was of other settings or data, and is begun "
+                "anew",
                 LabelmendWarning,
                 stacklevel=2,
             )
@@ -153,7 +183,7 @@ def run_cell(cell: Cell, folder: Path, listener: Listener) -> ResultRecord:
     noise = folder / run_folder.NOISE
     record = read_object(noise) if noise.is_file() else None
     data = read_record(folder / run_folder.DATA, DataRecord)
-    return result_of(cell, run, record, run_folder.read_metrics(folder), data)
+    return result_of(cell, run, record, run_folder.read_metrics(folder), data, contents)
 
 
 def _gone_on(cell: Cell, folder: Path, listener: Listener) -> Run | None:
@@ -161,7 +191,9 @@ def _gone_on(cell: Cell, folder: Path, listener: Listener) -> Run | None:
     if not _is_of(cell, folder):
         return None
     if run_folder.is_finished(folder):
-        return load_run(folder)
+        with suppress(RunError):
+            return load_run(folder)
+        return None
     with run_folder.held(folder):
         try:
             job = jobs.reload(folder)
@@ -174,20 +206,25 @@ def _gone_on(cell: Cell, folder: Path, listener: Listener) -> Run | None:
 
 
 def _is_of(cell: Cell, folder: Path) -> bool:
-    """Whether a folder holds a run of a cell as the suite now asks for it."""
+    """Whether a folder holds a run of a cell as the suite now asks for it; a damaged one is of none."""
     if not run_folder.is_run(folder):
-        return False
-    source = read_object(folder / run_folder.DATA).get("source")
-    if source != jobs.absolute(cell.data):
         return False
     asked = jobs.with_absolute_paths(cell.settings)
     with warnings.catch_warnings():
         # Which network can be had is said when the cell goes on.
         warnings.simplefilter("ignore", LabelmendWarning)
         network = obtain_network(asked.network)
-    ran, wanted = to_dict(load(folder / run_folder.SETTINGS)), to_dict(replace(asked, network=network))
+    wanted = to_dict(replace(asked, network=network))
+    try:
+        source = read_object(folder / run_folder.DATA).get("source")
+        ran = to_dict(load(folder / run_folder.SETTINGS))
+    except LabelmendError:
+        return False
     # It was begun on this machine: files of one name in two folders are two.
-    here = all(ran["data"][name] == wanted["data"][name] for name in WHERE)
+    here = source == jobs.absolute(cell.data) and all(
+        ran[section][name] == wanted[section][name]
+        for section, name in (*(("data", name) for name in WHERE), ("network", "weights"))
+    )
     return here and same_result(ran, wanted)
 
 
@@ -196,36 +233,55 @@ def same_result(ran: dict[str, Any], wanted: dict[str, Any]) -> bool:
     return _comparable(ran) == _comparable(wanted)
 
 
-def _comparable(settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings, as nested dictionaries, without where on a machine files lie."""
+def _comparable(settings: dict[str, Any], same: Container[str] = ()) -> dict[str, Any]:
+    """Settings, as nested dictionaries, without where on a machine files lie.
+
+    Args:
+        settings: as they are written.
+        same: settings whose paths are known to lead to the same, whatever they are called.
+    """
     network = dict(settings["network"])
     if network["weights"] is not None:
         network["weights"] = Path(network["weights"]).name
-    return {**settings, "data": data_asked(settings["data"]), "network": network}
+    data = data_asked(settings["data"])
+    for section in (data, network):
+        section.update({name: None for name in section if name in same})
+    return {**settings, "data": data, "network": network}
 
 
-def check_same_settings(path: Path, cell: Cell) -> None:
-    """Refuse a result that was run with other settings than the suite now asks for.
+def check_same_settings(path: Path, cell: Cell, contents: dict[str, str]) -> None:
+    """Refuse a result that was run with other settings or data than the suite now asks for.
 
-    Where the data lie may differ from machine to machine, so it is not compared, nor which weights were to be
-    had. A setting that did not exist when the result was run had what is now its default; one that no longer
-    exists is left out.
+    Where the data lie may differ from machine to machine, and so may what they are called: of what can be
+    read here, the contents are compared, and the name of the rest. Which weights were to be had is not. A
+    setting that did not exist when the result was run had what is now its default; one that no longer exists
+    is left out.
+
+    Args:
+        path: of the result.
+        cell: what the suite asks for.
+        contents: checksums of what its paths lead to.
 
     Raises:
-        RunError: If the settings or the data differ; it says in what.
+        RunError: If the settings or the data differ, in which case it says in what, or it is damaged.
     """
-    record = read_record(path, RanResult)
-    if Path(record["data"]).name != Path(cell.data).name:
+    record = read_record(path, RanResult, DAMAGED)
+    known = record.get("contents") or {}
+    both = known.keys() & contents.keys()
+    other = [name for name in contents if name in both and known[name] != contents[name]]
+    if other:
+        raise RunError(_other_than(path, f"what {' and '.join(other)} of the suite led to was not the same"))
+    if "data" not in both and Path(record["data"]).name != Path(cell.data).name:
         raise RunError(_other_than(path, f"data {record['data']}, now {cell.data}"))
     ran, wanted = modernise(record["settings"], path), to_dict(cell.settings)
     if record.get("network_asked") is not None:
         ran = {**ran, "network": {**ran["network"], "network": record["network_asked"]}}
     defaults = to_dict(Settings(type(cell.settings.method)()))
-    known = {
+    filled = {
         section: {**defaults[section], **ran[section]} if isinstance(values, dict) else ran[section]
         for section, values in wanted.items()
     }
-    before, now = _comparable(known), _comparable(wanted)
+    before, now = _comparable(filled, both), _comparable(wanted, both)
     if before != now:
         raise RunError(_other_than(path, _difference(before, now)))
 
@@ -263,15 +319,18 @@ def run_bench(file: Path, out: Path, document: Path | None = None) -> None:
 
     Raises:
         SettingsError: If the suite cannot be read.
-        RunError: If another process is at work on the suite in ``out``, or ``document`` has no place for its
-            table; once all other cells are finished, if one failed or its result in ``out`` was run with
-            other settings.
+        RunError: If another process is at work on the suite in ``out``, ``out`` lies among images, or
+            ``document`` has no place for its table; once all other cells are finished, if one failed or its
+            result in ``out`` is damaged, or was run with other settings or data.
         WriteError: If ``out`` cannot be written.
     """
     suite, console = read_suite(file), Console(soft_wrap=True, markup=False, highlight=False, emoji=False)
     if document is not None:
         _check_document(document, suite)
     results = out / suite.name
+    for cell in suite.cells:
+        wanted = cell.settings.data
+        run_folder.check_outside(out, (cell.data, wanted.test_source, wanted.image_root), "--out")
     try:
         results.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -368,13 +427,14 @@ def _finished(suite: Suite, results: Path) -> tuple[dict[str, ResultRecord], dic
     """Results that are there by the name of their cell, and why others that are there cannot be used."""
     done: dict[str, ResultRecord] = {}
     failed: dict[str, Exception] = {}
+    contents = Contents()
     for cell in suite.cells:
         path = results / f"{cell.name}.json"
         if path.is_file():
             try:
-                check_same_settings(path, cell)
+                check_same_settings(path, cell, contents.of(cell))
                 # A row may be called otherwise since, and have the same file name.
-                done[cell.name] = {**read_record(path, RanResult), "row": cell.row}
+                done[cell.name] = {**read_object(path), "row": cell.row}
             except LabelmendError as error:
                 failed[cell.name] = error
     return done, failed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
@@ -12,9 +13,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from labelmend.config import Settings
-from labelmend.errors import SettingsError
+from labelmend.errors import LabelmendWarning, SettingsError
 from labelmend.noise.spec import NoiseSpec, parse
 from labelmend.schema import check_schema
+from labelmend.settings.idle import idle_lines
 from labelmend.settings.loading import DEFAULT_RECIPE, resolve
 from labelmend.settings.yaml_files import read_mapping
 
@@ -35,6 +37,9 @@ class SuiteFile(BaseModel):
 
 OF_SUITE = {"noise": "noises", "seed": "seeds"}
 """Settings that a suite lists, by which its cells differ, and the name of the list."""
+
+OF_ROW = {"method", "recipe"}
+"""What a row has beside settings."""
 
 LONGEST_NAME = 200
 """Bytes of the name of a cell's run folder, which has that of the suite; file systems take 255."""
@@ -96,6 +101,10 @@ def read_suite(path: Path) -> Suite:
     Raises:
         SettingsError: If the file is missing, is no such mapping, a setting or noise cannot be used, one is
             listed twice, or a noise comes from anywhere but the list.
+
+    Warns:
+        LabelmendWarning: For each setting of a row that does nothing in it, and each for all rows that does
+            nothing in any.
     """
     found = check_schema(SuiteFile, read_mapping(path, "suite"), f"suite {path}", SettingsError)
     noises, seeds = found.noises or [None], found.seeds or [0]
@@ -114,6 +123,7 @@ def read_suite(path: Path) -> Suite:
         raise SettingsError(
             f"{path}: two cells are both called {twice}; give the rows clearly different names"
         )
+    _warn_of_idle(path, found, {cell.row: cell.settings for cell in cells})
     suite = Suite(path.stem, found.title or path.stem, cells)
     longest = max(cells, key=lambda cell: len(suite.folder_of(cell).encode()))
     if len(suite.folder_of(longest).encode()) > LONGEST_NAME:
@@ -152,6 +162,19 @@ def _check_lists(path: Path, found: SuiteFile, noises: list[str | None], seeds: 
                 f"suite {path}: {place!r} has {setting!r}, which is no setting of a row; "
                 f"list it for all rows: '{name}: [{own[setting]}]'"
             )
+
+
+def _warn_of_idle(path: Path, found: SuiteFile, rows: Mapping[str, Settings]) -> None:
+    """Say which settings of a suite do nothing; those for all rows may do something in one alone."""
+    idle: list[tuple[str, str]] = []
+    in_all: set[str] | None = None
+    for row, settings in rows.items():
+        own, common = ((values or {}).keys() - OF_ROW for values in (found.rows[row], found.settings))
+        idle += [(f", row {row!r}", line) for line in idle_lines(settings, sorted(own))]
+        lines = set(idle_lines(settings, sorted(common - own)))
+        in_all = lines if in_all is None else in_all & lines
+    for place, line in [*(("", line) for line in sorted(in_all or ())), *idle]:
+        warnings.warn(f"suite {path}{place}: {line}", LabelmendWarning, stacklevel=3)
 
 
 def _cell(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -94,12 +93,6 @@ class Journal(Record):
         suffix = self.original.removeprefix(ORIGINAL).lower()
         names = (str(name) for name in (self.result, self.source) if name is not None)
         return [Path(name) for name in dict.fromkeys(names) if name.lower().endswith(suffix)]
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 (hex) of the bytes of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def folders(run: Path) -> list[Path]:

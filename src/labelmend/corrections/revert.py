@@ -11,6 +11,7 @@ from labelmend.corrections.journal import DONE, REVERTED, REVERTING, Journal
 from labelmend.corrections.moves import carry_out, remove_folders
 from labelmend.errors import RunError
 from labelmend.files import replacing
+from labelmend.runs.checksums import of_file
 from labelmend.runs.lock import locked
 
 
@@ -76,12 +77,12 @@ def _last(run: Path) -> Path:
 
 def _found(journal: Journal, digest: str) -> list[Path]:
     """The places of the table that was written where a file with these bytes lies."""
-    return [path for path in journal.places if path.is_file() and journals.sha256(path) == digest]
+    return [path for path in journal.places if path.is_file() and of_file(path) == digest]
 
 
 def _put_back(own: Path, journal: Journal) -> list[Path]:
     original = own / journal.original
-    if not original.is_file() or journals.sha256(original) != journal.original_sha256:
+    if not original.is_file() or of_file(original) != journal.original_sha256:
         raise RunError(f"{original} is missing or damaged, so that nothing can be put back")
     found = _found(journal, journal.result_sha256)
     for path in found:

@@ -7,6 +7,7 @@ from pathlib import Path
 from labelmend.corrections import journal as journals
 from labelmend.errors import RunError, SettingsError
 from labelmend.files import check_writable
+from labelmend.runs.checksums import of_file
 
 
 def checked_out(out: Path, suffix: str, run: Path) -> Path:
@@ -41,5 +42,5 @@ def _refuse_foreign(out: Path, run: Path) -> None:
     written = [journal for _, journal in journals.journals(run) if journal.result == str(out.resolve())]
     if not out.is_file() or not written:
         raise RunError(f"--out {out} is there, and nothing is replaced; give another name")
-    if journals.sha256(out) not in {s for j in written for s in (j.result_sha256, j.original_sha256)}:
+    if of_file(out) not in {s for j in written for s in (j.result_sha256, j.original_sha256)}:
         raise RunError(f"--out {out} was edited since it was written, and is not replaced; give another name")

@@ -13,7 +13,8 @@ SUMS = "SHA256SUMS"
 """In the format of ``sha256sum``: ``sha256sum --check SHA256SUMS`` says which files are as they were."""
 
 
-def _of_file(path: Path) -> str:
+def of_file(path: Path) -> str:
+    """SHA-256 (hex) of the bytes of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -26,7 +27,7 @@ def write_sums(folder: Path, names: Iterable[str], coming: Mapping[str, str]) ->
         names: of files; those that are not there are left out.
         coming: texts of files that are written next, by name.
     """
-    sums = {name: _of_file(folder / name) for name in names if (folder / name).is_file()}
+    sums = {name: of_file(folder / name) for name in names if (folder / name).is_file()}
     sums |= {name: hashlib.sha256(text.encode()).hexdigest() for name, text in coming.items()}
     write_text(folder / SUMS, "".join(f"{digest}  {name}\n" for name, digest in sorted(sums.items())))
 
@@ -47,7 +48,7 @@ def check_unchanged(folder: Path, names: Iterable[str]) -> None:
             continue
         if not (folder / name).is_file():
             raise RunError(f"{folder / name} is missing; {folder} is not a complete run folder")
-        if _of_file(folder / name) != sums[name]:
+        if of_file(folder / name) != sums[name]:
             raise RunError(
                 f"{folder / name} is not what the run wrote: it is damaged or was edited; put it back, or "
                 f"remove {path} to use it as it is"

@@ -144,7 +144,7 @@ def read_model(path: Path) -> dict[str, Any]:
     return values
 
 
-def read_object(path: Path) -> dict[str, Any]:
+def read_object(path: Path, advice: str = ADVICE) -> dict[str, Any]:
     """The JSON object that a file of a run holds.
 
     Raises:
@@ -154,27 +154,32 @@ def read_object(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise RunError(f"{path} is missing; {path.parent} is not a complete run folder")
     if path.stat().st_size > LARGEST:
-        raise RunError(f"{path} has more than {LARGEST:,} bytes; no run writes so much; {ADVICE}")
-    return parse_object(path.read_bytes(), str(path))
+        raise RunError(f"{path} has more than {LARGEST:,} bytes; no run writes so much; {advice}")
+    return parse_object(path.read_bytes(), str(path), advice)
 
 
-def parse_object(content: bytes, name: str) -> dict[str, Any]:
+def parse_object(content: bytes, name: str, advice: str = ADVICE) -> dict[str, Any]:
     """As ``read_object``, from the bytes of the file."""
     try:
         values = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise RunError(f"{name} is damaged ({' '.join(str(error).split())}); {ADVICE}") from None
+        raise RunError(f"{name} is damaged ({' '.join(str(error).split())}); {advice}") from None
     if not isinstance(values, dict):
-        raise RunError(f"{name} is damaged (it holds no JSON object); {ADVICE}")
+        raise RunError(f"{name} is damaged (it holds no JSON object); {advice}")
     return values
 
 
-def read_record(path: Path, model: type[Record]) -> dict[str, Any]:
+def read_record(path: Path, model: type[Record], advice: str = ADVICE) -> dict[str, Any]:
     """The JSON object of a file that is such a record.
+
+    Args:
+        path: of the file.
+        model: what it must hold.
+        advice: what to do where it does not.
 
     Raises:
         RunError: If it is missing, damaged or none.
     """
-    values = read_object(path)
-    check_schema(model, values, str(path), RunError, ADVICE)
+    values = read_object(path, advice)
+    check_schema(model, values, str(path), RunError, advice)
     return values
