@@ -260,6 +260,14 @@ class BudgetSettings(Checked):
                 return rule
         raise SettingsError("no budget is set; give --epochs, --flops or --minutes")
 
+    def check_set(self) -> None:
+        """Refuse settings without a rule; as part of others they may have none yet.
+
+        Raises:
+            SettingsError: If none is set.
+        """
+        _ = self.rule
+
 
 @dataclass
 class TrainingSettings(Checked):

@@ -10,10 +10,9 @@ import torch
 from PIL import Image
 
 import labelmend
-from labelmend.errors import LabelmendWarning, RunError, SettingsError
-from labelmend.runs import suggest
+from labelmend.errors import RunError, SettingsError
 from labelmend.runs.backbone import CACHE
-from labelmend.runs.suggest import suggest_recipe
+from labelmend.runs.jobs import prepare
 from labelmend.settings.loading import resolve
 
 pytest.importorskip("timm")
@@ -114,20 +113,25 @@ def test_noise_is_that_of_the_pixels_and_the_truth_is_kept(photos):
     assert noisy.given_label.tolist() == plain.verdicts.table.given_label.tolist()
 
 
-def test_recipe_by_the_size_of_the_images(photos, tmp_path, monkeypatch):
-    small = tmp_path / "small"
-    for name in ("a", "b"):
-        (small / name).mkdir(parents=True)
-        Image.new("RGB", (32, 32)).save(small / name / "0.png")
-    assert suggest_recipe(resolve(), photos) == "photos"
-    assert suggest_recipe(resolve(), small) == "fast"
-    assert suggest_recipe(resolve(overrides={"image_size": 32}), photos) == "fast"
-    assert suggest_recipe(resolve(overrides={"network": "resnet18"}), photos) == "fast"
-    assert suggest_recipe(resolve(overrides=OFFLINE), small) == "photos"
-    assert suggest_recipe(resolve(), "digits") == "fast"
-    monkeypatch.setattr(suggest, "find_spec", lambda name: None)
-    with pytest.warns(LabelmendWarning, match=r"pip install 'labelmend\[photos\]'"):
-        assert suggest_recipe(resolve(), photos) == "fast"
+def test_what_is_said_to_do_nothing_on_features_does_nothing(photos):
+    first, second = (
+        labelmend.fit(photos, recipe="photos", epochs=2, **OFFLINE, **asked).verdicts.table
+        for asked in (
+            {"flip": False, "flip_average": False, "memory_format": "contiguous", "crop": 0},
+            {"flip": True, "flip_average": True, "memory_format": "channels_last", "crop": 4},
+        )
+    )
+    assert first.equals(second)
+
+
+@pytest.mark.parametrize("more", [{}, {"finetune": 0.5}], ids=str)
+@pytest.mark.parametrize("option", [{"widths": [4]}, {"depth": 1}, {"activation": "gelu"}], ids=str)
+def test_options_of_another_network_are_refused_before_anything_is_read(tmp_path, option, more):
+    settings = resolve("photos", overrides={**OFFLINE, **option, **more})
+    (name,) = option
+    told = f"--{name} is .* but --network efficientnet_lite0 has no such option; .* take --network fastnet"
+    with pytest.raises(SettingsError, match=told):
+        prepare(settings, tmp_path / "no such folder")
 
 
 def test_only_networks_of_a_library_can_be_frozen(photos):

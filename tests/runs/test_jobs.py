@@ -75,6 +75,16 @@ def test_what_is_wrong_with_a_network_is_said_before_images_are_read(tmp_path):
             jobs.prepare(settings(**wrong), tmp_path / "no-such-folder")
 
 
+def test_settings_without_a_budget_are_refused_and_the_run_that_is_there_stays(photos, tmp_path):
+    wanted = {"network": "fastnet", "widths": [4], "image_size": 32, "out": tmp_path / "run"}
+    labelmend.fit(photos, epochs=1, **wanted)
+    before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
+    for recipe, more in (({"method": {"name": "ce"}}, {}), ("photos", {"epochs": None})):
+        with pytest.raises(SettingsError, match="no budget is set; give --epochs, --flops or --minutes"):
+            labelmend.fit(photos, recipe=recipe, overwrite=True, **wanted, **more)
+    assert {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()} == before
+
+
 def test_a_run_of_a_library_s_network_is_loaded_without_its_first_weights(photos, tmp_path):
     weights = tmp_path / "first.safetensors"
     save_file(timm.create_model("test_resnet").state_dict(), weights)

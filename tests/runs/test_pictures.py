@@ -79,7 +79,7 @@ def test_a_file_that_can_no_longer_be_read_is_named(moved):
 def test_data_that_has_gone_is_named(moved):
     data, out = moved
     shutil.rmtree(data)
-    with pytest.raises(RunError, match=f"cannot be opened: {data}: there is no such"):
+    with pytest.raises(RunError, match=f"is not at {data} any more; say where it is now"):
         open_pictures(out)
 
 

@@ -114,7 +114,7 @@ def test_what_has_no_effect_has_none_and_is_said(method, because, values, noisy_
 def test_every_rule_is_tried_but_those_of_features_and_of_drawing_a_hallucinator():
     tried = {name for _, _, values in TRIED for name in values}
     claimed = {name for rule in IDLENESS for name in rule.names}
-    assert claimed - tried == {"crop", "hallucinator"}
+    assert claimed - tried == {"crop", "hallucinator", "flip", "memory_format"}
 
 
 @pytest.mark.parametrize(
@@ -132,13 +132,14 @@ def test_of_what_counts_nothing_is_said(method, values):
 
 def test_features_of_a_frozen_network_have_no_views_and_its_further_training_has_weak_ones():
     given = {"frozen": True, "crop": 2, "training.lr_drop": 5.0, "cutout": 0.1, "strong_views": True}
+    given |= {"flip": True, "flip_average": False, "memory_format": "contiguous"}
 
     def said():
         return [line.split()[0] for line in idle_lines(resolve("photos", "mend", given), given)]
 
-    assert said() == ["--crop", "--lr-drop", "--cutout"]
+    assert said() == ["--crop", "--lr-drop", "--cutout", "--flip", "--flip-average", "--memory-format"]
     given["finetune"] = 0.5
-    assert said() == ["--lr-drop", "--cutout"]
+    assert said() == ["--lr-drop", "--cutout", "--flip-average"]
 
 
 def test_fit_says_it_in_one_line():

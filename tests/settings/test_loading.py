@@ -4,8 +4,10 @@ import warnings
 import pytest
 import yaml
 
+from labelmend.config import NetworkSettings
 from labelmend.errors import LabelmendWarning, SettingsError
 from labelmend.methods import METHODS
+from labelmend.models.registry import check_options
 from labelmend.settings import retired
 from labelmend.settings.loading import load, resolve
 from labelmend.settings.saving import to_dict
@@ -159,8 +161,47 @@ def test_a_recipes_network_options_count_for_the_networks_that_have_them():
     assert resolve("fast").network.activation == "gelu"
     assert resolve("fast", None, {"network": "fastnet"}).network.activation == "gelu"
     assert resolve("fast", None, {"network": "resnet18"}).network.activation == "relu"
-    recipe = {"network": {"network": "resnet18", "activation": "gelu"}}
-    assert resolve(recipe).network.activation == "relu"
+    for given in ({"frozen": True}, {"frozen": True, "network": "auto"}):
+        assert resolve("fast", None, given).network.activation == "relu"
     # What is asked for beside the recipe is not dropped in silence: describe_network refuses it.
     given = {"network": "resnet18", "activation": "gelu"}
     assert resolve("fast", None, given).network.activation == "gelu"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("training: {lr: -1}", "--lr is -1"),
+        ("training: {lr: fast}", "--lr is 'fast'"),
+        ("training: {learning_rate: 1}", "there is no setting 'training.learning_rate'"),
+        ("training: 5", "section 'training' of the settings must be a mapping"),
+        ("method: [ce]", r"the method of the settings is \['ce'\]"),
+        ("{epochs: 1, flops: 1.0e+9}", "--epochs and --flops are both set"),
+        ("[1]", "mapping"),
+    ],
+)
+def test_what_is_wrong_in_a_recipe_names_its_file_once(tmp_path, text, told):
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(SettingsError, match=told) as caught:
+        resolve(path)
+    assert str(caught.value).count(str(path)) == 1
+
+
+def test_what_is_wrong_beside_a_recipe_does_not_name_its_file(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("training: {lr: 1}")
+    for wrong in ({"lr": -1}, {"lr": "fast"}, {"learning_rate": 1}):
+        with pytest.raises(SettingsError) as caught:
+            resolve(path, overrides=wrong)
+        assert str(path) not in str(caught.value)
+
+
+def test_network_options_of_a_recipe_count_with_its_own_network_and_not_with_another():
+    recipe = {"network": {"network": "resnet18", "widths": [4, 8]}}
+    assert resolve(recipe).network.widths == [4, 8]
+    with pytest.raises(SettingsError, match="--network resnet18 has no such option"):
+        check_options(resolve(recipe).network)
+    recipe = {"network": {"network": "fastnet", "widths": [4, 8]}}
+    assert resolve(recipe).network.widths == [4, 8]
+    assert resolve(recipe, overrides={"network": "resnet18"}).network.widths == NetworkSettings().widths

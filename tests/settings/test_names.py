@@ -1,8 +1,18 @@
+from pathlib import Path
+
+import numpy as np
 import pytest
 
 from labelmend.errors import SettingsError
 from labelmend.methods import METHODS
-from labelmend.settings.names import SECTIONS, _section_leaves, describe_type, find_leaf, leaves
+from labelmend.settings.names import (
+    SECTIONS,
+    _section_leaves,
+    check_value,
+    describe_type,
+    find_leaf,
+    leaves,
+)
 from labelmend.settings.retired import RETIRED
 
 
@@ -38,3 +48,30 @@ def test_a_retired_setting_is_told_from_an_unknown_one(monkeypatch, name):
     for unknown, method in (("old_one", "ce"), ("training.old_one", "mixup")):
         with pytest.raises(SettingsError, match="there is no setting"):
             find_leaf(unknown, method)
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "read"),
+    [
+        ("epochs", np.int64(3), 3.0),
+        ("lr", np.float32(0.5), 0.5),
+        ("batch_size", np.int32(64), 64),
+        ("nesterov", np.bool_(False), False),
+        ("widths", np.array([4, 8]), [4, 8]),
+        ("widths", (np.int64(4), np.int64(8)), [4, 8]),
+        ("labels", Path("a") / "b.csv", str(Path("a") / "b.csv")),
+        ("lr_schedule", np.str_("cosine"), "cosine"),
+    ],
+)
+def test_numbers_of_numpy_and_paths_are_taken_as_those_of_python(name, given, read):
+    found = check_value(find_leaf(name, "mend"), given, "mend")
+    assert found == read
+    assert type(found) is type(read)
+
+
+@pytest.mark.parametrize(
+    ("name", "given"), [("batch_size", np.float64(0.5)), ("epochs", np.array([1.0, 2.0])), ("lr", Path("a"))]
+)
+def test_what_fits_no_setting_is_refused_as_before(name, given):
+    with pytest.raises(SettingsError, match=f"--{name.replace('_', '-')} is "):
+        check_value(find_leaf(name, "mend"), given, "mend")

@@ -23,7 +23,6 @@ from labelmend.runs.suggest import settle
 from labelmend.settings.loading import (
     DEFAULT_RECIPE,
     choose_method,
-    read_recipe,
     recipe_names,
     recipe_values,
     resolve,
@@ -111,7 +110,7 @@ def _recipe_and_method(argv: Sequence[str]) -> tuple[str, str]:
         known, _ = first.parse_known_args(hyphenate(argv))
     except argparse.ArgumentError as error:
         raise SettingsError(f"{error.argument_name} needs a value; labelmend fit --help lists them") from None
-    return known.recipe, choose_method(read_recipe(known.recipe), known.method)
+    return known.recipe, choose_method(known.recipe, known.method)
 
 
 def _make_parser(recipe: str, method: str) -> Any:

@@ -146,7 +146,7 @@ def obtain_network(settings: NetworkSettings) -> NetworkSettings:
     """
     if settings.network == AUTO and settings.frozen:
         settings = replace(settings, network=AUTO_PHOTO_BACKBONE)
-    of_library = settings.network != AUTO and "weights" in find_network(settings.network).options
+    of_library = is_of_library(settings.network)
     if settings.frozen and not of_library:
         raise SettingsError(
             f"--network {settings.network} cannot be frozen: only pretrained networks of a library can; take "
@@ -158,6 +158,15 @@ def obtain_network(settings: NetworkSettings) -> NetworkSettings:
     return replace(
         settings, network=obtain(settings.network, weights=weights, pretrained=settings.pretrained)
     )
+
+
+def is_of_library(network: str) -> bool:
+    """Whether a network is one that a library has weights of; not of ``auto``, which may become any.
+
+    Raises:
+        SettingsError: If there is no such network.
+    """
+    return network != AUTO and "weights" in find_network(network).options
 
 
 def preprocessing_of(network: str) -> Preprocessing:
@@ -195,7 +204,7 @@ def describe_network(
             option as one that is set.
     """
     name = settings.network
-    _check_options(settings)
+    check_options(settings)
     if name == AUTO:
         name = "fastnet" if image_size <= CIFAR_STEM_UP_TO else "resnet18"
         if settings.weights is not None:
@@ -227,7 +236,12 @@ def describe_heads(dim: int, num_classes: int, num_outputs: int) -> NetworkDescr
     return NetworkDescription(FEATURES, dim, 1, num_classes, num_outputs, {})
 
 
-def _check_options(settings: NetworkSettings) -> None:
+def check_options(settings: NetworkSettings) -> None:
+    """Refuse an option of other networks than the one that is asked for.
+
+    Raises:
+        SettingsError: It names the option, and the networks that have it.
+    """
     defaults = NetworkSettings()
     for option in missing_options(settings.network):
         value = getattr(settings, option)

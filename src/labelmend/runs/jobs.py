@@ -13,7 +13,7 @@ from typing import Any, TypedDict
 import torch
 
 from labelmend import __version__
-from labelmend.config import NO_TEST, TRUSTED, DataSettings, Settings
+from labelmend.config import NO_TEST, TRUSTED, DataSettings, NetworkSettings, Settings
 from labelmend.data import is_named, sources
 from labelmend.data.assemble import EmbedListing
 from labelmend.data.decode import ProgressCallback
@@ -21,7 +21,7 @@ from labelmend.data.image_set import ImageSet, Subset
 from labelmend.data.margins import with_margins
 from labelmend.errors import DataError, LabelmendWarning, RunError, SettingsError, WriteError
 from labelmend.files import json_text, write_json, write_text
-from labelmend.models.registry import obtain_network, preprocessing_of
+from labelmend.models.registry import check_options, obtain_network, preprocessing_of
 from labelmend.noise.record import NoiseRecord
 from labelmend.noise.spec import apply as apply_noise
 from labelmend.runs import folder as run_folder
@@ -142,17 +142,13 @@ def prepare(
 
     Raises:
         DataError: If the images or labels cannot be used.
-        SettingsError: If ``finetune`` is set, but no network is frozen first.
+        SettingsError: If there is no budget; if ``finetune`` is set, but no network is frozen first; if the
+            network cannot be had, or a frozen one is given options of another.
     """
-    if settings.network.finetune and not settings.network.frozen:
-        raise SettingsError(
-            f"--finetune {settings.network.finetune:g} trains a network further that was frozen first; give "
-            "--recipe photos or --frozen true, or leave it out"
-        )
+    network = _checked_network(settings)
     settings = with_absolute_paths(settings)
     wanted = settings.data
     named_test = wanted.test_source is not None
-    network = obtain_network(settings.network)
     if wanted.labels is not None and Path(wanted.labels).is_dir():
         check_unchanged(Path(wanted.labels), (run_folder.VERDICTS_PARQUET,))
     if isinstance(data, str | Path):
@@ -208,6 +204,21 @@ def prepare(
     source = data if isinstance(data, str) else None
     settled = replace(settings, network=network)
     return Job(settled, train_set, test_set, record, source, test is not None, frozen, photographs)
+
+
+def _checked_network(settings: Settings) -> NetworkSettings:
+    """The network of a run with its full name, once nothing speaks against the settings as a whole."""
+    settings.budget.check_set()
+    if settings.network.finetune and not settings.network.frozen:
+        raise SettingsError(
+            f"--finetune {settings.network.finetune:g} trains a network further that was frozen first; give "
+            "--recipe photos or --frozen true, or leave it out"
+        )
+    network = obtain_network(settings.network)
+    if network.frozen:
+        # Of others it is checked when they are built; heads have no options.
+        check_options(network)
+    return network
 
 
 class _TestForm(TypedDict):
@@ -314,13 +325,13 @@ def reload(
 
     Args:
         folder: run folder.
-        data: the training images, if they were in memory.
+        data: the training images, if they were in memory or have moved.
         test: the test images, if they were in memory.
         progress: called with (images done, images in all) while images are read.
 
     Raises:
-        RunError: If the folder holds no run, its settings have changed since it started, or anything of its
-            data has: images, ids, labels, trusted flags, the test set.
+        RunError: If the folder holds no run, its images have gone, its settings have changed since it
+            started, or anything of its data has: images, ids, labels, trusted flags, the test set.
 
     Warns:
         LabelmendWarning: If processor, threads or PyTorch are others, so that the result can be another.
@@ -342,7 +353,7 @@ def reload(
         )
     job = prepare(
         settings,
-        recorded["source"] if data is None else data,
+        run_folder.source_of(folder, data),
         test,
         cache=cache_beside(folder),
         progress=progress,

@@ -12,21 +12,24 @@ from typing import Any
 from labelmend.config import Settings
 from labelmend.data import sources
 from labelmend.errors import LabelmendWarning
-from labelmend.models.registry import AUTO
+from labelmend.models.registry import AUTO, is_of_library
 from labelmend.models.resnet import CIFAR_STEM_UP_TO
 from labelmend.runs.jobs import absolute, reading_of
 from labelmend.settings.idle import idle_lines
 from labelmend.settings.loading import DEFAULT_RECIPE, resolve
+from labelmend.settings.names import find_leaf
 
 PHOTOS = "photos"
 
 
-def suggest_recipe(settings: Settings, data: Any) -> str:
+def suggest_recipe(settings: Settings, data: Any, *, whole: bool = False) -> str:
     """The recipe for the images at hand, where none was asked for: ``photos`` above 64 px, else ``fast``.
 
     Args:
-        settings: what was asked for; a network or an image size that was settles it.
+        settings: what was asked for. A network that nobody published weights of settles it, and so do random
+            weights: there is nothing to freeze.
         data: as for ``prepare``.
+        whole: whether it was said that no network is frozen.
 
     Raises:
         DataError: If the images cannot be listed.
@@ -34,17 +37,20 @@ def suggest_recipe(settings: Settings, data: Any) -> str:
     Warns:
         LabelmendWarning: If these are photographs, and what their recipe needs is not installed.
     """
-    if settings.network.finetune:
+    network = settings.network
+    named = network.network != AUTO
+    if network.finetune or (named and network.frozen):
         return PHOTOS
-    if settings.network.network != AUTO:
-        return PHOTOS if settings.network.frozen else DEFAULT_RECIPE
+    trained = named and not (is_of_library(network.network) and network.pretrained)
+    if not network.frozen and (whole or trained):
+        return DEFAULT_RECIPE
     wanted = settings.data
     size = wanted.image_size or sources.usual_size(
         data, split=wanted.split, **reading_of(replace(wanted, root=absolute(wanted.root)))
     )
-    if not settings.network.frozen and (size is None or size <= CIFAR_STEM_UP_TO):
+    if not network.frozen and (size is None or size <= CIFAR_STEM_UP_TO):
         return DEFAULT_RECIPE
-    if find_spec("timm") is None:
+    if not named and find_spec("timm") is None:
         warnings.warn(
             f"images of {size} px are best judged by features of a pretrained network, which is not "
             "installed: pip install 'labelmend[photos]'; going on with one that is trained from scratch, "
@@ -72,7 +78,9 @@ def settle(
         LabelmendWarning: For each of ``overrides`` that does nothing in such a run.
     """
     if recipe is None:
-        recipe = suggest_recipe(resolve(method=method, overrides=overrides), data)
+        asked = resolve(method=method, overrides=overrides)
+        names = {find_leaf(name, asked.method.name).name for name in overrides}
+        recipe = suggest_recipe(asked, data, whole="frozen" in names)
     settings = resolve(recipe, method, overrides)
     for line in idle_lines(settings, overrides):
         warnings.warn(line, LabelmendWarning, stacklevel=3)

@@ -49,6 +49,16 @@ IDLENESS = (
         _on_features,
         "features of a frozen network are of images as they are",
     ),
+    Idleness(
+        ("flip", "memory_format"),
+        _on_features,
+        "features of a frozen network are of images as they are, and its heads are small",
+    ),
+    Idleness(
+        ("flip_average",),
+        lambda settings: settings.network.frozen,
+        "with a frozen network nothing is averaged over mirror images",
+    ),
     Idleness(("cutout", "jitter"), _on_weak_views, "this run learns no strong views"),
     Idleness(
         (

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from labelmend.config import BudgetSettings, NetworkSettings, Settings
+from labelmend.config import BudgetSettings, Settings
 from labelmend.errors import SettingsError
-from labelmend.models.registry import missing_options
+from labelmend.models.libraries import OFFLINE_BACKBONE
+from labelmend.models.registry import AUTO, missing_options
 from labelmend.settings.names import SECTIONS, check_value, closest, find_leaf, leaves, method_settings
 from labelmend.settings.retired import modernise
 from labelmend.settings.yaml_files import parse_mapping, read_mapping
@@ -60,13 +62,29 @@ def method_of(recipe: Mapping[str, Any]) -> str | None:
     return name
 
 
-def choose_method(recipe: Mapping[str, Any], asked: str | None = None) -> str:
+def choose_method(recipe: str | Path | Mapping[str, Any], asked: str | None = None) -> str:
     """The method asked for, or else the one a recipe names, or else the default.
 
     An empty name is not taken for none: it is refused later, as one that no method has.
     """
-    named = method_of(recipe) if asked is None else asked
+    with _naming(recipe):
+        named = method_of(_values_of(recipe)) if asked is None else asked
     return DEFAULT_METHOD if named is None else named
+
+
+def _values_of(recipe: str | Path | Mapping[str, Any]) -> dict[str, Any]:
+    return dict(recipe if isinstance(recipe, Mapping) else read_recipe(recipe))
+
+
+@contextmanager
+def _naming(recipe: str | Path | Mapping[str, Any]) -> Iterator[None]:
+    """Put the name of a recipe's file in front of what is wrong in it."""
+    try:
+        yield
+    except SettingsError as error:
+        if isinstance(recipe, Mapping) or str(recipe) in str(error):
+            raise
+        raise SettingsError(f"recipe {recipe}: {error}") from None
 
 
 def _settle(settled: dict[str, Any], name: str, value: Any, method: str) -> None:
@@ -108,10 +126,11 @@ def recipe_values(recipe: str | Path | Mapping[str, Any], method: str) -> dict[s
 
     A recipe's method section counts for the method it names only; for any, where it names none.
     """
-    values = dict(recipe if isinstance(recipe, Mapping) else read_recipe(recipe))
-    if method_of(values) not in (None, method):
-        values.pop("method", None)
-    return _flatten(values, method)
+    with _naming(recipe):
+        values = _values_of(recipe)
+        if method_of(values) not in (None, method):
+            values.pop("method", None)
+        return _flatten(values, method)
 
 
 def resolve(
@@ -124,21 +143,32 @@ def resolve(
     Args:
         recipe: name or path of a recipe, or its nested dictionary; gives the defaults.
         method: name of the method; by default the one the recipe names.
-        overrides: values by flat or dotted name. A budget rule replaces the recipe's budget rule.
+        overrides: values by flat or dotted name. A budget rule replaces the recipe's budget rule, and another
+            network its network options.
 
     Raises:
-        SettingsError: If a name is unknown or a value is not allowed.
+        SettingsError: If a name is unknown or a value is not allowed; of what is wrong in a file it names the
+            file.
     """
-    values = dict(recipe if isinstance(recipe, Mapping) else read_recipe(recipe))
-    chosen = choose_method(values, method)
-    flat = recipe_values(values, chosen)
+    chosen = choose_method(recipe, method)
+    own = recipe_values(recipe, chosen)
     given: dict[str, Any] = {}
     for name, value in (overrides or {}).items():
         _settle(given, name, value, chosen)
+    flat = own
     if any(given.get(rule) is not None for rule in BudgetSettings.RULES):
         flat = _without_budget(flat)
-    flat = _for_network(flat, given.get("network", flat.get("network", NetworkSettings.network)))
-    return _build(chosen, {**flat, **given})
+    network = given.get("network", AUTO)
+    if network == AUTO and {**flat, **given}.get("frozen") and flat.get("network", AUTO) == AUTO:
+        network = OFFLINE_BACKBONE  # it becomes that, or another with the same options
+    flat = _for_network(flat, network)
+    try:
+        return _build(chosen, {**flat, **given})
+    except SettingsError:
+        # Whoever gave no such flag looks for it in the file.
+        with _naming(recipe):
+            _build(chosen, own)
+        raise
 
 
 def _build(method: str, flat: Mapping[str, Any]) -> Settings:

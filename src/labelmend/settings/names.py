@@ -9,9 +9,11 @@ import typing
 from collections.abc import Iterable
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal, Union
 
 import docstring_parser
+import numpy as np
 from jsonargparse import ArgumentParser
 
 from labelmend.config import (
@@ -184,12 +186,22 @@ def shown(value: Any) -> str:
     return printable(repr(value), 200)
 
 
+def _plain(value: Any) -> Any:
+    """A path as text, and numbers and arrays of NumPy as those of Python."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    return str(value) if isinstance(value, Path) else value
+
+
 def check_value(leaf: Leaf, value: Any, method: str) -> Any:
     """The value as the type of the setting.
 
     Raises:
         SettingsError: If it has another type; the message names the flag.
     """
+    value = _plain(value)
     if value is None and type(None) not in typing.get_args(leaf.type):
         raise SettingsError(f"{leaf.flag} is empty, but must be {leaf.expected}")
     if isinstance(value, str) and not value.strip():
