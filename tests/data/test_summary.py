@@ -29,7 +29,7 @@ def test_a_manifest_with_true_labels(tmp_path, save_image):
 
 
 def test_problems_of_a_benchmark_are_returned_and_those_of_a_path_raised(tmp_path):
-    found = summarise("clothing1m", tmp_path)
+    found = summarise("clothing1m", root=tmp_path)
     assert found.folder is None
     assert "not found" in found.problems[0]
     assert found.home in found.problems[0]
@@ -40,7 +40,7 @@ def test_problems_of_a_benchmark_are_returned_and_those_of_a_path_raised(tmp_pat
 def test_partial_benchmark(tmp_path, save_image):
     for label in range(10):
         save_image(tmp_path / "training" / f"{label}_1.jpg")
-    found = summarise("animal10n", tmp_path)
+    found = summarise("animal10n", root=tmp_path)
     assert found.class_counts["train"].tolist() == [1] * 10
     assert "test" not in found.class_counts
     assert found.noise_rate is None

@@ -19,16 +19,37 @@ from labelmend.text import argument
 _CLASSES_SHOWN = 20
 
 
-def data(name: str, root: str | None = None) -> None:
+def data(
+    name: str,
+    root: str | None = None,
+    label_column: str = "label",
+    image_column: str | None = None,
+    image_root: str | None = None,
+    group_column: str | None = None,
+    skip_missing: bool = False,
+) -> None:
     """Check that a data set is complete, and count its images. Nothing is downloaded.
 
     Args:
         name: a named data set (digits, cifar10, cifar100, cifar10h, clothing1m, webvision, animal10n,
             food101n), or any folder or file of images.
         root: folder that holds a named data set; by default $LABELMEND_DATA.
+        label_column: column of a table that has the labels.
+        image_column: column of a table that names the images.
+        image_root: folder that the names of a table are relative to.
+        group_column: column of a table whose equal values keep images together.
+        skip_missing: leave out rows of a table whose file is missing.
     """
     with plain_warnings(), _each_once():
-        found = summarise(name, root)
+        found = summarise(
+            name,
+            root=root,
+            label_column=label_column,
+            image_column=image_column,
+            image_root=image_root,
+            group_column=group_column,
+            skip_missing=skip_missing,
+        )
     if found.problems and found.folder is None:
         raise DataError(found.problems[0])
     console = make_console()
@@ -57,6 +78,8 @@ def data(name: str, root: str | None = None) -> None:
         console.print(
             plain(f"the splits with problems cannot be loaded; get what is missing from {found.home}")
         )
+    if found.refused:
+        raise DataError(f"labelmend fit does not train on it: {found.refused}")
     if is_named(name):
         where = f" --root {argument(root)}" if root is not None else ""
         console.print(plain(f"next: labelmend fit {argument(name)}{where}"), soft_wrap=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,6 +29,8 @@ _NO_VALUE = 1e30
 """Magnitude from which a float is no measurement: maps mark missing pixels with the largest floats."""
 OVERSHOOT = 0.25
 """What resizing and sharpening add at edges, as a share of the range; floats alone can show it."""
+SLIVER = 1 / 15
+"""Share of a range below which nothing is seen: 12 bits use less of 16, and 0..1 uses less of 0..255."""
 _MISSING = (-999.0, -9999.0, -99999.0, -32767.0, -32768.0, -2147483648.0)
 """What maps write where nothing was measured, if all other values are far from it."""
 
@@ -46,6 +48,7 @@ class Spread:
         missing: a value that stands for no value, and does not count; None if there is none.
         outside: shares of values outside 0..1, 0..255 and 0..65535.
         beyond_8_bits: share of values of a magnitude above 255.
+        not_a_number: whether there are pixels that are no number (NaN).
     """
 
     low: float
@@ -56,6 +59,7 @@ class Spread:
     missing: float | None = None
     outside: tuple[float, ...] = (0.0, 0.0, 0.0)
     beyond_8_bits: float = 0.0
+    not_a_number: bool = False
 
 
 @dataclass(frozen=True)
@@ -137,7 +141,8 @@ def spread(item: Encoded) -> Spread:
     low, inner_low, inner_high, high = np.quantile(finite, (0, 0.001, 0.999, 1)).tolist()
     outside = tuple(float(((finite < 0) | (finite > top)).mean()) for _, top in USUAL)
     beyond = float((np.abs(finite) > 255).mean())
-    return Spread(low, high, inner_low, inner_high, whole, missing, outside, beyond)
+    nan = not whole and bool(np.isnan(colours).any())
+    return Spread(low, high, inner_low, inner_high, whole, missing, outside, beyond, nan)
 
 
 def choose_range(spreads: Sequence[Spread]) -> PixelRange:
@@ -207,18 +212,22 @@ def scale(
             notes.append(RANGE_UNUSED)
         return replace(listing, notes=notes), pixel_range
     if pixel_range is None:
-        found = [s for s in in_threads(spread, [listing.items[row] for row in deep]) if isinstance(s, Spread)]
+        measured = zip(deep, in_threads(spread, [listing.items[row] for row in deep]), strict=True)
+        spreads = {row: s for row, s in measured if isinstance(s, Spread)}
+        found = list(spreads.values())
         if not found:
             raise DataError(f"{listing.name}: no pixel of the {len(deep)} images has a finite value")
         pixel_range = choose_range(found)
         if missing := missing_values(found):
             notes.append(f"pixels of {missing} count as missing and are black (--pixel-range includes them)")
+        notes += note_of_nan(found)
         if pixel_range not in USUAL[:2]:
             low, high = map(number, pixel_range)
             notes.append(
                 f"{len(deep):,} images have more than 8 bits: {low} becomes black and {high} white, in all "
                 f"of them and in those to test and classify (--pixel-range {low},{high} sets it)"
             )
+        notes += _note_of_dark(listing, spreads, pixel_range)
     if len(deep) < len(known):
         notes.append(
             f"{len(known) - len(deep):,} of {len(known):,} images have 8 bits, the others more; check with "
@@ -240,6 +249,28 @@ def note_of_cut(headers: Sequence[Header]) -> list[str]:
     """What to say of images whose lower 8 bits are not read."""
     cut = sum(header.cut for header in headers)
     return [f"{cut:,} images of 16-bit colours are read with the upper 8 bits only"] if cut else []
+
+
+def note_of_nan(spreads: Sequence[Spread]) -> list[str]:
+    """What to say of images with pixels that are no number."""
+    images = sum(s.not_a_number for s in spreads)
+    return [f"{images:,} images have pixels that are no number (NaN), which are black"] if images else []
+
+
+def _note_of_dark(listing: Listing, spreads: Mapping[int, Spread], pixel_range: PixelRange) -> list[str]:
+    """What to say of images that use hardly any of the range of the others: they may be on another scale."""
+    low, high = pixel_range
+    dark = [row for row, s in spreads.items() if low < s.high < low + (high - low) * SLIVER]
+    if not dark:
+        return []
+    lowest, highest = extremes([spreads[row] for row in dark])
+    first = listing.paths[dark[0]] or listing.ids[dark[0]]
+    return [
+        f"{len(dark):,} of {len(spreads):,} images of more than 8 bits use only {number(lowest)} to "
+        f"{number(highest)} of {number(low)} to {number(high)}, so that hardly anything is seen in them "
+        f"(first {first}); if they are on another scale, bring them on that of the others, or set one for "
+        "all with --pixel-range"
+    ]
 
 
 def missing_values(spreads: Sequence[Spread]) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from labelmend.data.bit_depth import (
     OVERSHOOT,
+    SLIVER,
     USUAL,
     PixelRange,
     Scaled,
@@ -19,6 +20,7 @@ from labelmend.data.bit_depth import (
     is_of_whole_numbers,
     missing_values,
     note_of_cut,
+    note_of_nan,
     number,
     spread,
     without_outliers,
@@ -28,8 +30,6 @@ from labelmend.data.listing import Listing
 
 _FEW = 0.05
 """Share of values that may lie outside a usual range which is taken all the same."""
-_SLIVER = 1 / 15
-"""Share of a range below which nothing is seen: 12 bits use less of 16, and 0..1 uses less of 0..255."""
 
 
 def choose_range_of_new(spreads: Sequence[Spread]) -> PixelRange:
@@ -50,7 +50,7 @@ def choose_range_of_new(spreads: Sequence[Spread]) -> PixelRange:
             continue
         few = float(np.mean([s.outside[place] for s in spreads])) <= _FEW
         # Floats of a magnitude at which 0..255 shows hardly anything are highlights in 0..1.
-        if high <= top * (1 + slack) or (top == 1 and few and high < 255 * _SLIVER):
+        if high <= top * (1 + slack) or (top == 1 and few and high < 255 * SLIVER):
             if low >= -slack * top and (few or whole):
                 return 0.0, top
             break
@@ -153,6 +153,7 @@ class _Group:
         found = []
         if missing := missing_values(list(self.spreads.values())):
             found.append(f"pixels of {missing} count as missing and are black")
+        found += note_of_nan(list(self.spreads.values()))
         if self.trained is None and self.pixel_range == USUAL[2]:
             found.append(f"{len(self.spreads):,} {self._kind}: 0 becomes black and 65535 white")
         return found
@@ -187,7 +188,7 @@ class _Group:
         scale.
         """
         low, high = self.pixel_range
-        narrow = (high - low) * _SLIVER
+        narrow = (high - low) * SLIVER
 
         def is_sliver(lowest: float, highest: float) -> bool:
             return low < highest < low + narrow or 0 < highest - lowest < narrow

@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 
-from labelmend.data.assemble import class_names_of
+from labelmend.data.assemble import check_training_set, class_names_of, refuse_equal_names
 from labelmend.data.benchmarks import BENCHMARKS, is_named
-from labelmend.data.labels import encode_labels, list_classes, sort_class_names
+from labelmend.data.labels import (
+    encode_labels,
+    list_classes,
+    sort_class_names,
+    warn_of_near_names,
+    warn_of_no_names,
+)
 from labelmend.data.listing import Listing
-from labelmend.data.sources import read_listing, splits_of
+from labelmend.data.sources import Reading, read_listing, splits_of
 from labelmend.errors import DataError, UnlabelledError
 
 
@@ -30,6 +37,7 @@ class Summary:
         problems: what is missing, one line each; the splits it is missing from cannot be loaded.
         notes: what was assumed or left out, or differs from the official release.
         home: where to get it, or "".
+        refused: why ``labelmend fit`` does not train on it, or "". Of a named data set it is a problem.
     """
 
     title: str
@@ -41,6 +49,7 @@ class Summary:
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     home: str = ""
+    refused: str = ""
 
 
 def wrong_share(listing: Listing) -> float | None:
@@ -79,32 +88,56 @@ def _unknown(listing: Listing, split: str, class_names: list[str]) -> tuple[list
     return sort_class_names(counts), note
 
 
-def summarise(name: str, root: str | Path | None = None) -> Summary:
+def _refusal(listing: Listing) -> str:
+    """Why nothing can be trained on a listing, or ""; the same is warned of as there."""
+    names = class_names_of(listing)
+    if listing.labels is None or names is None:
+        return f"{listing.name}: the images have no labels; give a file of labels with --labels"
+    if not len(listing):
+        return f"{listing.name}: there are no images"
+    try:
+        refuse_equal_names(names, listing.name)
+        warn_of_near_names(names, listing.name)
+        warn_of_no_names(names, listing.name)
+        check_training_set(encode_labels(listing.labels, names, listing.name), names, listing.name, None)
+    except DataError as error:
+        return str(error)
+    return ""
+
+
+def summarise(name: str, **reading: Unpack[Reading]) -> Summary:
     """Verify a named data set, or list any other source, and count. No image is decoded.
 
     Args:
         name: the name of a data set, or a path that ``load`` reads.
-        root: folder of a named data set; by default ``$LABELMEND_DATA``.
+        **reading: how it is read; see ``Reading``.
 
     Raises:
         DataError: If the source is not named and cannot be listed. Problems of a named data set are
             returned, not raised.
+
+    Warns:
+        LabelmendWarning: Of what training warns of, as far as it shows without the pixels.
     """
     if is_named(name):
-        return _summarise_benchmark(name, root)
+        return _summarise_benchmark(name, reading.get("root"))
     splits = splits_of(name)
     listings: dict[str, Listing] = {}
     notes: list[str] = []
     if not splits:
-        listings["all"] = read_listing(name)
+        listings["all"] = read_listing(name, **reading)
     for split in splits:
         try:
-            listings[split] = read_listing(name, split=split)
+            listings[split] = read_listing(name, split=split, **reading)
         except UnlabelledError as error:
             if split == "train":
                 raise
             notes.append(f"the {split} split has no labels: {error}")
     first = listings.get("train", next(iter(listings.values())))
+    try:
+        refused = _refusal(first if not splits or "train" in splits else read_listing(name, **reading))
+    except DataError as error:
+        refused = str(error)
     class_names = class_names_of(first) or []
     for split, listing in listings.items():
         unknown, note = _unknown(listing, split, class_names)
@@ -115,7 +148,7 @@ def summarise(name: str, root: str | Path | None = None) -> Summary:
     if first.skipped:
         left_out = first.skipped[0]
         notes.append(f"{len(first.skipped):,} left out, the first is {left_out.path}: {left_out.reason}")
-    return Summary(name, None, class_names, counts, wrong_share(first), notes=tuple(notes))
+    return Summary(name, None, class_names, counts, wrong_share(first), notes=tuple(notes), refused=refused)
 
 
 def _summarise_benchmark(name: str, root: str | Path | None) -> Summary:

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from labelmend.data import load, splits_of
+from labelmend.data import load, load_unlabelled, splits_of
 from labelmend.errors import DataError
 
 
@@ -102,3 +102,21 @@ def test_training_folder_alone_is_a_split(tmp_path, save_image):
     save_image(tmp_path / "train/a/1.png")
     save_image(tmp_path / "train/b/1.png")
     assert load(tmp_path).class_names == ["a", "b"]
+
+
+def test_one_folder_of_images_beside_tables_that_cannot_be_told_apart_is_no_class(tmp_path, save_image):
+    for i in range(4):
+        save_image(tmp_path / f"images/{i}.png", i)
+    labels = "path,label\n" + "".join(f"images/{i}.png,{'ab'[i % 2]}\n" for i in range(4))
+    (tmp_path / "first.csv").write_text(labels)
+    assert load(tmp_path).class_names == ["a", "b"]
+    (tmp_path / "second.csv").write_text(labels.replace("label", "kind"))
+    told = r"would be the only class.*; or give one of its tables as the source: .*first\.csv.*second\.csv"
+    with pytest.raises(DataError, match=told):
+        load(tmp_path)
+    assert load(tmp_path / "first.csv").class_names == ["a", "b"]
+
+
+def test_one_folder_of_images_without_a_table_is_one_class(tmp_path, save_image):
+    save_image(tmp_path / "images/1.png")
+    assert len(load_unlabelled(tmp_path, image_size=6, channels=3)) == 1

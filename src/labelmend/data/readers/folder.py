@@ -184,9 +184,15 @@ def _list_classes(folder: Path, root: Path, request: Request) -> Listing:
         listing = list_class_folders(folder, root)
     except UnlabelledError as error:
         return _list_table_beside(folder, split or request.split, request, error)
+    one = UnlabelledError(
+        f"{folder}: all images are in one folder, which would be the only class; put those of each class in "
+        "a folder of its own"
+    )
     try:
-        return _list_table_beside(folder, split or request.split, request, UnlabelledError())
+        return _list_table_beside(folder, split or request.split, request, one)
     except UnlabelledError:
+        if tables_in(folder):
+            raise
         return listing
 
 
