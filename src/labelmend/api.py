@@ -102,7 +102,7 @@ def resume(
 
     Args:
         folder: run folder.
-        data: the training images, if they were in memory.
+        data: the training images, if they were in memory or have moved.
         test: the test images, if they were in memory.
         listener: told of the progress.
 

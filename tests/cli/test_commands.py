@@ -1,5 +1,6 @@
 import csv
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -156,6 +157,23 @@ class Signalled(Silent):
         self.steps += 1
         if self.steps == 3:
             os.kill(os.getpid(), self.number)
+
+
+def test_a_run_goes_on_with_images_that_have_moved(photos, run, tmp_path, monkeypatch, capsys):
+    copy, folder = shutil.copytree(photos, tmp_path / "photos"), tmp_path / "run"
+    start = jobs.start
+
+    def interrupted(job, out, *, listener):
+        return start(job, out, listener=Signalled(signal.SIGINT))
+
+    monkeypatch.setattr(jobs, "start", interrupted)
+    assert main(["fit", str(copy), "--out", str(folder), "--noise", "symmetric:0.2", *FLAGS]) == 130
+    copy.rename(tmp_path / "elsewhere")
+    flags = [flag for flag in FLAGS if flag == "--no-report"]
+    assert main(["resume", str(folder), *flags]) == 2
+    assert f"is not at {copy} any more; say where it is now (--data WHERE)" in capsys.readouterr().err
+    assert main(["resume", str(folder), *flags, "--data", str(tmp_path / "elsewhere")]) == 0
+    assert (folder / run_folder.VERDICTS_CSV).read_bytes() == (run / run_folder.VERDICTS_CSV).read_bytes()
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

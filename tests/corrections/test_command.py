@@ -271,3 +271,47 @@ def test_the_next_command_reads_the_data_as_the_run_did(tmp_path, monkeypatch, c
     )
     assert main([*shlex.split(following)[2:], "--out", "again", *FLAGS]) == 0
     assert load_run("again").verdicts.table.set_index("id")["given_label"]["0.png"] == "dog"
+
+
+@pytest.mark.parametrize("kind", [".csv", "folder"])
+@pytest.mark.parametrize("flags", [[], ["--move"]], ids=str)
+def test_labels_of_data_that_has_moved_are_applied_where_it_is_now(
+    tmp_path, trained, folders, capsys, monkeypatch, kind, flags
+):
+    if kind == "folder":
+        photos, run = folders
+        source = photos
+    else:
+        source = write_table(tmp_path / "photos", kind)
+        photos, run = source.parent, suggest(trained(source, tmp_path / "of table"), {"0.png": ("dog", 0.95)})
+    if kind != "folder" and flags:
+        pytest.skip("only images of class folders are moved")
+    (tmp_path / "elsewhere").mkdir()
+    now = photos.rename(tmp_path / "elsewhere" / "pictures")
+    now = now if kind == "folder" else now / source.name
+    assert main(["apply", str(run), *flags]) == 2
+    assert (
+        f"the data of {run} is not at {source} any more; say where it is now (--data WHERE), or put it back"
+    ) in capsys.readouterr().err
+    # Where the command runs does not matter later.
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    asked = now.relative_to(tmp_path / "elsewhere")
+    assert main(["apply", str(run), *flags, "--data", str(asked)]) == 0
+    said = capsys.readouterr().out
+    if flags:
+        assert f"Next: labelmend apply {run} --move --yes --data {asked}" in said
+        assert main(["apply", str(run), "--move", "--yes", "--data", str(asked)]) == 0
+        assert f"Next:  labelmend fit {now}\n" in capsys.readouterr().out
+        assert (now / "dog" / "0.png").is_file()
+        assert main(["revert", str(run)]) == 0
+        assert (now / "cat" / "0.png").is_file()
+    else:
+        assert f"Next:  labelmend fit {now} --labels " in said
+
+
+def test_other_data_than_the_run_had_are_refused(tmp_path, folders, capsys):
+    _, run = folders
+    other = write_folders(tmp_path / "other", names=[f"{i}.png" for i in range(8, 16)])
+    assert main(["apply", str(run), "--data", str(other)]) == 2
+    assert "has no image 'cat/0.png' any more" in capsys.readouterr().err
+    assert not (run / "corrections").exists()

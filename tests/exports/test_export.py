@@ -396,6 +396,24 @@ def test_what_is_refused(run, original, tmp_path):
         (tmp_path / "0.png").rename(original[0] / "cat" / "0.png")
 
 
+def test_images_that_have_moved_are_named_where_they_are_now(run, original, tmp_path, capsys):
+    now = original[0].rename(tmp_path / "elsewhere")
+    try:
+        assert main(["export", str(run), "--format", "fiftyone"]) == 2
+        assert (
+            f"is not at {original[0]} any more; say where it is now (--data WHERE)" in capsys.readouterr().err
+        )
+        # Tables of labels need no images.
+        assert export(run, "csv")
+        assert main(["export", str(run), "--format", "labelstudio", "--data", str(now)]) == 0
+        assert export(run, "huggingface", data=now)
+        assert export(run, "fiftyone", data=now)
+        named = json.loads((run / "exports" / "fiftyone" / "data.json").read_text()).values()
+        assert {Path(path) for path in named} == {now / name for name in IDS}
+    finally:
+        now.rename(original[0])
+
+
 def test_the_command_prints_what_it_wrote(run, capsys):
     assert main(["export", str(run), "--format", "csv"]) == 0
     assert capsys.readouterr().out == f"{run}/exports/csv/labels.csv\n"

@@ -227,6 +227,14 @@ def test_a_run_whose_images_have_gone_is_one_line(trained, review_data, tmp_path
     assert Session(out, data=str(review_data)).item("all", None, 0, 0)["row"] == 0
 
 
+def test_farewell_names_where_the_data_are_now(run, review_data):
+    session = Session(run, data=str(review_data))
+    where = f"{run} --data {review_data}"
+    assert session.farewell() == f"Nothing is decided yet; labelmend review {where} goes on."
+    session.decide(0, "accept", None, None, ONE)
+    assert f"labelmend apply {run} --decisions --data {review_data} (" in session.farewell()
+
+
 def test_farewell_says_what_comes_next(session, run):
     assert "Nothing is decided" in session.farewell()
     session.decide(0, "accept", None, None, ONE)

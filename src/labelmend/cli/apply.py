@@ -30,6 +30,7 @@ def apply(
     include_test: bool = False,
     move: bool = False,
     yes: bool = False,
+    data: str | None = None,
 ) -> None:
     """Write the labels of a run's data with its sure suggestions, and a patch that says what changed and why.
 
@@ -47,6 +48,7 @@ def apply(
         include_test: also change images that are marked as ones to test or validate on.
         move: move images to the folders of their new classes; without --yes, only say which.
         yes: carry the moves out; finishes those that were stopped half-way.
+        data: where the images are now, if they have moved since the run.
     """
     if out is not None and move:
         raise SettingsError("--out is the name of a table, and --move writes none; leave one of them out")
@@ -57,20 +59,24 @@ def apply(
         "decisions": decisions,
         "decisions_only": decisions_only,
         "include_test": include_test,
+        "data": data,
         "announce": lambda found: _print_plan(found, _taken(min_confidence, decisions, decisions_only)),
     }
     with plain_warnings():
         done = (move_images if yes else plan)(run, **asked) if move else write_labels(run, out=out, **asked)
-    _print_done(run, done, move, yes, _flags(min_confidence, decisions, decisions_only, include_test))
+    _print_done(run, done, move, yes, _flags(min_confidence, decisions, decisions_only, include_test, data))
 
 
-def _flags(min_confidence: float, decisions: bool, decisions_only: bool, include_test: bool) -> str:
+def _flags(
+    min_confidence: float, decisions: bool, decisions_only: bool, include_test: bool, data: str | None
+) -> str:
     """What says again which labels are meant."""
     given = {
         " --decisions": decisions and not decisions_only,
         " --decisions-only": decisions_only,
         f" --min-confidence {min_confidence:g}": min_confidence != MIN_CONFIDENCE and not decisions_only,
         " --include-test": include_test,
+        f" --data {'' if data is None else argument(data)}": data is not None,
     }
     return "".join(flag for flag, asked in given.items() if asked)
 

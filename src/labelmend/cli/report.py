@@ -29,10 +29,10 @@ def report(run: str, out: str | None = None, data: str | None = None, static: st
         say(write_report(run, out, data))
 
 
-def report_at_end(folder: Path) -> None:
+def report_at_end(folder: Path, data: str | None = None) -> None:
     """Write the report of a run that has just finished, which stays finished where that fails."""
     say("writing the report")
     try:
-        write_report(folder)
+        write_report(folder, data=data)
     except LabelmendError as error:
         complain(f"warning: no report was written: {error} (labelmend report {argument(folder)} writes it)")

@@ -14,12 +14,13 @@ from labelmend.runs import jobs
 from labelmend.text import argument
 
 
-def resume(run: str, no_report: bool = False) -> None:
+def resume(run: str, no_report: bool = False, data: str | None = None) -> None:
     """Go on with an interrupted run from its last epoch; the result is that of an uninterrupted run.
 
     Args:
         run: run folder.
         no_report: leave out report.html.
+        data: where the training images are now, if they have moved.
     """
     folder = Path(run)
     if run_folder.is_finished(folder):
@@ -27,11 +28,11 @@ def resume(run: str, no_report: bool = False) -> None:
         return
     with run_folder.held(folder), plain_warnings():
         with image_bar() as progress:
-            job = jobs.reload(folder, progress=progress)
+            job = jobs.reload(folder, data, progress=progress)
         for line in describe_job(job):
             say(line)
         with ProgressView(folder) as view:
             finished = jobs.go_on(folder, job, view)
         if not no_report:
-            report_at_end(folder)
+            report_at_end(folder, data)
     print_result(finished)

@@ -20,6 +20,7 @@ from labelmend.data.suggested_labels import MIN_CONFIDENCE
 from labelmend.data.tables import read_table, table_kind
 from labelmend.files import replacing
 from labelmend.runs import folder as run_folder
+from labelmend.runs.checksums import of_file
 from labelmend.text import as_text
 
 
@@ -35,6 +36,7 @@ def apply(
     decisions_only: bool = False,
     out: str | Path | None = None,
     include_test: bool = False,
+    data: str | Path | None = None,
     announce: Callable[[Applied], None] = _say_nothing,
 ) -> Applied:
     """Write the labels of a run's data, corrected, with every column that their table has.
@@ -50,18 +52,20 @@ def apply(
         decisions_only: take what a person decided, and no suggestion that nobody decided.
         out: the file to write; by default one in the run folder.
         include_test: also change images that are marked as ones to test or validate on.
+        data: where the images are now, if they have moved since the run.
         announce: called with what will change, before anything is written.
 
     Raises:
-        RunError: If the run is not finished, or images or labels are no longer those that it judged.
-        DataError: If the source is no longer there, or cannot be written again with other labels.
+        RunError: If the run is not finished, the images are no longer where they were, or they or their
+            labels are no longer those that it judged.
+        DataError: If the source cannot be read, or not written again with other labels.
         WriteError: If the system refuses to write; nothing has changed then.
     """
-    folder = Path(run)
+    folder, now = Path(run), None if data is None else str(data)
     choice = Choice(min_confidence, decisions, decisions_only, include_test)
     with run_folder.held(folder):
         journals.refuse_unfinished(folder)
-        task = prepare(folder, choice)
+        task = prepare(folder, choice, now)
         place = _place(task.origin.listing)
         suffix = ".csv" if place is None else _suffix(place.path)
         target = None if out is None else checked_out(Path(out), suffix, folder)
@@ -86,9 +90,9 @@ def apply(
                 state=BEGUN,
                 source=str(place.path) if place is not None else task.applied.source,
                 result=str(target.resolve()),
-                result_sha256=journals.sha256(temporary),
+                result_sha256=of_file(temporary),
                 original=original.name,
-                original_sha256=journals.sha256(original),
+                original_sha256=of_file(original),
             )
             journals.write_journal(own, begun)
         journals.write_journal(own, begun.model_copy(update={"state": DONE}))
@@ -102,17 +106,18 @@ def plan(
     decisions: bool = False,
     decisions_only: bool = False,
     include_test: bool = False,
+    data: str | Path | None = None,
     announce: Callable[[Applied], None] = _say_nothing,
 ) -> Applied:
     """Which images would go to which class folder; written to a file, and nothing is moved.
 
     Arguments and errors as of ``apply``.
     """
-    folder = Path(run)
+    folder, now = Path(run), None if data is None else str(data)
     choice = Choice(min_confidence, decisions, decisions_only, include_test)
     with run_folder.held(folder):
         journals.refuse_unfinished(folder)
-        task = prepare(folder, choice)
+        task = prepare(folder, choice, now)
         moves = plan_moves(task.origin.listing, task.rows)
         announce(task.applied)
         (folder / journals.CORRECTIONS).mkdir(exist_ok=True)
@@ -130,6 +135,7 @@ def move(
     decisions: bool = False,
     decisions_only: bool = False,
     include_test: bool = False,
+    data: str | Path | None = None,
     announce: Callable[[Applied], None] = _say_nothing,
 ) -> Applied:
     """Move images to the folders of their corrected classes; no file takes the place of another.
@@ -138,7 +144,7 @@ def move(
     them, and ``revert`` takes them back. Arguments and errors as of ``apply``; of moves that go on,
     ``announce`` is told the folder of their journal.
     """
-    folder = Path(run)
+    folder, now = Path(run), None if data is None else str(data)
     choice = Choice(min_confidence, decisions, decisions_only, include_test)
     with run_folder.held(folder):
         for own, journal in journals.journals(folder):
@@ -147,7 +153,7 @@ def move(
                 return _finish(own, journal)
             if journal.kind == "moves" and journal.state == REVERTING:
                 journals.refuse_unfinished(folder)
-        task = prepare(folder, choice)
+        task = prepare(folder, choice, now)
         moves = plan_moves(task.origin.listing, task.rows)
         announce(task.applied)
         own = journals.next_folder(folder)

@@ -18,7 +18,7 @@ from labelmend.data.suggested_labels import MIN_CONFIDENCE
 from labelmend.errors import RunError
 from labelmend.runs import folder as run_folder
 from labelmend.runs.checksums import check_unchanged
-from labelmend.runs.records import DataRecord, read_record
+from labelmend.runs.jobs import absolute
 from labelmend.settings.loading import load
 from labelmend.verdicts.decisions import SKIP, Decision, Decisions, has_decisions
 from labelmend.verdicts.frame import read_parquet
@@ -95,22 +95,24 @@ class Task:
         return [self.rows.get(row, label) for row, label in enumerate(self.origin.labels)]
 
 
-def prepare(run: Path, choice: Choice) -> Task:
+def prepare(run: Path, choice: Choice, data: str | None = None) -> Task:
     """Read a run and its decisions, list its data again, and choose what changes.
 
     Args:
         run: folder of a finished run.
         choice: what is asked for.
+        data: where its images are now, if they have moved.
 
     Raises:
-        RunError: If the run is not finished, or images or labels are no longer those that it judged.
-        DataError: If the source is no longer there.
+        RunError: If the run is not finished, the source is no longer there, or images or labels are no longer
+            those that it judged.
+        DataError: If the source cannot be read.
     """
     run_folder.require_finished(run)
     check_unchanged(run, (run_folder.VERDICTS_PARQUET, run_folder.SETTINGS, run_folder.DATA))
     verdicts = read_parquet(run / run_folder.VERDICTS_PARQUET)
     wanted = load(run / run_folder.SETTINGS).data
-    source = read_record(run / run_folder.DATA, DataRecord)["source"]
+    source = absolute(run_folder.source_of(run, data))
     decided, ignored = _decisions(run, choice)
     # No suggestion is as sure as that.
     least = float("inf") if choice.decisions_only else choice.min_confidence

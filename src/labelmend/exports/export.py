@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from labelmend.config import require
 from labelmend.data.suggested_labels import MIN_CONFIDENCE
@@ -33,7 +34,12 @@ EXPORTS = "exports"
 
 
 def export(
-    run: str | Path, format: str, out: str | Path | None = None, *, min_confidence: float = MIN_CONFIDENCE
+    run: str | Path,
+    format: str,
+    out: str | Path | None = None,
+    *,
+    min_confidence: float = MIN_CONFIDENCE,
+    data: Any = None,
 ) -> list[Path]:
     """Write a run in the format of another tool.
 
@@ -42,6 +48,7 @@ def export(
         format: one of ``FORMATS``.
         out: folder to write to, new or empty; by default ``RUN/exports/FORMAT``, which is written anew.
         min_confidence: of a suggestion that ``label`` takes over, in [0, 1]; decisions go first.
+        data: the training images, if they were in memory or have moved; only formats with images need them.
 
     Returns:
         The files that were written.
@@ -60,7 +67,7 @@ def export(
     target = folder / EXPORTS / format if out is None else Path(out)
     if out is not None and target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise RunError(f"--out {out} is there and not empty, and nothing is replaced; give another folder")
-    labelled = None if format == ONNX else open_labelled(folder, min_confidence)
+    labelled = None if format == ONNX else open_labelled(folder, min_confidence, data)
     try:
         target.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -25,11 +26,13 @@ class LabelledRun:
         table: its verdicts, and a column ``label``: what a person decided, else a suggestion that is sure
             enough, else the given label.
         classes: names in index order.
+        data: the training images, if they were in memory or have moved; else None.
     """
 
     folder: Path
     table: pd.DataFrame
     classes: list[str]
+    data: Any = None
 
     def indices(self, column: str) -> pd.Series:
         """A column of class names as indices into ``classes``, int64."""
@@ -42,7 +45,7 @@ class LabelledRun:
         Raises:
             RunError: If not all of them are still there.
         """
-        found = open_pictures(self.folder)
+        found = open_pictures(self.folder, self.data)
         missing = [identity for identity in self.table["id"] if identity not in found]
         if missing:
             raise RunError(f"{found.notice or self.folder}: image {missing[0]!r} is not there any more")
@@ -65,7 +68,7 @@ class LabelledRun:
         return [file.absolute() for file in files]
 
 
-def open_labelled(folder: Path, min_confidence: float) -> LabelledRun:
+def open_labelled(folder: Path, min_confidence: float, data: Any = None) -> LabelledRun:
     """Read a finished run.
 
     Raises:
@@ -84,4 +87,4 @@ def open_labelled(folder: Path, min_confidence: float) -> LabelledRun:
     classes += sorted(set(label) - set(classes))
     # What is true is known in benchmarks only, and is no finding of the run.
     plain = table.drop(columns="true_label", errors="ignore")
-    return LabelledRun(folder, plain.assign(label=label), classes)
+    return LabelledRun(folder, plain.assign(label=label), classes, data)

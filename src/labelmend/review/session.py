@@ -52,7 +52,7 @@ class Session:
     """
 
     def __init__(self, folder: str | Path, audit: int = 100, data: str | None = None) -> None:
-        self.folder = Path(folder)
+        self.folder, self._moved_to = Path(folder), data
         run_folder.require_finished(self.folder)
         check_unchanged(self.folder, [run_folder.VERDICTS_PARQUET, run_folder.MODEL_INFO])
         table = read_parquet(self.folder / run_folder.VERDICTS_PARQUET)
@@ -260,9 +260,10 @@ class Session:
         with self._lock:
             self._refresh()
         decided, changed = int((self._state == DECIDED).sum()), int(self._wrong.sum())
+        moved = "" if self._moved_to is None else f" --data {argument(self._moved_to)}"
         if not decided:
-            return f"Nothing is decided yet; labelmend review {argument(self.folder)} goes on."
-        after = f"labelmend apply {argument(self.folder)} --decisions"
+            return f"Nothing is decided yet; labelmend review {argument(self.folder)}{moved} goes on."
+        after = f"labelmend apply {argument(self.folder)} --decisions{moved}"
         return (
             f"{count(decided, 'label')} decided, {changed:,} of them changed. "
             f"Next: {after} (--decisions-only takes no suggestion beside them)"

@@ -25,7 +25,7 @@ from labelmend.data.scale_of_new import choose_range_of_new
 from labelmend.errors import DataError, RunError
 from labelmend.runs import folder as run_folder
 from labelmend.runs.jobs import reading_of
-from labelmend.runs.records import DataRecord, ModelRecord, read_record
+from labelmend.runs.records import ModelRecord, read_record
 from labelmend.settings.loading import load
 from labelmend.verdicts.frame import read_parquet
 
@@ -148,8 +148,7 @@ def open_pictures(folder: str | Path, data: Any = None) -> RunPictures:
     """
     folder = Path(folder)
     run_folder.require_finished(folder)
-    recorded = read_record(folder / run_folder.DATA, DataRecord)
-    source = recorded["source"] if data is None else data
+    source = run_folder.source_of(folder, data)
     if source is None:
         raise RunError(f"the images of {folder} were in memory, and no run keeps a copy of them")
     wanted = load(folder / run_folder.SETTINGS).data
