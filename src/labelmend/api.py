@@ -38,7 +38,8 @@ def fit(
     Args:
         data: a folder with one sub-folder per class; a table (CSV, TSV, JSONL, Parquet) of files and
             labels; an ``.npz`` file; the name of a data set such as ``digits``; a pair
-            ``(images, labels)`` of arrays; or a map-style torch data set.
+            ``(images, labels)`` of arrays; a Hugging Face ``Dataset``, or a map-style torch
+            data set.
         out: run folder to write; None keeps everything in memory.
         test: images with true labels, scored every epoch and never chosen by; sources as for ``data``. Or
             ``"trusted"``: those of the training images whose label a person has confirmed, which are then not

@@ -295,9 +295,19 @@ def _read_parquet(path: Path, only: str | None) -> Table:
             raise DataError(f"{path}: column {twice!r} is there twice; rename one of them")
         wanted = None if only is None else _columns_of_text(file.schema_arrow, only)
         table = file.read(wanted)
-        columns = {name: table.column(name).to_pylist() for name in table.column_names}
+        return arrow_table(table, path)
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise DataError(f"{path}: not a readable Parquet file ({error})") from error
+
+
+def arrow_table(table: Any, path: Path) -> Table:
+    """A ``pyarrow.Table`` with what its Hugging Face schema says of it.
+
+    Args:
+        table: as it was read.
+        path: of its file, or what to call it in messages.
+    """
+    columns = {name: table.column(name).to_pylist() for name in table.column_names}
     features = _features(table.schema.metadata or {})
     return Table(
         path, columns, table.num_rows, _schema_class_names(features), _schema_images(features, table.schema)

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from datasets import Dataset, DatasetDict
 from torch.utils.data import TensorDataset
 
 from labelmend.data import is_named, load
@@ -14,6 +15,7 @@ from labelmend.data.readers.array import ArrayReader
 from labelmend.data.readers.columns import ColumnsReader
 from labelmend.data.readers.files import FilesReader
 from labelmend.data.readers.folder import FolderReader
+from labelmend.data.readers.hugging_face import HuggingFaceReader
 from labelmend.data.readers.image_set import ImageSetReader
 from labelmend.data.readers.named import NamedReader
 from labelmend.data.readers.npy import NpyReader
@@ -37,6 +39,8 @@ LABELLED = {
     "frame": ColumnsReader,
     "pair": PairReader,
     "torch": TorchDatasetReader,
+    "dataset": HuggingFaceReader,
+    "splits": HuggingFaceReader,
 }
 UNLABELLED = {
     "csv": TableReader,
@@ -69,6 +73,8 @@ def sources(tmp_path, save_image):
         "columns": {"file_name": ["a.png"], "label": ["a"]},
         "frame": pd.DataFrame({"file_name": ["a.png"], "label": ["a"]}),
         "torch": TensorDataset(),
+        "dataset": Dataset.from_dict({"label": ["a"]}),
+        "splits": DatasetDict({"train": Dataset.from_dict({"label": ["a"]})}),
         "image": tmp_path / "images.csv/a/1.png",
         "list": [str(tmp_path / "images.csv/a/1.png"), tmp_path],
         "array": X,

@@ -11,6 +11,7 @@ from labelmend.data.readers.base import Reader, Request
 from labelmend.data.readers.columns import ColumnsReader
 from labelmend.data.readers.files import FilesReader
 from labelmend.data.readers.folder import FolderReader
+from labelmend.data.readers.hugging_face import HuggingFaceReader
 from labelmend.data.readers.image_set import ImageSetReader
 from labelmend.data.readers.named import NamedReader
 from labelmend.data.readers.npy import NpyReader
@@ -28,6 +29,7 @@ READERS: tuple[Reader, ...] = (
     TableReader(),
     NpzReader(),
     NpyReader(),
+    HuggingFaceReader(),
     ColumnsReader(),
     PairReader(),
     TorchDatasetReader(),
@@ -62,7 +64,8 @@ def _refusal(source: Any) -> str:
     if not isinstance(source, str | Path):
         return (
             f"cannot read images from a {type(source).__name__}; give a path, a name, a pair "
-            "(images, labels), a DataFrame, a dictionary, an ImageSet or a map-style torch data set"
+            "(images, labels), a DataFrame, a dictionary, an ImageSet, a Hugging Face Dataset or a map-style "
+            "torch data set"
         )
     path = Path(source)
     if not path.exists():

@@ -14,6 +14,7 @@ from labelmend.data.image_file import IMAGE_SUFFIXES
 from labelmend.data.listing import Listing
 from labelmend.data.manifest import list_tables, manifest_splits
 from labelmend.data.readers.base import Reader, Request
+from labelmend.data.readers.hugging_face import is_hugging_face
 from labelmend.data.readers.npz import list_named_arrays, split_names
 from labelmend.data.tables import Table
 from labelmend.errors import DataError
@@ -30,7 +31,7 @@ class ColumnsReader(Reader):
 
     def matches(self, source: Any) -> bool:
         """Whether it is a DataFrame, or a dictionary with text for keys."""
-        if isinstance(source, Mapping):
+        if isinstance(source, Mapping) and not is_hugging_face(source):
             return bool(source) and all(isinstance(key, str | Path) for key in source)
         return isinstance(source, pd.DataFrame)
 

@@ -24,6 +24,8 @@ from labelmend.data.tables_beside import metadata_of, table_beside, tables_in, t
 from labelmend.errors import DataError, LabelmendWarning, UnlabelledError
 
 _PART = re.compile(r"(.*-)([0-9]+)-of-([0-9]+)(\.parquet)")
+_SAVED_TO_DISK = ("dataset_dict.json", "state.json")
+"""Written by Hugging Face's ``save_to_disk``."""
 _MOST_PARTS = 100_000
 
 
@@ -61,6 +63,11 @@ class FolderReader(Reader):
         if is_run(Path(source)):
             raise DataError(
                 f"{source} is the folder of a run, not of images; give the images it was trained on"
+            )
+        if any((Path(source) / name).is_file() for name in _SAVED_TO_DISK):
+            raise DataError(
+                f"{source} was written by save_to_disk of datasets; give what datasets.load_from_disk makes "
+                "of it to labelmend.fit, or write it again with to_parquet"
             )
         return _list_folder(Path(source), request)
 

@@ -17,6 +17,7 @@ from labelmend.data.image_file import open_image
 from labelmend.data.labels import clean_name, name_indices, read_label
 from labelmend.data.listing import Listing
 from labelmend.data.readers.base import Reader, Request
+from labelmend.data.readers.hugging_face import is_hugging_face
 from labelmend.data.splits import refuse_split
 from labelmend.errors import DataError
 
@@ -34,7 +35,8 @@ class TorchDatasetReader(Reader):
     def matches(self, source: Any) -> bool:
         """Whether it has a length and items, and is neither a path, a pair nor a table."""
         is_sized = hasattr(source, "__getitem__") and hasattr(source, "__len__")
-        return is_sized and not isinstance(source, str | tuple | Mapping | pd.DataFrame)
+        other = isinstance(source, str | tuple | Mapping | pd.DataFrame) or is_hugging_face(source)
+        return is_sized and not other
 
     def read(self, source: Any, request: Request) -> Listing:
         """List its items.
