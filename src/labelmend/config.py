@@ -236,7 +236,8 @@ class BudgetSettings(Checked):
     flops: float | None = None
     """Counted floating-point operations, forward and backward, scoring passes included."""
     minutes: float | None = None
-    """Wall-clock minutes; the only rule whose result depends on the speed of the machine."""
+    """Wall-clock minutes of training, without reading images, features of them and the report; the only rule
+    whose result depends on the speed of the machine."""
 
     RULES: ClassVar[tuple[str, ...]] = ("epochs", "flops", "minutes")
     RANGES: ClassVar[Mapping[str, Range]] = dict.fromkeys(RULES, POSITIVE)

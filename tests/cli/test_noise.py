@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from labelmend.cli.main import main
 from labelmend.cli.noise import noise
 from labelmend.data import load
 from labelmend.errors import DataError, RunError, SettingsError, WriteError
@@ -241,3 +242,26 @@ def test_the_next_command_reads_the_same_rows(tmp_path: Path, capsys: pytest.Cap
         f"Next: labelmend fit {table} --labels {out} --split test --label-column kind --image-column picture "
         f"--image-root '{tmp_path / 'my images'}' --root {tmp_path} --skip-missing --partial"
     )
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (
+            ["--kind", "symmetrik", "--rate", "0.2"],
+            "--kind symmetrik:0.2: there is no noise 'symmetrik'; did you",
+        ),
+        (["--kind", "symmetric"], "--kind symmetric: the rate is missing; write symmetric:RATE"),
+        (["--kind", "symmetric", "--rate", "2"], "--kind symmetric:2.0: rate is 2, but must be in [0, 1]"),
+        (
+            ["--kind", "symmetric:foo=1", "--rate", "0.2"],
+            "--kind symmetric:0.2:foo=1: symmetric has no option",
+        ),
+    ],
+)
+def test_what_is_wrong_names_the_flag_of_this_command(tmp_path, capsys, flags, told):
+    assert main(["noise", "digits", *flags, "--out", str(tmp_path / "n.csv")]) == 2
+    said = capsys.readouterr().err
+    assert told in said
+    assert "--noise" not in said
+    assert list(tmp_path.iterdir()) == []

@@ -11,6 +11,7 @@ from PIL import Image
 
 import labelmend
 from labelmend.cli.main import main
+from labelmend.cli.report import report_at_end
 from labelmend.errors import LabelmendWarning, RunError, WriteError
 from labelmend.report.write import write_figures, write_report
 
@@ -188,13 +189,24 @@ def test_fit_writes_a_report_unless_told_not_to(pictures_table, tmp_path, capsys
 
 
 def test_a_report_that_fails_does_not_fail_the_run(pictures_table, tmp_path, capsys, monkeypatch):
-    def full(*args):
+    def full(folder, *, data):
         raise WriteError("the disk is full")
 
     monkeypatch.setattr("labelmend.cli.report.write_report", full)
     flags = ["--epochs=1", "--batch-size=15", "--widths=8,8", "--depth=1", "--test=none"]
     assert main(["fit", str(pictures_table), "--out", str(tmp_path / "run"), *flags]) == 0
     assert "no report was written: the disk is full" in capsys.readouterr().err
+
+
+def test_a_report_that_is_stopped_says_that_the_run_is_finished(run, capsys, monkeypatch):
+    def stopped(folder, *, data):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("labelmend.cli.report.write_report", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        report_at_end(run)
+    told = f"the run is finished, and labelmend report {run} writes its report"
+    assert told in capsys.readouterr().err
 
 
 def test_no_file_of_the_users_is_replaced(run, tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from labelmend.cli.messages import plain_warnings, say
 from labelmend.cli.reading import describe_skipped, image_bar, reading_flags
 from labelmend.config import DataSettings
 from labelmend.data import load
-from labelmend.errors import DataError
+from labelmend.errors import DataError, SettingsError
 from labelmend.files import check_writable, csv_rows, replacing
 from labelmend.noise.picture import save_picture
 from labelmend.noise.record import NoiseRecord
@@ -65,7 +67,8 @@ def noise(
     # Which labels are trusted is drawn by the seed also where the noise has none.
     for_draw_alone = trusted is not None and name in KINDS and not KINDS[name].seeded
     seeds = [] if seed is None or for_draw_alone else [f"seed={seed}"]
-    spec = parse(":".join([name, *middle, *options, *seeds]))
+    with _told_of_kind():
+        spec = parse(":".join([name, *middle, *options, *seeds]))
     table = Path(out)
     if table.suffix.lower() != ".csv":
         raise DataError(f"--out is {out!r}, but must end in .csv")
@@ -86,7 +89,8 @@ def noise(
         )
         if trusted is not None:
             clean = draw_trusted(clean, trusted, seed or 0)
-        noisy, record = apply(spec, clean, root, train=averaged_softmax)
+        with _told_of_kind():
+            noisy, record = apply(spec, clean, root, train=averaged_softmax)
     for line in (*clean.notes, *([describe_skipped(clean.skipped)] if clean.skipped else [])):
         say(line)
     if trusted is not None:
@@ -119,6 +123,15 @@ def noise(
         partial=bool(clean.skipped),  # Images that cannot be read have no row.
     )
     say(f"Next: labelmend fit {argument(source)} --labels {argument(table)}{reading_flags(read_by)}")
+
+
+@contextmanager
+def _told_of_kind() -> Iterator[None]:
+    """Name the flag of this command in what is wrong with a noise; elsewhere it is ``--noise``."""
+    try:
+        yield
+    except SettingsError as error:
+        raise SettingsError(str(error).replace("--noise", "--kind", 1)) from None
 
 
 def _places(table: Path, source: str, overwrite: bool) -> tuple[Path, Path, Path]:

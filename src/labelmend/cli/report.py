@@ -36,3 +36,6 @@ def report_at_end(folder: Path, data: str | None = None) -> None:
         write_report(folder, data=data)
     except LabelmendError as error:
         complain(f"warning: no report was written: {error} (labelmend report {argument(folder)} writes it)")
+    except KeyboardInterrupt:
+        complain(f"stopped; the run is finished, and labelmend report {argument(folder)} writes its report")
+        raise
