@@ -283,3 +283,19 @@ def test_images_that_are_left_out_are_said(tmp_path, on_disk):
     with pytest.warns(LabelmendWarning, match=r"1 is left out, first .*3\.png \(.*\); column id of the verd"):
         run = labelmend.fit(([str(path) for path in paths], list("ab") * 6), **fast)
     assert len(run.verdicts) == 11
+
+
+def test_what_is_no_name_or_path_is_refused_in_one_line():
+    for wrong, told in (
+        ({"method": 5}, "--method is 5, but must be the name of a method"),
+        ({"recipe": [1]}, r"--recipe is \[1\], but must be a name, a path, or a dictionary of settings"),
+    ):
+        with pytest.raises(SettingsError, match=told):
+            labelmend.fit("digits", **wrong)
+    for call in (
+        lambda: labelmend.fit("digits", epochs=1, out=5),
+        lambda: labelmend.resume(5),
+        lambda: labelmend.load_run(5),
+    ):
+        with pytest.raises(RunError, match="is 5, but must be the path of a folder"):
+            call()

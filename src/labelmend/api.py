@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from labelmend.data.image_set import ImageSet
-from labelmend.errors import LabelmendWarning
+from labelmend.errors import LabelmendWarning, RunError
 from labelmend.runs import folder as run_folder
 from labelmend.runs import jobs
 from labelmend.runs.backbone import cache_beside
@@ -17,6 +17,7 @@ from labelmend.runs.run import Run
 from labelmend.runs.run import load_run as read_run
 from labelmend.runs.suggest import settle
 from labelmend.settings.loading import DEFAULT_RECIPE, resolve
+from labelmend.settings.names import shown
 from labelmend.training.listener import Listener
 
 __all__ = ["Run", "fit", "load_run", "resume"]
@@ -75,7 +76,7 @@ def fit(
         job = jobs.prepare(settle(data, recipe, method, settings), data, test)
         _warn_of_left_out(job, data)
         return with_looks(jobs.start(job, listener=listener), data)
-    folder = Path(out)
+    folder = _path(out, "out")
     run_folder.check_apart(folder, (data, wanted.test_source), (wanted.labels, wanted.decisions))
     with run_folder.claimed(folder, overwrite):
         resolved = settle(data, recipe, method, settings)
@@ -113,7 +114,7 @@ def resume(
     Raises:
         RunError: If the folder holds no run or is in use, or the data has changed since it started.
     """
-    folder = Path(folder)
+    folder = _path(folder, "folder")
     if run_folder.is_finished(folder):
         return load_run(folder)
     with run_folder.held(folder):
@@ -127,4 +128,10 @@ def load_run(folder: str | Path) -> Run:
         RunError: If the folder holds no finished run, or a file of it is missing, or is not what the run
             wrote, or a weight is no finite number.
     """
-    return with_looks(read_run(folder))
+    return with_looks(read_run(_path(folder, "folder")))
+
+
+def _path(value: Any, name: str) -> Path:
+    if not isinstance(value, str | Path):
+        raise RunError(f"{name} is {shown(value)}, but must be the path of a folder")
+    return Path(value)

@@ -12,7 +12,7 @@ from labelmend.config import BudgetSettings, Settings
 from labelmend.errors import SettingsError
 from labelmend.models.libraries import OFFLINE_BACKBONE
 from labelmend.models.registry import AUTO, missing_options
-from labelmend.settings.names import SECTIONS, check_value, closest, find_leaf, leaves, method_settings
+from labelmend.settings.names import SECTIONS, check_value, closest, find_leaf, leaves, method_settings, shown
 from labelmend.settings.retired import modernise
 from labelmend.settings.yaml_files import parse_mapping, read_mapping
 
@@ -69,10 +69,16 @@ def choose_method(recipe: str | Path | Mapping[str, Any], asked: str | None = No
     """
     with _naming(recipe):
         named = method_of(_values_of(recipe)) if asked is None else asked
+    if named is not None and not isinstance(named, str):
+        raise SettingsError(f"--method is {shown(named)}, but must be the name of a method")
     return DEFAULT_METHOD if named is None else named
 
 
 def _values_of(recipe: str | Path | Mapping[str, Any]) -> dict[str, Any]:
+    if not isinstance(recipe, str | Path | Mapping):
+        raise SettingsError(
+            f"--recipe is {shown(recipe)}, but must be a name, a path, or a dictionary of settings"
+        )
     return dict(recipe if isinstance(recipe, Mapping) else read_recipe(recipe))
 
 
