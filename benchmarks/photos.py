@@ -11,6 +11,8 @@ judged by these features if it were known which are right.
 
     python benchmarks/photos.py FOLDER --test FOLDER --cache CACHE --ceiling \
         --out benchmarks/results/photos.json
+    python benchmarks/photos.py FOLDER --test FOLDER --cache CACHE --images 100 200 500 --seeds 0 1 2 3 4 \
+        --noises symmetric:0.2 instance-per-class:0.2 --out benchmarks/results/photos_few.json
     python benchmarks/photos.py cifar10 --root DATA --image-size 128 --noises cifar10n:worse --cache CACHE \
         --out benchmarks/results/photos_cifar10.json
 """
@@ -21,7 +23,9 @@ import argparse
 import json
 import time
 import warnings
+from dataclasses import replace
 from datetime import date
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -183,18 +187,22 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--noises", nargs="+", default=list(NOISES))
+    parser.add_argument("--images", type=int, nargs="+", help="train on so many, drawn by the seed")
     parser.add_argument("--ceiling", action="store_true", help="also a classifier of the true labels")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     rows = []
-    for noise in arguments.noises:
+    for noise, count in product(arguments.noises, arguments.images or [None]):
         for seed in arguments.seeds:
             overrides = {"network": "efficientnet_lite0", "test_every": 100, "seed": seed}
             settings = resolve("photos", overrides=overrides | data_settings(arguments, noise, seed))
             start = time.perf_counter()
             job = jobs.prepare(settings, arguments.data, cache=arguments.cache)
             prepared = time.perf_counter() - start
+            if count is not None:
+                rows_drawn = np.random.default_rng(seed).permutation(len(job.train_set))[:count]
+                job = replace(job, train_set=job.train_set.subset(np.sort(rows_drawn)))
             features, tested = (
                 each.images.gather(torch.arange(len(each)))[:, 0].numpy()
                 for each in (job.train_set, job.test_set)
@@ -204,7 +212,8 @@ def main() -> None:
             row = {
                 "noise": noise,
                 "seed": seed,
-                "noise_rate": job.noise.realised_rate,
+                "noise_rate": job.noise_rate,
+                "images": len(job.train_set),
                 "seconds_to_prepare": prepared,
                 "labelmend": ours(job, near["recall"]),
                 "cleanlab": by_cleanlab(job, features, tested, seed, near["recall"]),
@@ -218,7 +227,7 @@ def main() -> None:
             found = {
                 "day": date.today().isoformat(),
                 "data": Path(arguments.data).parent.name or arguments.data,
-                "images": len(job.train_set),
+                "images": len(job.train_set) if count is None else None,
                 "test_images": len(job.test_set),
                 "backbone": job.frozen.backbone.name,
                 "image_size": job.frozen.backbone.preprocessing.size,

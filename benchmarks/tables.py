@@ -376,16 +376,18 @@ PHOTO_NUMBERS = {
 
 def photos(record: str) -> str:
     found = json.loads((RESULTS / f"{record}.json").read_text())
-    rows = []
-    for noise in dict.fromkeys(row["noise"] for row in found["rows"]):
-        cells = [row for row in found["rows"] if row["noise"] == noise]
+    rows, drawn = [], found["images"] is None
+    for noise, images in dict.fromkeys((row["noise"], row.get("images")) for row in found["rows"]):
+        cells = [row for row in found["rows"] if (row["noise"], row.get("images")) == (noise, images)]
         for name, title in PHOTO_METHODS.items():
             if name not in cells[0]:
                 continue
             shown = [mean_and_spread([cell[name][number] for cell in cells]) for number in PHOTO_NUMBERS]
             seconds = statistics.median(cell[name]["seconds"] for cell in cells)
-            rows.append([noise, title, str(len(cells)), *shown, f"{seconds:.0f}"])
-    return markdown(["noise", "method", "seeds", *PHOTO_NUMBERS.values(), "seconds"], rows)
+            which = [noise, f"{images:,}"] if drawn else [noise]
+            rows.append([*which, title, str(len(cells)), *shown, f"{seconds:.0f}"])
+    which = ["noise", "images"] if drawn else ["noise"]
+    return markdown([*which, "method", "seeds", *PHOTO_NUMBERS.values(), "seconds"], rows)
 
 
 def second_fit() -> str:
@@ -417,6 +419,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "mirroring": mirroring,
     "mutants": mutants,
     "photos": lambda: photos("photos"),
+    "photos_few": lambda: photos("photos_few"),
     "photos_cifar10": lambda: photos("photos_cifar10"),
     "second_fit": second_fit,
     "correction_cost": correction_cost,
