@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import timm
+from PIL import Image
 from safetensors.torch import save_file
 
 from labelmend.bench import run
@@ -317,7 +318,7 @@ rows: {{CE: {{method: ce}}}}
     run_bench(file, out)
     monkeypatch.setattr(jobs, "start", lambda *a, **k: pytest.fail("a finished cell ran again"))
     told = (
-        r"1 of 1 cells failed: .*other settings \(what labels of the suite led to was not the same\); remove"
+        r"1 of 1 cells failed: .*its result is of what the labels .*/labels.csv held before; remove it from"
     )
     file.write_text(suite.replace("/1/labels", "/2/labels"))
     with pytest.raises(RunError, match=told):
@@ -397,6 +398,52 @@ def test_a_cell_of_weights_of_the_same_name_in_another_folder_is_begun_anew(tmp_
     assert run._is_of(cell_of("1"), tmp_path / "run")
     assert not run._is_of(cell_of("2"), tmp_path / "run")
     assert set(record["contents"]) == {"weights"}
+
+
+def test_other_files_beside_images_do_not_make_another_data_set(tmp_path, monkeypatch):
+    for row in range(8):
+        (tmp_path / "data" / "ab"[row % 2]).mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(row).integers(0, 255, (8, 8, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "data" / "ab"[row % 2] / f"{row}.png")
+    (tmp_path / "s.yaml").write_text(
+        f"data: {tmp_path}/data\nrecipe: fast\n"
+        "settings: {epochs: 1, batch_size: 4, widths: [8], depth: 1}\nrows: {CE: {method: ce}}"
+    )
+    run_bench(tmp_path / "s.yaml", tmp_path / "out")
+    monkeypatch.setattr(jobs, "start", lambda *a, **k: pytest.fail("a finished cell ran again"))
+    for name in ("README.md", "a/Thumbs.db", "a/.hidden.png", "report.html"):
+        (tmp_path / "data" / name).write_text("x")
+    run_bench(tmp_path / "s.yaml", tmp_path / "out")
+    (tmp_path / "data" / "a" / "0.png").rename(tmp_path / "data" / "b" / "0.png")
+    with pytest.raises(RunError, match=f"is of what the data {tmp_path}/data held before; remove it from"):
+        run_bench(tmp_path / "s.yaml", tmp_path / "out")
+
+
+def test_results_may_lie_where_the_images_of_a_table_do(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tables").mkdir()
+    rows = ["path,label"]
+    for row in range(8):
+        pixels = np.random.default_rng(row).integers(0, 255, (8, 8, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{row}.png")
+        rows.append(f"{row}.png,{'ab'[row % 2]}")
+    (tmp_path / "tables" / "t.csv").write_text("\n".join(rows))
+    Path("s.yaml").write_text(
+        "data: tables/t.csv\nrecipe: fast\nsettings:\n"
+        '  {epochs: 1, batch_size: 4, widths: [8], depth: 1, image_root: "."}\nrows: {CE: {method: ce}}'
+    )
+    for _ in range(2):
+        run_bench(Path("s.yaml"), Path("results"))
+        monkeypatch.setattr(jobs, "start", lambda *a, **k: pytest.fail("a finished cell ran again"))
+
+
+def test_options_that_older_versions_wrote_of_frozen_networks_are_no_difference():
+    photos = to_dict(resolve("photos", "ce"))
+    older = {**photos, "network": {**photos["network"], "activation": "gelu"}}
+    assert same_result(older, photos)
+    assert not same_result({**older, "network": {**older["network"], "network": "timm:resnet50"}}, photos)
+    trained = to_dict(resolve("fast", "ce"))
+    assert not same_result({**trained, "network": {**trained["network"], "activation": "relu"}}, trained)
 
 
 def test_a_folder_named_as_what_a_setting_says_does_not_keep_a_cell_from_going_on(tmp_path, monkeypatch):

@@ -1,4 +1,5 @@
 import csv
+import json
 import os
 import shutil
 import signal
@@ -11,6 +12,7 @@ from PIL import Image
 from labelmend.cli.main import main
 from labelmend.runs import folder as run_folder
 from labelmend.runs import jobs
+from labelmend.runs.checksums import check_unchanged
 from labelmend.tensors import load_tensors
 from labelmend.training import state
 from labelmend.training.listener import Silent
@@ -173,6 +175,9 @@ def test_a_run_goes_on_with_images_that_have_moved(photos, run, tmp_path, monkey
     assert main(["resume", str(folder), *flags]) == 2
     assert f"is not at {copy} any more; say where it is now (--data WHERE)" in capsys.readouterr().err
     assert main(["resume", str(folder), *flags, "--data", str(tmp_path / "elsewhere")]) == 0
+    assert json.loads((folder / run_folder.DATA).read_text())["source"] == str(tmp_path / "elsewhere")
+    check_unchanged(folder, (run_folder.DATA,))
+    assert main(["export", str(folder), "--format", "fiftyone"]) == 0
     assert (folder / run_folder.VERDICTS_CSV).read_bytes() == (run / run_folder.VERDICTS_CSV).read_bytes()
 
 

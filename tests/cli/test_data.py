@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import warnings
 
 import pytest
@@ -96,3 +97,37 @@ def test_columns_are_read_as_in_fit(tmp_path, capsys):
     out = capsys.readouterr().out
     assert "all 2 classes" in out
     assert "1 left out" in out
+
+
+@pytest.mark.parametrize("name", ["digits", "folder"])
+@pytest.mark.parametrize(
+    "flags", [["--label-column", "x"], ["--skip-missing"], ["--group-column", "x"]], ids=str
+)
+def test_flags_of_tables_are_refused_for_what_is_none(tmp_path, capsys, name, flags):
+    for label in "ab":
+        (tmp_path / "folder" / label).mkdir(parents=True)
+        Image.new("RGB", (8, 8)).save(tmp_path / "folder" / label / "1.png")
+    source = name if name == "digits" else str(tmp_path / name)
+    assert main(["data", source, *flags]) == 2
+    assert f"is not read from a table, so that {flags[0]} has no effect" in capsys.readouterr().err
+
+
+def test_a_split_and_a_file_of_labels_are_checked_as_in_fit(tmp_path, capsys):
+    for i, label in enumerate("aabb"):
+        (tmp_path / "only" / "val" / label).mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8), (i, 0, 0)).save(tmp_path / "only" / "val" / label / f"{i}.png")
+    assert main(["data", str(tmp_path / "only")]) == 2
+    assert "--split" in capsys.readouterr().err
+    assert main(["data", str(tmp_path / "only"), "--split", "val"]) == 0
+    for i, label in enumerate("aabb"):
+        (tmp_path / "flat" / label).mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8), (i, 0, 0)).save(tmp_path / "flat" / label / f"{i}.png")
+    names = ["a/0.png", "a/1.png", "b/2.png", "b/3.png"]
+    for labels, code in (("aaab", 0), ("aaaa", 2)):
+        rows = [f"{name},{label}" for name, label in zip(names, labels, strict=True)]
+        (tmp_path / "labels.csv").write_text("\n".join(["path,label", *rows]))
+        capsys.readouterr()
+        assert main(["data", str(tmp_path / "flat"), "--labels", str(tmp_path / "labels.csv")]) == code
+        said = capsys.readouterr()
+        assert re.search(rf"^a +{labels.count('a')}$", said.out, re.MULTILINE)
+    assert "are of one class, 'a'" in said.err

@@ -536,7 +536,7 @@ def test_a_run_that_is_damaged_or_missing(tmp_path, judge):
     with pytest.raises(SettingsError, match=r"--min-confidence is 2, but must be in \[0, 1\]"):
         apply(run, min_confidence=2)
     source.unlink()
-    with pytest.raises(DataError, match="there is no such file"):
+    with pytest.raises(RunError, match=r"is not at .*photos\.csv any more; say where it is now"):
         apply(run)
 
 

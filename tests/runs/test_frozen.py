@@ -1,5 +1,6 @@
 """Photographs on features of a frozen backbone: from a folder to predictions."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,6 @@ from PIL import Image
 import labelmend
 from labelmend.errors import RunError, SettingsError
 from labelmend.runs.backbone import CACHE
-from labelmend.runs.jobs import prepare
 from labelmend.settings.loading import resolve
 
 pytest.importorskip("timm")
@@ -127,11 +127,23 @@ def test_what_is_said_to_do_nothing_on_features_does_nothing(photos):
 @pytest.mark.parametrize("more", [{}, {"finetune": 0.5}], ids=str)
 @pytest.mark.parametrize("option", [{"widths": [4]}, {"depth": 1}, {"activation": "gelu"}], ids=str)
 def test_options_of_another_network_are_refused_before_anything_is_read(tmp_path, option, more):
-    settings = resolve("photos", overrides={**OFFLINE, **option, **more})
     (name,) = option
     told = f"--{name} is .* but --network efficientnet_lite0 has no such option; .* take --network fastnet"
-    with pytest.raises(SettingsError, match=told):
-        prepare(settings, tmp_path / "no such folder")
+    for network in (OFFLINE, {"frozen": True}):
+        with pytest.raises(SettingsError, match=told):
+            labelmend.fit(tmp_path / "no such folder", recipe="photos", **network, **option, **more)
+
+
+def test_a_run_whose_settings_hold_options_of_another_network_can_be_gone_on_with(photos, run, tmp_path):
+    """Older versions wrote them, and did nothing with them."""
+    copy = shutil.copytree(run.folder, tmp_path / "run")
+    written = (copy / "settings.yaml").read_text()
+    assert "activation: relu" in written
+    (copy / "settings.yaml").write_text(written.replace("activation: relu", "activation: gelu"))
+    (copy / "SHA256SUMS").unlink()
+    (copy / "summary.json").unlink()
+    assert labelmend.resume(copy).verdicts.table.equals(run.verdicts.table)
+    assert resolve(copy / "settings.yaml").network == run.settings.network
 
 
 def test_only_networks_of_a_library_can_be_frozen(photos):

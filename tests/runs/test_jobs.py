@@ -79,7 +79,7 @@ def test_settings_without_a_budget_are_refused_and_the_run_that_is_there_stays(p
     wanted = {"network": "fastnet", "widths": [4], "image_size": 32, "out": tmp_path / "run"}
     labelmend.fit(photos, epochs=1, **wanted)
     before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
-    for recipe, more in (({"method": {"name": "ce"}}, {}), ("photos", {"epochs": None})):
+    for recipe, more in (({"method": {"name": "ce"}}, {}), ("fast", {"epochs": None})):
         with pytest.raises(SettingsError, match="no budget is set; give --epochs, --flops or --minutes"):
             labelmend.fit(photos, recipe=recipe, overwrite=True, **wanted, **more)
     assert {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()} == before

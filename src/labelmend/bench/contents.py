@@ -11,11 +11,17 @@ from pathlib import Path
 
 from labelmend.bench.suite import Cell
 from labelmend.data import is_named
+from labelmend.data.image_file import IMAGE_SUFFIXES
+from labelmend.data.tables import TABLE_SUFFIXES
 from labelmend.data.walk import is_hidden
 from labelmend.errors import LabelmendError
 from labelmend.runs import folder as run_folder
 from labelmend.runs.checksums import of_file
 from labelmend.verdicts.decisions import Decisions
+
+DECISIONS = "decisions"
+_READ = (*IMAGE_SUFFIXES, *TABLE_SUFFIXES)
+"""Suffixes of the files of a folder that count; an image may have none."""
 
 
 class Contents:
@@ -28,22 +34,31 @@ class Contents:
     def of(self, cell: Cell) -> dict[str, str]:
         """SHA-256 (hex) of what each path of a cell leads to, by the setting that names it.
 
-        Of a file its bytes count; of a folder the names and sizes of the files in it, since to read a million
-        photographs whole takes as long as an epoch; of a run whose labels are taken its verdicts, and of one
-        whose decisions are what a person decided. What is no path, or cannot be read, has none.
+        Of a file its bytes count; of a folder the names and sizes of the images and tables in it, since to
+        read a million photographs whole takes as long as an epoch; of a run whose labels are taken its
+        verdicts, and of one whose decisions are what a person decided. What cannot be read has none.
         """
-        wanted = cell.settings.data
-        paths = {
-            "data": None if is_named(cell.data) else cell.data,
-            "labels": wanted.labels,
-            "test": None if is_named(wanted.test_source) else wanted.test_source,
-            "image_root": wanted.image_root,
-            "weights": cell.settings.network.weights,
+        found = {
+            name: (self._of_decisions if name == DECISIONS else self._of_path)(Path(path))
+            for name, path in paths_of(cell).items()
         }
-        found = {name: self._of_path(Path(path)) for name, path in paths.items() if path is not None}
-        if wanted.decisions is not None:
-            found["decisions"] = self._of_decisions(Path(wanted.decisions))
         return {name: digest for name, digest in found.items() if digest is not None}
+
+
+def paths_of(cell: Cell) -> dict[str, str]:
+    """The paths that a cell names, by the setting.
+
+    Without the root of images in a table: much else may lie there, and the table says which are meant.
+    """
+    wanted = cell.settings.data
+    paths = {
+        "data": None if is_named(cell.data) else cell.data,
+        "labels": wanted.labels,
+        DECISIONS: wanted.decisions,
+        "test": None if is_named(wanted.test_source) else wanted.test_source,
+        "weights": cell.settings.network.weights,
+    }
+    return {name: path for name, path in paths.items() if path is not None}
 
 
 def _of_path(path: Path) -> str | None:
@@ -58,7 +73,7 @@ def _of_path(path: Path) -> str | None:
 
 
 def _sizes(root: Path) -> list[tuple[str, int]]:
-    """Name and size of each file below a folder; links to folders are followed once."""
+    """Name and size of each image and table below a folder; links to folders are followed once."""
     found, seen = [], set()
     for folder, folders, files in os.walk(root, followlinks=True):
         place = os.path.realpath(folder)
@@ -69,7 +84,8 @@ def _sizes(root: Path) -> list[tuple[str, int]]:
         folders[:] = sorted(name for name in folders if not is_hidden(name))
         for name in files:
             path = Path(folder, name)
-            if not is_hidden(name) and path.is_file():
+            counts = name.lower().endswith(_READ) or not path.suffix
+            if counts and not is_hidden(name) and path.is_file():
                 found.append((path.relative_to(root).as_posix(), path.stat().st_size))
     return found
 

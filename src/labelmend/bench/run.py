@@ -13,7 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
-from labelmend.bench.contents import Contents
+from labelmend.bench.contents import Contents, paths_of
 from labelmend.bench.figures import draw_suite, save_figure
 from labelmend.bench.results import LAST, WHERE, Result, ResultRecord, data_asked, values
 from labelmend.bench.suite import Cell, Suite, read_suite
@@ -29,7 +29,8 @@ from labelmend.bench.view import BenchView
 from labelmend.config import Settings
 from labelmend.errors import DivergedError, LabelmendError, LabelmendWarning, RunError, WriteError
 from labelmend.files import reason, write_json, write_text
-from labelmend.models.registry import obtain_network
+from labelmend.models.libraries import OFFLINE_BACKBONE
+from labelmend.models.registry import missing_options, obtain_network
 from labelmend.runs import folder as run_folder
 from labelmend.runs import jobs
 from labelmend.runs.backbone import cache_beside
@@ -44,6 +45,7 @@ from labelmend.training.listener import Listener
 
 RUNS, FAILED = "runs", "failed"
 DAMAGED = "remove it, and the cell is run again"
+_NO_OPTIONS = missing_options(OFFLINE_BACKBONE)
 SHOWN = 3
 """Settings in which a result differs from its suite that are named, and results that are left out."""
 
@@ -243,6 +245,9 @@ def _comparable(settings: dict[str, Any], same: Container[str] = ()) -> dict[str
     network = dict(settings["network"])
     if network["weights"] is not None:
         network["weights"] = Path(network["weights"]).name
+    if network["frozen"]:
+        # Older versions wrote options that the heads on its features do not have.
+        network = {name: value for name, value in network.items() if name not in _NO_OPTIONS}
     data = data_asked(settings["data"])
     for section in (data, network):
         section.update({name: None for name in section if name in same})
@@ -270,10 +275,13 @@ def check_same_settings(path: Path, cell: Cell, contents: dict[str, str]) -> Non
     both = known.keys() & contents.keys()
     other = [name for name in contents if name in both and known[name] != contents[name]]
     if other:
-        raise RunError(_other_than(path, f"what {' and '.join(other)} of the suite led to was not the same"))
+        held = " and ".join(f"the {name} {paths_of(cell)[name]}" for name in other)
+        raise RunError(f"its result is of what {held} held before; {_ways_out(path)}")
     if "data" not in both and Path(record["data"]).name != Path(cell.data).name:
         raise RunError(_other_than(path, f"data {record['data']}, now {cell.data}"))
-    ran, wanted = modernise(record["settings"], path), to_dict(cell.settings)
+    # As it was recorded: a relative path may have no name, as "." has none.
+    asked = jobs.with_absolute_paths(cell.settings)
+    ran, wanted = modernise(record["settings"], path), to_dict(asked)
     if record.get("network_asked") is not None:
         ran = {**ran, "network": {**ran["network"], "network": record["network_asked"]}}
     defaults = to_dict(Settings(type(cell.settings.method)()))
@@ -287,10 +295,11 @@ def check_same_settings(path: Path, cell: Cell, contents: dict[str, str]) -> Non
 
 
 def _other_than(path: Path, what: str) -> str:
-    return (
-        f"its result was run with other settings ({what}); remove it from {path.parent}, or give the row "
-        "another name"
-    )
+    return f"its result was run with other settings ({what}); {_ways_out(path)}"
+
+
+def _ways_out(path: Path) -> str:
+    return f"remove it from {path.parent}, or give the row another name"
 
 
 def _difference(ran: dict[str, Any], wanted: dict[str, Any]) -> str:
@@ -330,7 +339,7 @@ def run_bench(file: Path, out: Path, document: Path | None = None) -> None:
     results = out / suite.name
     for cell in suite.cells:
         wanted = cell.settings.data
-        run_folder.check_outside(out, (cell.data, wanted.test_source, wanted.image_root), "--out")
+        run_folder.check_outside(out, (cell.data, wanted.test_source), "--out")
     try:
         results.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -27,6 +27,8 @@ def data(
     image_root: str | None = None,
     group_column: str | None = None,
     skip_missing: bool = False,
+    split: str | None = None,
+    labels: str | None = None,
 ) -> None:
     """Check that a data set is complete, and count its images. Nothing is downloaded.
 
@@ -39,10 +41,14 @@ def data(
         image_root: folder that the names of a table are relative to.
         group_column: column of a table whose equal values keep images together.
         skip_missing: leave out rows of a table whose file is missing.
+        split: which would be trained on; by default train where there are splits.
+        labels: file whose labels would replace those of the images to train on.
     """
     with plain_warnings(), _each_once():
         found = summarise(
             name,
+            split=split,
+            labels=labels,
             root=root,
             label_column=label_column,
             image_column=image_column,

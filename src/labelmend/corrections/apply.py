@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from labelmend.corrections import journal as journals
 from labelmend.corrections.edits import label_edits
@@ -36,7 +37,7 @@ def apply(
     decisions_only: bool = False,
     out: str | Path | None = None,
     include_test: bool = False,
-    data: str | Path | None = None,
+    data: Any = None,
     announce: Callable[[Applied], None] = _say_nothing,
 ) -> Applied:
     """Write the labels of a run's data, corrected, with every column that their table has.
@@ -52,7 +53,7 @@ def apply(
         decisions_only: take what a person decided, and no suggestion that nobody decided.
         out: the file to write; by default one in the run folder.
         include_test: also change images that are marked as ones to test or validate on.
-        data: where the images are now, if they have moved since the run.
+        data: the images, if they were in memory, or where they are now, if they have moved since the run.
         announce: called with what will change, before anything is written.
 
     Raises:
@@ -61,11 +62,11 @@ def apply(
         DataError: If the source cannot be read, or not written again with other labels.
         WriteError: If the system refuses to write; nothing has changed then.
     """
-    folder, now = Path(run), None if data is None else str(data)
+    folder = Path(run)
     choice = Choice(min_confidence, decisions, decisions_only, include_test)
     with run_folder.held(folder):
         journals.refuse_unfinished(folder)
-        task = prepare(folder, choice, now)
+        task = prepare(folder, choice, data)
         place = _place(task.origin.listing)
         suffix = ".csv" if place is None else _suffix(place.path)
         target = None if out is None else checked_out(Path(out), suffix, folder)
@@ -106,18 +107,18 @@ def plan(
     decisions: bool = False,
     decisions_only: bool = False,
     include_test: bool = False,
-    data: str | Path | None = None,
+    data: Any = None,
     announce: Callable[[Applied], None] = _say_nothing,
 ) -> Applied:
     """Which images would go to which class folder; written to a file, and nothing is moved.
 
     Arguments and errors as of ``apply``.
     """
-    folder, now = Path(run), None if data is None else str(data)
+    folder = Path(run)
     choice = Choice(min_confidence, decisions, decisions_only, include_test)
     with run_folder.held(folder):
         journals.refuse_unfinished(folder)
-        task = prepare(folder, choice, now)
+        task = prepare(folder, choice, data)
         moves = plan_moves(task.origin.listing, task.rows)
         announce(task.applied)
         (folder / journals.CORRECTIONS).mkdir(exist_ok=True)
@@ -135,7 +136,7 @@ def move(
     decisions: bool = False,
     decisions_only: bool = False,
     include_test: bool = False,
-    data: str | Path | None = None,
+    data: Any = None,
     announce: Callable[[Applied], None] = _say_nothing,
 ) -> Applied:
     """Move images to the folders of their corrected classes; no file takes the place of another.
@@ -144,7 +145,7 @@ def move(
     them, and ``revert`` takes them back. Arguments and errors as of ``apply``; of moves that go on,
     ``announce`` is told the folder of their journal.
     """
-    folder, now = Path(run), None if data is None else str(data)
+    folder = Path(run)
     choice = Choice(min_confidence, decisions, decisions_only, include_test)
     with run_folder.held(folder):
         for own, journal in journals.journals(folder):
@@ -153,7 +154,7 @@ def move(
                 return _finish(own, journal)
             if journal.kind == "moves" and journal.state == REVERTING:
                 journals.refuse_unfinished(folder)
-        task = prepare(folder, choice, now)
+        task = prepare(folder, choice, data)
         moves = plan_moves(task.origin.listing, task.rows)
         announce(task.applied)
         own = journals.next_folder(folder)

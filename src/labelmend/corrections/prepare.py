@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -95,13 +96,13 @@ class Task:
         return [self.rows.get(row, label) for row, label in enumerate(self.origin.labels)]
 
 
-def prepare(run: Path, choice: Choice, data: str | None = None) -> Task:
+def prepare(run: Path, choice: Choice, data: Any = None) -> Task:
     """Read a run and its decisions, list its data again, and choose what changes.
 
     Args:
         run: folder of a finished run.
         choice: what is asked for.
-        data: where its images are now, if they have moved.
+        data: its images, if they were in memory, or where they are now, if they have moved.
 
     Raises:
         RunError: If the run is not finished, the source is no longer there, or images or labels are no longer
@@ -112,7 +113,9 @@ def prepare(run: Path, choice: Choice, data: str | None = None) -> Task:
     check_unchanged(run, (run_folder.VERDICTS_PARQUET, run_folder.SETTINGS, run_folder.DATA))
     verdicts = read_parquet(run / run_folder.VERDICTS_PARQUET)
     wanted = load(run / run_folder.SETTINGS).data
-    source = absolute(run_folder.source_of(run, data))
+    source = run_folder.source_of(run, data)
+    if isinstance(source, str | Path):
+        source = absolute(str(source))
     decided, ignored = _decisions(run, choice)
     # No suggestion is as sure as that.
     least = float("inf") if choice.decisions_only else choice.min_confidence
@@ -143,7 +146,7 @@ def prepare(run: Path, choice: Choice, data: str | None = None) -> Task:
         held_out=held_out,
         others=others,
         new_classes=sorted(set(rows.values()) - set(origin.class_names)),
-        source=source,
+        source=source if isinstance(source, str) else None,
     )
     return Task(run, origin, given, applied, rows)
 

@@ -84,7 +84,7 @@ class Reading(ImageColumns, total=False):
     min_confidence: float
 
 
-def _request(
+def request_of(
     split: str | None,
     reading: Reading,
     labels: str | Path | None = None,
@@ -92,6 +92,11 @@ def _request(
     labelled: bool = True,
     channels: int | None = None,
 ) -> Request:
+    """How a source is read; see ``Request``.
+
+    Raises:
+        DataError: If the folder that names are relative to is not there.
+    """
     image_root = reading.get("image_root")
     columns = Columns(
         label=reading.get("label_column", "label"),
@@ -102,7 +107,10 @@ def _request(
         labelled=labelled,
     )
     if columns.root is not None and not columns.root.is_dir():
-        raise DataError(f"--image-root {columns.root} is not a folder")
+        raise DataError(
+            f"--image-root {columns.root} is not a folder; give the one that the names in the table are "
+            "relative to; where the images of a run have moved, put a link to them there"
+        )
     file = None
     if labels is not None:
         partial, confidence = reading.get("partial", False), reading.get("min_confidence", MIN_CONFIDENCE)
@@ -122,7 +130,7 @@ def read_listing(
     Raises:
         DataError: If the source is of no known kind, is not there, or is faulty.
     """
-    return find_reader(source).read_labelled(source, _request(split, reading, labels))
+    return find_reader(source).read_labelled(source, request_of(split, reading, labels))
 
 
 def splits_of(source: Any, *, root: str | Path | None = None) -> list[str]:
@@ -176,7 +184,7 @@ def load(
     Warns:
         LabelmendWarning: If a class has no image.
     """
-    request = _request(split, reading, labels)
+    request = request_of(split, reading, labels)
     form = Form(
         size=image_size,
         class_names=class_names,
@@ -241,7 +249,7 @@ def load_test(
         progress=progress,
         embed=embed,
     )
-    found = find_reader(source).load(source, _request(split, reading), form)
+    found = find_reader(source).load(source, request_of(split, reading), form)
     if not len(found):
         raise DataError(f"{found.name}: there is no image to test on; --test none leaves it out")
     # What named data sets share is part of them.
@@ -331,7 +339,7 @@ def load_unlabelled(
     """
     source = as_pictures(source, channels)
     reading: Reading = {**columns}  # type: ignore[typeddict-item]
-    request = _request(None, reading, labelled=False, channels=channels)
+    request = request_of(None, reading, labelled=False, channels=channels)
     listing = find_reader(source, labelled=False).read(source, request)
     request.refuse_unused(listing)
     if not len(listing):
@@ -367,7 +375,7 @@ def usual_size(source: Any, *, split: str | None = None, **reading: Unpack[Readi
     # What a named data set is like is known, and some take long to list.
     if is_named(source):
         return None
-    listing = find_reader(source).read(source, _request(split, reading))
+    listing = find_reader(source).read(source, request_of(split, reading))
     if listing.images is not None:
         return max(listing.images.shape[1], SMALLEST)
     step = max(len(listing) // HEADERS, 1)

@@ -19,7 +19,8 @@ from labelmend.data.labels import (
     warn_of_no_names,
 )
 from labelmend.data.listing import Listing
-from labelmend.data.sources import Reading, read_listing, splits_of
+from labelmend.data.sources import Reading, read_listing, request_of, splits_of
+from labelmend.data.splits import standard_split
 from labelmend.errors import DataError, UnlabelledError
 
 
@@ -88,14 +89,16 @@ def _unknown(listing: Listing, split: str, class_names: list[str]) -> tuple[list
     return sort_class_names(counts), note
 
 
-def _refusal(listing: Listing) -> str:
-    """Why nothing can be trained on a listing, or ""; the same is warned of as there."""
-    names = class_names_of(listing)
-    if listing.labels is None or names is None:
-        return f"{listing.name}: the images have no labels; give a file of labels with --labels"
-    if not len(listing):
-        return f"{listing.name}: there are no images"
+def _refusal(name: str, split: str | None, labels: str | Path | None, reading: Reading) -> str:
+    """Why nothing can be trained on a source, or ""; the same is warned of as there."""
     try:
+        listing = read_listing(name, split=split, labels=labels, **reading)
+        request_of(split, reading, labels).refuse_unused(listing)
+        names = class_names_of(listing)
+        if listing.labels is None or names is None:
+            raise DataError(f"{listing.name}: the images have no labels; give a file of labels with --labels")
+        if not len(listing):
+            raise DataError(f"{listing.name}: there are no images")
         refuse_equal_names(names, listing.name)
         warn_of_near_names(names, listing.name)
         warn_of_no_names(names, listing.name)
@@ -105,11 +108,16 @@ def _refusal(listing: Listing) -> str:
     return ""
 
 
-def summarise(name: str, **reading: Unpack[Reading]) -> Summary:
+def summarise(
+    name: str, *, split: str | None = None, labels: str | Path | None = None, **reading: Unpack[Reading]
+) -> Summary:
     """Verify a named data set, or list any other source, and count. No image is decoded.
 
     Args:
         name: the name of a data set, or a path that ``load`` reads.
+        split: which is trained on; by default ``train`` where there are splits. Of a named data set all are
+            verified.
+        labels: file whose labels replace those of the images that are trained on; not of a named data set.
         **reading: how it is read; see ``Reading``.
 
     Raises:
@@ -120,27 +128,27 @@ def summarise(name: str, **reading: Unpack[Reading]) -> Summary:
         LabelmendWarning: Of what training warns of, as far as it shows without the pixels.
     """
     if is_named(name):
-        return _summarise_benchmark(name, reading.get("root"))
-    splits = splits_of(name)
+        return _summarise_benchmark(name, reading)
+    parts = splits_of(name)
+    trained = standard_split(split or "train")
     listings: dict[str, Listing] = {}
     notes: list[str] = []
-    if not splits:
-        listings["all"] = read_listing(name, **reading)
-    for split in splits:
+    if not parts:
+        listings["all"] = read_listing(name, labels=labels, **reading)
+    for part in parts:
         try:
-            listings[split] = read_listing(name, split=split, **reading)
+            listings[part] = read_listing(
+                name, split=part, labels=labels if part == trained else None, **reading
+            )
         except UnlabelledError as error:
-            if split == "train":
+            if part == trained:
                 raise
-            notes.append(f"the {split} split has no labels: {error}")
-    first = listings.get("train", next(iter(listings.values())))
-    try:
-        refused = _refusal(first if not splits or "train" in splits else read_listing(name, **reading))
-    except DataError as error:
-        refused = str(error)
+            notes.append(f"the {part} split has no labels: {error}")
+    first = listings.get(trained, next(iter(listings.values())))
+    refused = _refusal(name, split, labels, reading)
     class_names = class_names_of(first) or []
-    for split, listing in listings.items():
-        unknown, note = _unknown(listing, split, class_names)
+    for part, listing in listings.items():
+        unknown, note = _unknown(listing, part, class_names)
         class_names = [*class_names, *unknown]
         notes += [note] if unknown else []
     counts = {split: _class_counts(listing, class_names) for split, listing in listings.items()}
@@ -151,12 +159,13 @@ def summarise(name: str, **reading: Unpack[Reading]) -> Summary:
     return Summary(name, None, class_names, counts, wrong_share(first), notes=tuple(notes), refused=refused)
 
 
-def _summarise_benchmark(name: str, root: str | Path | None) -> Summary:
+def _summarise_benchmark(name: str, reading: Reading) -> Summary:
     benchmark = BENCHMARKS[name]
-    found = benchmark.verify(root)
+    found = benchmark.verify(reading.get("root"))
     class_names: list[str] = []
     counts: dict[str, np.ndarray] = {}
     for split, listing in found.listings.items():
+        request_of(None, reading).refuse_unused(listing)
         class_names = class_names or class_names_of(listing) or []
         counts[split] = _class_counts(listing, class_names)
     return Summary(

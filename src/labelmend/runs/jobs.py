@@ -21,7 +21,7 @@ from labelmend.data.image_set import ImageSet, Subset
 from labelmend.data.margins import with_margins
 from labelmend.errors import DataError, LabelmendWarning, RunError, SettingsError, WriteError
 from labelmend.files import json_text, write_json, write_text
-from labelmend.models.registry import check_options, obtain_network, preprocessing_of
+from labelmend.models.registry import obtain_network, preprocessing_of
 from labelmend.noise.record import NoiseRecord
 from labelmend.noise.spec import apply as apply_noise
 from labelmend.runs import folder as run_folder
@@ -143,7 +143,7 @@ def prepare(
     Raises:
         DataError: If the images or labels cannot be used.
         SettingsError: If there is no budget; if ``finetune`` is set, but no network is frozen first; if the
-            network cannot be had, or a frozen one is given options of another.
+            network cannot be had.
     """
     network = _checked_network(settings)
     settings = with_absolute_paths(settings)
@@ -214,11 +214,7 @@ def _checked_network(settings: Settings) -> NetworkSettings:
             f"--finetune {settings.network.finetune:g} trains a network further that was frozen first; give "
             "--recipe photos or --frozen true, or leave it out"
         )
-    network = obtain_network(settings.network)
-    if network.frozen:
-        # Of others it is checked when they are built; heads have no options.
-        check_options(network)
-    return network
+    return obtain_network(settings.network)
 
 
 class _TestForm(TypedDict):
@@ -365,6 +361,11 @@ def reload(
             "connect this machine, or start the run anew with labelmend fit"
         )
     _check_same_machine(folder, recorded["machine"])
+    if job.source not in (None, recorded["source"]):
+        # What is done with the run next finds its images there.
+        moved = json_text({**read_object(folder / run_folder.DATA), "source": job.source})
+        write_sums(folder, STARTED, {run_folder.DATA: moved})
+        write_text(folder / run_folder.DATA, moved)
     return job
 
 

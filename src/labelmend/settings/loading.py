@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from labelmend.config import BudgetSettings, Settings
 from labelmend.errors import SettingsError
 from labelmend.models.libraries import OFFLINE_BACKBONE
-from labelmend.models.registry import AUTO, missing_options
+from labelmend.models.registry import AUTO, check_options, missing_options
 from labelmend.settings.names import SECTIONS, check_value, closest, find_leaf, leaves, method_settings, shown
 from labelmend.settings.retired import modernise
 from labelmend.settings.yaml_files import parse_mapping, read_mapping
@@ -69,6 +70,8 @@ def choose_method(recipe: str | Path | Mapping[str, Any], asked: str | None = No
     """
     with _naming(recipe):
         named = method_of(_values_of(recipe)) if asked is None else asked
+        if asked is None and named is not None:
+            method_settings(named)
     if named is not None and not isinstance(named, str):
         raise SettingsError(f"--method is {shown(named)}, but must be the name of a method")
     return DEFAULT_METHOD if named is None else named
@@ -164,17 +167,21 @@ def resolve(
     flat = own
     if any(given.get(rule) is not None for rule in BudgetSettings.RULES):
         flat = _without_budget(flat)
-    network = given.get("network", AUTO)
-    if network == AUTO and {**flat, **given}.get("frozen") and flat.get("network", AUTO) == AUTO:
-        network = OFFLINE_BACKBONE  # it becomes that, or another with the same options
-    flat = _for_network(flat, network)
+    if {**flat, **given}.get("frozen"):
+        # Its heads have no options, whichever network it is.
+        flat = _for_network(flat, OFFLINE_BACKBONE)
+    else:
+        flat = _for_network(flat, given.get("network", AUTO))
     try:
-        return _build(chosen, {**flat, **given})
+        settings = _build(chosen, {**flat, **given})
     except SettingsError:
         # Whoever gave no such flag looks for it in the file.
         with _naming(recipe):
             _build(chosen, own)
         raise
+    if settings.network.frozen:
+        check_options(replace(settings.network, network=OFFLINE_BACKBONE))
+    return settings
 
 
 def _build(method: str, flat: Mapping[str, Any]) -> Settings:

@@ -49,12 +49,30 @@ def test_it_is_read_in_the_order_that_it_has_been_given_and_whatever_it_returns(
 @pytest.mark.filterwarnings("ignore:.*classes have no image")
 def test_a_dictionary_of_splits():
     both = datasets.DatasetDict({"train": made(range(4)), "validation": made(range(4, 6))})
+    assert np.array_equal(pixels(load_unlabelled(both, image_size=8, channels=3)), PIXELS)
     assert splits_of(both) == ["train", "val"]
     train = load(both)
     assert len(train) == 4
     assert np.array_equal(pixels(load_test(both, like=train)), PIXELS[4:])
     with pytest.raises(DataError, match="there is no split 'extra'; choose one with --split: train, val"):
         load(both, split="extra")
+
+
+def test_splits_that_are_one_by_their_names_are_refused():
+    both = datasets.DatasetDict({"train": made(range(4)), "training": made(range(4, 6))})
+    told = "'train' and 'training' are both read as the split 'train'; leave one out, or join them"
+    for call in (load, splits_of):
+        with pytest.raises(DataError, match=told):
+            call(both)
+
+
+@pytest.mark.filterwarnings("ignore:.*classes have no image")
+def test_a_split_is_told_by_a_column_of_any_usual_name():
+    rows = made(phase=["train"] * 4 + ["test"] * 2)
+    assert set(splits_of(rows)) == {"train", "test"}
+    train = load(rows)
+    assert len(train) == 4
+    assert np.array_equal(pixels(load_test(rows, like=train)), PIXELS[4:])
 
 
 @pytest.mark.filterwarnings("ignore:.*classes have no image")

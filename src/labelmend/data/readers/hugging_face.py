@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,21 +32,21 @@ class HuggingFaceReader(Reader):
     def splits(self, source: Any, root: str | Path | None = None) -> list[str]:
         """Splits of a ``DatasetDict``, or those that a column ``split`` names."""
         if isinstance(source, dict):
-            return [standard_split(str(name)) for name in source]
-        return manifest_splits([_table(source.select_columns(_of_splits(source)))])
+            return list(_parts(source))
+        return manifest_splits([_table(source.select_columns(_plain_columns(source)))])
 
     def read(self, source: Any, request: Request) -> Listing:
-        """List the images of one split; images alone of a ``DatasetDict`` are those of one split too.
+        """List the images of one split; images alone are those of all splits.
 
         Raises:
-            DataError: As for a table; if the data set is streamed.
+            DataError: As for a table; if the data set is streamed, or two splits are one by their names.
         """
         name = type(source).__name__
         if not isinstance(source, dict):
             return list_tables([_table(source)], name, request.split, request.columns)
-        parts = {standard_split(str(split)): part for split, part in source.items()}
-        part = parts[choose_split(parts, request.split, name)]
-        return list_tables([_table(part)], name, NO_SPLITS, request.columns)
+        parts = _parts(source)
+        chosen = [parts[choose_split(parts, request.split, name)]] if request.labelled else parts.values()
+        return list_tables([_table(part) for part in chosen], name, NO_SPLITS, request.columns)
 
 
 def is_hugging_face(source: Any) -> bool:
@@ -53,8 +54,25 @@ def is_hugging_face(source: Any) -> bool:
     return type(source).__module__.partition(".")[0] == _PACKAGE
 
 
-def _of_splits(source: Any) -> list[str]:
-    return [name for name in getattr(source, "column_names", None) or [] if name.lower() == "split"]
+def _parts(source: Mapping[Any, Any]) -> dict[str, Any]:
+    """The data sets of a ``DatasetDict`` by what their splits are called here."""
+    parts: dict[str, Any] = {}
+    names: dict[str, str] = {}
+    for name, part in source.items():
+        split = standard_split(str(name))
+        if split in parts:
+            raise DataError(
+                f"{type(source).__name__}: {names[split]!r} and {str(name)!r} are both read as the split "
+                f"{split!r}; leave one out, or join them with datasets.concatenate_datasets"
+            )
+        parts[split], names[split] = part, str(name)
+    return parts
+
+
+def _plain_columns(source: Any) -> list[str]:
+    """Columns of text, numbers and classes, any of which may say the split; pictures are not read for it."""
+    features = getattr(source, "features", None) or {}
+    return [name for name, kind in features.items() if type(kind).__name__ in ("Value", "ClassLabel")]
 
 
 def _table(source: Any) -> Table:
