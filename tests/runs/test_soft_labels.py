@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from labelmend.config import DataSettings, Settings
+from labelmend.config import BudgetSettings, DataSettings, Settings
 from labelmend.data.image_set import ImageSet, MemoryImages
 from labelmend.methods.cross_entropy import CrossEntropySettings
 from labelmend.noise.classifier import choose_recipe
@@ -75,7 +75,7 @@ def test_without_a_folder_nothing_is_kept():
 
 def test_runs_in_one_folder_share_them(trained, tmp_path):
     wanted = DataSettings(noise="classifier:0.4:epochs=1", limit=50)
-    settings = Settings(method=CrossEntropySettings(), data=wanted)
+    settings = Settings(CrossEntropySettings(), data=wanted, budget=BudgetSettings(epochs=1))
     first, again = (jobs.prepare(settings, "digits", cache=tmp_path) for _ in range(2))
     assert len(trained) == 1
     assert np.array_equal(first.train_set.given_labels, again.train_set.given_labels)
