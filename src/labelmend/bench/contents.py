@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from contextlib import suppress
 from functools import cache
@@ -17,6 +15,7 @@ from labelmend.data.walk import is_hidden
 from labelmend.errors import LabelmendError
 from labelmend.runs import folder as run_folder
 from labelmend.runs.checksums import of_file
+from labelmend.runs.fingerprint import of_json
 from labelmend.verdicts.decisions import Decisions
 
 DECISIONS = "decisions"
@@ -68,7 +67,7 @@ def _of_path(path: Path) -> str | None:
         if run_folder.is_finished(path):
             return of_file(path / run_folder.VERDICTS_PARQUET)
         if path.is_dir():
-            return _of_json(sorted(_sizes(path)))
+            return of_json(sorted(_sizes(path)))
     return None
 
 
@@ -92,9 +91,5 @@ def _sizes(root: Path) -> list[tuple[str, int]]:
 
 def _of_decisions(run: Path) -> str | None:
     with suppress(LabelmendError), Decisions.open(run) as decisions:
-        return _of_json(sorted((identity, entry.label) for identity, entry in decisions.current().items()))
+        return of_json(sorted((identity, entry.label) for identity, entry in decisions.current().items()))
     return None
-
-
-def _of_json(value: object) -> str:
-    return hashlib.sha256(json.dumps(value).encode()).hexdigest()

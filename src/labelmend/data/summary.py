@@ -19,6 +19,7 @@ from labelmend.data.labels import (
     warn_of_no_names,
 )
 from labelmend.data.listing import Listing
+from labelmend.data.readers import Request
 from labelmend.data.sources import Reading, read_listing, request_of, splits_of
 from labelmend.data.splits import standard_split
 from labelmend.errors import DataError, UnlabelledError
@@ -89,11 +90,10 @@ def _unknown(listing: Listing, split: str, class_names: list[str]) -> tuple[list
     return sort_class_names(counts), note
 
 
-def _refusal(name: str, split: str | None, labels: str | Path | None, reading: Reading) -> str:
-    """Why nothing can be trained on a source, or ""; the same is warned of as there."""
+def _refusal(listing: Listing, request: Request) -> str:
+    """Why nothing can be trained on the images that are asked for, or ""; the same is warned of as there."""
     try:
-        listing = read_listing(name, split=split, labels=labels, **reading)
-        request_of(split, reading, labels).refuse_unused(listing)
+        request.refuse_unused(listing)
         names = class_names_of(listing)
         if listing.labels is None or names is None:
             raise DataError(f"{listing.name}: the images have no labels; give a file of labels with --labels")
@@ -145,7 +145,14 @@ def summarise(
                 raise
             notes.append(f"the {part} split has no labels: {error}")
     first = listings.get(trained, next(iter(listings.values())))
-    refused = _refusal(name, split, labels, reading)
+    # What is trained on was listed above, unless it has to be asked for otherwise.
+    listed = listings.get(trained if parts else "all") if parts or split is None else None
+    try:
+        if listed is None:
+            listed = read_listing(name, split=split, labels=labels, **reading)
+        refused = _refusal(listed, request_of(split, reading, labels))
+    except DataError as error:
+        refused = str(error)
     class_names = class_names_of(first) or []
     for part, listing in listings.items():
         unknown, note = _unknown(listing, part, class_names)

@@ -33,11 +33,11 @@ def fingerprint(image_set: ImageSet) -> dict[str, str]:
     size and their first and last 64 KiB do: to read a million photographs whole takes as long as an epoch.
     """
     return {
-        "class names": _of_json(image_set.class_names),
-        "ids": _of_json(image_set.ids),
+        "class names": of_json(image_set.class_names),
+        "ids": of_json(image_set.ids),
         "given labels": _of_array(image_set.given_labels.astype("<i8")),
         "trusted flags": _of_array(image_set.trusted),
-        "groups": _of_json(image_set.groups),
+        "groups": of_json(image_set.groups),
         "true labels": _of_array(image_set.true_labels),
         "images": _of_images(image_set.images),
     }
@@ -48,7 +48,8 @@ def changes(before: dict[str, str], now: dict[str, str]) -> list[str]:
     return [name for name in now if before.get(name) != now[name]]
 
 
-def _of_json(value: Any) -> str:
+def of_json(value: Any) -> str:
+    """SHA-256 (hex) of a value that JSON can hold."""
     return hashlib.sha256(json.dumps(value).encode()).hexdigest()
 
 
