@@ -414,6 +414,12 @@ def test_other_files_beside_images_do_not_make_another_data_set(tmp_path, monkey
     for name in ("README.md", "a/Thumbs.db", "a/.hidden.png", "report.html"):
         (tmp_path / "data" / name).write_text("x")
     run_bench(tmp_path / "s.yaml", tmp_path / "out")
+    # An image may have no suffix.
+    (tmp_path / "data" / "a" / "more").write_bytes((tmp_path / "data" / "a" / "0.png").read_bytes())
+    with pytest.raises(RunError, match="held before"):
+        run_bench(tmp_path / "s.yaml", tmp_path / "out")
+    (tmp_path / "data" / "a" / "more").unlink()
+    run_bench(tmp_path / "s.yaml", tmp_path / "out")
     (tmp_path / "data" / "a" / "0.png").rename(tmp_path / "data" / "b" / "0.png")
     with pytest.raises(RunError, match=f"is of what the data {tmp_path}/data held before; remove it from"):
         run_bench(tmp_path / "s.yaml", tmp_path / "out")

@@ -174,6 +174,9 @@ def test_a_run_goes_on_with_images_that_have_moved(photos, run, tmp_path, monkey
     flags = [flag for flag in FLAGS if flag == "--no-report"]
     assert main(["resume", str(folder), *flags]) == 2
     assert f"is not at {copy} any more; say where it is now (--data WHERE)" in capsys.readouterr().err
+    jobs.reload(folder, str(tmp_path / "elsewhere"))
+    # Stopped again, it goes on as what it was.
+    check_unchanged(folder, jobs.STARTED)
     assert main(["resume", str(folder), *flags, "--data", str(tmp_path / "elsewhere")]) == 0
     assert json.loads((folder / run_folder.DATA).read_text())["source"] == str(tmp_path / "elsewhere")
     check_unchanged(folder, (run_folder.DATA,))

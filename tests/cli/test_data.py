@@ -131,3 +131,16 @@ def test_a_split_and_a_file_of_labels_are_checked_as_in_fit(tmp_path, capsys):
         said = capsys.readouterr()
         assert re.search(rf"^a +{labels.count('a')}$", said.out, re.MULTILINE)
     assert "are of one class, 'a'" in said.err
+
+
+def test_a_file_of_labels_is_of_the_split_that_is_trained_on(tmp_path, capsys):
+    names = ["a/0.png", "a/1.png", "b/2.png", "b/3.png"]
+    for split in ("train", "val"):
+        for i, name in enumerate(names):
+            path = tmp_path / "data" / split / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (8, 8), (i, 0, 0)).save(path)
+    rows = [f"train/{name},{label}" for name, label in zip(names, "aaab", strict=True)]
+    (tmp_path / "labels.csv").write_text("\n".join(["path,label", *rows]))
+    assert main(["data", str(tmp_path / "data"), "--labels", str(tmp_path / "labels.csv")]) == 0
+    assert re.search(r"^a +3 +2$", capsys.readouterr().out, re.MULTILINE)
