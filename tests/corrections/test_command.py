@@ -167,7 +167,7 @@ def test_it_says_what_comes_from_a_person_and_what_from_the_run_before_it_writes
     def full(*_):
         raise WriteError("the disk is full")
 
-    monkeypatch.setattr("labelmend.corrections.journal.next_folder", full)
+    monkeypatch.setattr("labelmend.runs.journal.next_folder", full)
     assert main(["apply", str(run), "--decisions"]) == 2
     assert "2 of 8 labels change" in capsys.readouterr().out
 

@@ -13,6 +13,9 @@ from labelmend.corrections.moves import carry_out, plan_moves
 from labelmend.corrections.revert import revert
 from labelmend.data.sources import read_listing
 from labelmend.errors import RunError, WriteError
+from labelmend.runs import folder as run_folder
+from labelmend.runs.pictures import open_pictures
+from labelmend.verdicts.frame import read_parquet
 
 
 def tree(folder):
@@ -43,8 +46,9 @@ def test_images_are_moved_and_moved_back(folders):
     done = move(run)
     assert tree(photos) == swapped(before)
     assert [c.after for c in done.changes] == ["dog", "cat"]
-    with pytest.raises(RunError, match=r"has no image 'cat/0\.png' any more"):
-        move(run)
+    for again in (apply, plan, move):
+        with pytest.raises(RunError, match=r"has moved images of .*photos already; labelmend revert "):
+            again(run)
     assert revert(done.patch).moved == 2
     assert tree(photos) == before
     with pytest.raises(RunError, match="was taken back already"):
@@ -52,6 +56,36 @@ def test_images_are_moved_and_moved_back(folders):
     move(run)
     revert(run)
     assert tree(photos) == before
+
+
+def test_pictures_of_moved_images_are_found_where_they_are(folders):
+    photos, run = folders
+    table = read_parquet(run / run_folder.VERDICTS_PARQUET)
+    before = {identity: (photos / identity).read_bytes() for identity in table["id"]}
+    move(run)
+    # What has the old name by now is another picture.
+    picture(photos / "cat" / "0.png", 77)
+    found = open_pictures(run)
+    assert {identity: Path(found.item(identity)).read_bytes() for identity in table["id"]} == before
+    assert found.notice == ""
+    (photos / "cat" / "0.png").unlink()
+    (photos / "cat" / "1.png").unlink()
+    found = open_pictures(run)
+    assert "dog/1.png" not in found
+    assert found.notice.endswith(f"1 of {len(table)} images are no longer there")
+    revert_by_hand = photos / "dog" / "0.png"
+    revert_by_hand.rename(photos / "cat" / "0.png")
+    assert Path(open_pictures(run).item("cat/0.png")).read_bytes() == before["cat/0.png"]
+
+
+def test_pictures_of_moved_images_of_a_split_are_found(tmp_path, judge):
+    photos = write_folders(tmp_path / "photos" / "train")
+    write_folders(tmp_path / "photos" / "test")
+    run = judge(photos.parent, {"train/cat/0.png": ("dog", 0.95)})
+    move(run)
+    found = open_pictures(run)
+    assert (len(found), found.notice) == (8, "")
+    assert Path(found.item("train/cat/0.png")) == photos / "dog" / "0.png"
 
 
 def test_no_file_takes_the_place_of_another(folders):

@@ -1,7 +1,7 @@
 import pytest
 
 from labelmend.config import BudgetSettings
-from labelmend.report.words import headline, noise_line, overspent
+from labelmend.report.words import clean_line, headline, noise_line, overspent
 
 SUMMARY = {
     "estimated_noise_rate": 0.3834,
@@ -19,6 +19,14 @@ def test_a_share_that_cannot_be_told_is_not_given():
     line = noise_line(SUMMARY | {"estimated_noise_told": False})
     assert "cannot be told, anything between 28.7 and 41.9 %" in line
     assert "38.3" not in line
+
+
+def test_labels_are_not_said_to_look_clean_where_nothing_can_be_told():
+    assert clean_line(SUMMARY | {"looks_clean": True}) == "These labels look clean."
+    assert clean_line(SUMMARY | {"looks_clean": True, "estimated_noise_told": False}) == ""
+    assert clean_line(SUMMARY | {"looks_clean": False}) == ""
+    older = {"looks_clean": True, "estimated_noise_rate": 0.1}
+    assert clean_line(older) == "These labels look clean."
 
 
 def test_runs_of_older_versions_have_the_share_alone():

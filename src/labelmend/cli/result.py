@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.table import Table
 
 from labelmend.cli.messages import make_console, plain
-from labelmend.report.words import MEANINGS, noise_line, overspent, percent
+from labelmend.report.words import MEANINGS, clean_line, noise_line, overspent, percent
 from labelmend.runs import folder as run_folder
 from labelmend.runs.run import Run
 from labelmend.text import argument, duration
@@ -57,8 +57,8 @@ def _suggestion_table(run: Run, top: int) -> Table:
 
 def _facts(run: Run) -> Iterable[str]:
     summary = run.summary
-    if summary.get("looks_clean"):
-        yield "These labels look clean."
+    if clean := clean_line(summary):
+        yield clean
     yield noise_line(summary)
     if "test_accuracy_last" in summary:
         last, mean, best = (

@@ -8,11 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from labelmend.corrections import journal as journals
 from labelmend.corrections.edits import label_edits
-from labelmend.corrections.journal import BEGUN, DONE, REVERTING, Journal
 from labelmend.corrections.label_table import write_label_table
 from labelmend.corrections.moves import carry_out, missing_folders, plan_moves
+from labelmend.corrections.patch import write_patch, write_rows
 from labelmend.corrections.prepare import Applied, Choice, Task, prepare
 from labelmend.corrections.rewrite import KINDS, rewrite
 from labelmend.corrections.target import checked_out
@@ -21,7 +20,9 @@ from labelmend.data.suggested_labels import MIN_CONFIDENCE
 from labelmend.data.tables import read_table, table_kind
 from labelmend.files import replacing
 from labelmend.runs import folder as run_folder
+from labelmend.runs import journal as journals
 from labelmend.runs.checksums import of_file
+from labelmend.runs.journal import BEGUN, DONE, REVERTING, Journal
 from labelmend.text import as_text
 
 
@@ -80,7 +81,7 @@ def apply(
             else:
                 shutil.copyfile(place.path, temporary)
         patch = own / journals.PATCH
-        journals.write_patch(patch, task.applied.changes)
+        write_patch(patch, task.applied.changes)
         with replacing(target) as temporary:
             if place is None:
                 _write_labels(temporary, task, task.labels)
@@ -125,7 +126,7 @@ def plan(
         path = folder / journals.CORRECTIONS / journals.PLAN
         shown = [(as_text(str(source)), as_text(str(target))) for source, target in moves]
         with replacing(path) as temporary:
-            journals.write_rows(temporary, ("from", "to"), shown)
+            write_rows(temporary, ("from", "to"), shown)
         return replace(task.applied, result=path, moves=moves)
 
 
@@ -158,7 +159,7 @@ def move(
         moves = plan_moves(task.origin.listing, task.rows)
         announce(task.applied)
         own = journals.next_folder(folder)
-        journals.write_patch(own / journals.PATCH, task.applied.changes)
+        write_patch(own / journals.PATCH, task.applied.changes)
         journal = Journal(
             kind="moves",
             state=BEGUN,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from labelmend.corrections.journal import write_rows
+from labelmend.corrections.patch import write_rows
 from labelmend.data.listing import Listing
 from labelmend.text import as_text
 

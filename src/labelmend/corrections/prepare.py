@@ -20,7 +20,9 @@ from labelmend.errors import RunError
 from labelmend.runs import folder as run_folder
 from labelmend.runs.checksums import check_unchanged
 from labelmend.runs.jobs import absolute
+from labelmend.runs.journal import moved_images
 from labelmend.settings.loading import load
+from labelmend.text import argument
 from labelmend.verdicts.decisions import SKIP, Decision, Decisions, has_decisions
 from labelmend.verdicts.frame import read_parquet
 
@@ -121,7 +123,15 @@ def prepare(run: Path, choice: Choice, data: Any = None) -> Task:
     least = float("inf") if choice.decisions_only else choice.min_confidence
     chosen = choose(verdicts, least, decided)
     origin = _in_memory(verdicts) if source is None else open_origin(source, wanted)
-    before = {} if source is None else check_same(origin, verdicts, wanted, run)
+    try:
+        before = {} if source is None else check_same(origin, verdicts, wanted, run)
+    except RunError as error:
+        if not moved_images(run):
+            raise
+        raise RunError(
+            f"labelmend apply has moved images of {origin.listing.name} already; labelmend revert "
+            f"{argument(run)} takes that back, labelmend fit trains on the data as it is"
+        ) from error
     of_run = before | dict(zip(verdicts["id"], verdicts["given_label"], strict=True))
     ids, now = origin.listing.ids, origin.labels
     given = [of_run.get(identity, label) for identity, label in zip(ids, now, strict=True)]

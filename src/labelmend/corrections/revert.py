@@ -6,12 +6,12 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from labelmend.corrections import journal as journals
-from labelmend.corrections.journal import DONE, REVERTED, REVERTING, Journal
 from labelmend.corrections.moves import carry_out, remove_folders
 from labelmend.errors import RunError
 from labelmend.files import replacing
+from labelmend.runs import journal as journals
 from labelmend.runs.checksums import of_file
+from labelmend.runs.journal import DONE, REVERTED, REVERTING, Journal
 from labelmend.runs.lock import locked
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from labelmend.corrections import journal as journals
 from labelmend.errors import RunError, SettingsError
 from labelmend.files import check_writable
+from labelmend.runs import journal as journals
 from labelmend.runs.checksums import of_file
 
 

@@ -16,7 +16,7 @@ from labelmend import __version__
 from labelmend.report import charts
 from labelmend.report.content import MAPPED
 from labelmend.report.findings import Findings
-from labelmend.report.words import MEANINGS, TITLES, headline, percent
+from labelmend.report.words import MEANINGS, TITLES, clean_line, headline, percent
 from labelmend.runs import folder as run_folder
 from labelmend.runs.checksums import SUMS
 from labelmend.runs.records import DataRecord, read_record
@@ -105,7 +105,7 @@ def _head(findings: Findings) -> dict[str, Any]:
     return {
         "title": record["source"] or "images in memory",
         "headline": headline(summary, counts, int(moved.sum())),
-        "clean": bool(summary.get("looks_clean")),
+        "clean": clean_line(summary),
         "right": right,
         "notice": _notice(findings),
         "tiles": tiles,

@@ -31,6 +31,12 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
+def clean_line(summary: dict[str, Any]) -> str:
+    """That labels look clean, or "" where they do not, or where the share of wrong ones cannot be told."""
+    told = summary.get("estimated_noise_told", True)
+    return "These labels look clean." if summary.get("looks_clean") and told else ""
+
+
 def noise_line(summary: dict[str, Any]) -> str:
     """The estimated share of wrong labels with its interval, or that it cannot be told; as of older runs."""
     rate = percent(summary["estimated_noise_rate"])

@@ -25,6 +25,7 @@ from labelmend.data.scale_of_new import choose_range_of_new
 from labelmend.errors import DataError, RunError
 from labelmend.runs import folder as run_folder
 from labelmend.runs.jobs import reading_of
+from labelmend.runs.journal import moved_images
 from labelmend.runs.records import ModelRecord, read_record
 from labelmend.settings.loading import load
 from labelmend.verdicts.frame import read_parquet
@@ -133,10 +134,11 @@ class RunPictures:
 def open_pictures(folder: str | Path, data: Any = None) -> RunPictures:
     """Open the data that a finished run was trained on, as its folder says; no image is decoded.
 
-    It must be the same data: the images are found by their ids, and their labels are compared with those of
-    the run. Files are known by their names, so those that are still there are shown where others have gone or
-    been relabelled, and ``RunPictures.notice`` says so. Images that are known by their places alone (arrays,
-    rows of a table that hold pictures) must all be there, with the labels they had.
+    It must be the same data: the images are found by their ids, or where ``labelmend apply --move`` has moved
+    them, and their labels are compared with those of the run. Files are known by their names, so those that
+    are still there are shown where others have gone or been relabelled, and ``RunPictures.notice`` says so.
+    Images that are known by their places alone (arrays, rows of a table that hold pictures) must all be there,
+    with the labels they had.
 
     Args:
         folder: of a finished run.
@@ -158,20 +160,24 @@ def open_pictures(folder: str | Path, data: Any = None) -> RunPictures:
         raise RunError(f"the data of {folder} cannot be opened: {error}") from error
     table = read_parquet(folder / run_folder.VERDICTS_PARQUET)
     model = read_record(folder / run_folder.MODEL_INFO, ModelRecord)
-    rows = {image_id: row for row, image_id in enumerate(listing.ids)}
-    known = [place for place, image_id in enumerate(table["id"]) if image_id in rows]
-    found = [rows[image_id] for image_id in table["id"].iloc[known]]
+    moved = _moved(folder, listing)
+    rows = {image_id: row for row, image_id in enumerate(listing.ids)} | moved
+    there = table[table["id"].isin(rows)]
+    found = {image_id: rows[image_id] for image_id in there["id"]}
+    # The labels of images that were moved are those of their new folders.
+    stayed = there[~there["id"].isin(moved)]
+    kept = [found[image_id] for image_id in stayed["id"]]
     changes = [
-        _gone(len(table) - len(known), len(table)),
-        _relabelled(listing, found, table.iloc[known], model["classes"], noisy=wanted.noise is not None),
+        _gone(len(table) - len(there), len(table)),
+        _relabelled(listing, kept, stayed, model["classes"], noisy=wanted.noise is not None),
     ]
     notice = "; ".join(change for change in changes if change)
-    by_name = bool(found) and all(listing.paths[row] for row in found)
+    by_name = bool(found) and all(listing.paths[row] for row in found.values())
     if not found or (notice and not by_name):
         raise RunError(f"the data of {folder} is not what it was trained on: {listing.name}: {notice}")
     return RunPictures(
         listing,
-        {listing.ids[row]: row for row in found},
+        found,
         _range(wanted.pixel_range or model.get("pixel_range")),
         f"{listing.name} has changed since the run: {notice}" if notice else "",
     )
@@ -199,6 +205,13 @@ def _listing(source: Any, wanted: DataSettings) -> Listing:
 
 def _range(ends: Sequence[float] | None) -> PixelRange | None:
     return (ends[0], ends[1]) if ends else None
+
+
+def _moved(folder: Path, listing: Listing) -> dict[str, int]:
+    """Rows of images that ``labelmend apply --move`` has moved, by the ids they had before."""
+    before = moved_images(folder)
+    # Ids of images in class folders are their names from the folder of the source.
+    return {before[image_id]: row for row, image_id in enumerate(listing.ids) if image_id in before}
 
 
 def _gone(missing: int, total: int) -> str:

@@ -1,21 +1,19 @@
-"""What was done to labels, written down before it is done: enough to finish it, and to take it back."""
+"""What was done to the labels of a run's data, written down before it is done: enough to finish or undo it."""
 
 from __future__ import annotations
 
-import csv
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from labelmend.corrections.changes import Change
 from labelmend.data.tables import table_kind
 from labelmend.errors import RunError
-from labelmend.files import csv_rows, replacing, write_json
+from labelmend.files import write_json
 from labelmend.runs.records import Record, read_record
-from labelmend.text import argument, spreadsheet_safe
+from labelmend.text import argument
 
 CORRECTIONS = "corrections"
 """Folder, in that of a run, with a numbered folder for each time that labels were applied."""
@@ -23,8 +21,6 @@ CORRECTIONS = "corrections"
 JOURNAL, PATCH, PLAN = "journal.json", "patch.csv", "plan.csv"
 LABELS, ORIGINAL = "labels", "original"
 """Names of the labels that were written and of what they were, before the suffix of their kind."""
-
-PATCH_COLUMNS = ("id", "from", "to", "why", "confidence")
 
 State = Literal["begun", "done", "reverting", "reverted"]
 BEGUN: State = "begun"
@@ -129,6 +125,22 @@ def journals(run: Path) -> Iterator[tuple[Path, Journal]]:
         yield folder, read_journal(folder)
 
 
+def moved_images(run: Path) -> dict[str, str]:
+    """What moves that have not been taken back made of the names of images.
+
+    Returns:
+        The name before, by that after; both from the folder of the images, with ``/`` between folders.
+    """
+    names: dict[str, str] = {}
+    for _, journal in journals(run):
+        if journal.kind == "moves" and journal.state != REVERTED:
+            home = os.path.abspath(str(journal.source))
+            for move in journal.moves:
+                before, after = (Path(os.path.relpath(path, home)).as_posix() for path in move)
+                names[after] = before
+    return names
+
+
 def refuse_unfinished(run: Path) -> None:
     """Refuse to go on while moves were begun and not ended.
 
@@ -141,21 +153,3 @@ def refuse_unfinished(run: Path) -> None:
                 f"the moves of {folder} were stopped half-way; labelmend apply {argument(run)} --move --yes "
                 f"finishes them, labelmend revert {argument(run)} takes them back"
             )
-
-
-def write_rows(path: Path, header: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
-    """Write a CSV file whose cells no spreadsheet takes for formulas, where nothing is to be kept."""
-    with csv_rows(path) as file:
-        writer = csv.writer(file)
-        writer.writerow(header)
-        writer.writerows(map(spreadsheet_safe, row) for row in rows)
-
-
-def write_patch(path: Path, changes: Iterable[Change]) -> None:
-    """Write which labels change, from what to what, and why."""
-    rows = (
-        (c.id, c.before, c.after, c.why, "" if c.confidence is None else f"{c.confidence:.6f}")
-        for c in changes
-    )
-    with replacing(path) as temporary:
-        write_rows(temporary, PATCH_COLUMNS, rows)
