@@ -1,4 +1,4 @@
-"""What was done to the labels of a run's data, written down before it is done: enough to finish or undo it."""
+"""What was done to the labels of a run's data, written down before it is done: to finish or undo it."""
 
 from __future__ import annotations
 

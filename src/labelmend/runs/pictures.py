@@ -137,8 +137,8 @@ def open_pictures(folder: str | Path, data: Any = None) -> RunPictures:
     It must be the same data: the images are found by their ids, or where ``labelmend apply --move`` has moved
     them, and their labels are compared with those of the run. Files are known by their names, so those that
     are still there are shown where others have gone or been relabelled, and ``RunPictures.notice`` says so.
-    Images that are known by their places alone (arrays, rows of a table that hold pictures) must all be there,
-    with the labels they had.
+    Images that are known by their places alone (arrays, rows of a table that hold pictures) must all be
+    there, with the labels they had.
 
     Args:
         folder: of a finished run.
