@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from labelmend.cli.messages import plain_warnings, say
@@ -14,8 +13,6 @@ from labelmend.corrections.changes import DECISION, SUGGESTION
 from labelmend.corrections.prepare import Applied
 from labelmend.data.suggested_labels import MIN_CONFIDENCE
 from labelmend.errors import SettingsError
-from labelmend.runs import folder as run_folder
-from labelmend.settings.loading import load
 from labelmend.text import argument, count
 
 _SHOWN = 20
@@ -106,7 +103,7 @@ def _print_done(run: str, done: Applied, moving: bool, yes: bool, flags: str) ->
         say(
             f"Next:  labelmend fit {argument(done.source)}"
             + ("" if moving else f" --labels {argument(done.result)}")
-            + reading_flags(load(Path(run) / run_folder.SETTINGS).data)
+            + reading_flags(done.reading)
         )
 
 

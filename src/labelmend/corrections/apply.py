@@ -23,6 +23,7 @@ from labelmend.runs import folder as run_folder
 from labelmend.runs import journal as journals
 from labelmend.runs.checksums import of_file
 from labelmend.runs.journal import BEGUN, DONE, REVERTING, Journal
+from labelmend.settings.loading import load
 from labelmend.text import as_text
 
 
@@ -152,7 +153,7 @@ def move(
         for own, journal in journals.journals(folder):
             if journal.kind == "moves" and journal.state == BEGUN:
                 announce(_moved(own, journal))
-                return _finish(own, journal)
+                return replace(_finish(own, journal), reading=load(folder / run_folder.SETTINGS).data)
             if journal.kind == "moves" and journal.state == REVERTING:
                 journals.refuse_unfinished(folder)
         task = prepare(folder, choice, data)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from labelmend.config import require
+from labelmend.config import DataSettings, require
 from labelmend.corrections.changes import Change, choose
 from labelmend.corrections.moves import Move
 from labelmend.corrections.origin import Origin, check_same, open_origin
@@ -21,7 +21,7 @@ from labelmend.runs import folder as run_folder
 from labelmend.runs.checksums import check_unchanged
 from labelmend.runs.jobs import absolute
 from labelmend.runs.journal import moved_images
-from labelmend.settings.loading import load
+from labelmend.runs.whereabouts import find_data
 from labelmend.text import argument
 from labelmend.verdicts.decisions import SKIP, Decision, Decisions, has_decisions
 from labelmend.verdicts.frame import read_parquet
@@ -64,6 +64,7 @@ class Applied:
         result: the file of labels that was written, or the plan of moves; None where images were moved.
         patch: the file of changes; None of a plan.
         source: where the images come from; None if they were in memory.
+        reading: how they are read.
         moves: of images, from where to where.
     """
 
@@ -79,6 +80,7 @@ class Applied:
     result: Path | None = None
     patch: Path | None = None
     source: str | None = None
+    reading: DataSettings = field(default_factory=DataSettings)
     moves: list[Move] = field(default_factory=list)
 
 
@@ -114,8 +116,8 @@ def prepare(run: Path, choice: Choice, data: Any = None) -> Task:
     run_folder.require_finished(run)
     check_unchanged(run, (run_folder.VERDICTS_PARQUET, run_folder.SETTINGS, run_folder.DATA))
     verdicts = read_parquet(run / run_folder.VERDICTS_PARQUET)
-    wanted = load(run / run_folder.SETTINGS).data
-    source = run_folder.source_of(run, data)
+    source, settings = find_data(run, data)
+    wanted = settings.data
     if isinstance(source, str | Path):
         source = absolute(str(source))
     decided, ignored = _decisions(run, choice)
@@ -157,6 +159,7 @@ def prepare(run: Path, choice: Choice, data: Any = None) -> Task:
         others=others,
         new_classes=sorted(set(rows.values()) - set(origin.class_names)),
         source=source if isinstance(source, str) else None,
+        reading=wanted,
     )
     return Task(run, origin, given, applied, rows)
 

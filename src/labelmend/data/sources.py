@@ -109,7 +109,8 @@ def request_of(
     if columns.root is not None and not columns.root.is_dir():
         raise DataError(
             f"--image-root {columns.root} is not a folder; give the one that the names in the table are "
-            "relative to; where the images of a run have moved, put a link to them there"
+            "relative to; where the images of a run have moved, --data is the table where it lies beside "
+            "them now, or put a link to them there"
         )
     file = None
     if labels is not None:

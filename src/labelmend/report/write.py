@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
-from labelmend.errors import WriteError
+from labelmend.errors import LabelmendWarning, WriteError
 from labelmend.files import check_writable, reason, write_text
 from labelmend.report.content import content
 from labelmend.report.findings import gather
@@ -33,10 +34,16 @@ def write_report(run: str | Path, out: str | Path | None = None, data: Any = Non
         RunError: If the folder holds no finished run, or the data given are not those of the run; if a file
             is in the way that is no report.
         WriteError: If the file cannot be written.
+
+    Warns:
+        LabelmendWarning: If pictures are left out, with the reason.
     """
     path = Path(run) / run_folder.REPORT if out is None else Path(out)
     check_ours(path)
     findings = gather(run, data)
+    if findings.notice:
+        lost = "the report has no pictures: " if findings.pictures is None else ""
+        warnings.warn(f"{lost}{findings.notice}", LabelmendWarning, stacklevel=2)
     check_writable(path)
     write_text(path, render(findings, content(findings)))
     return path

@@ -15,7 +15,7 @@ from labelmend.errors import RunError, WriteError
 from labelmend.files import csv_rows, is_leftover, reason, remove_leftovers, replacing, write_text
 from labelmend.runs.checksums import SUMS
 from labelmend.runs.lock import LOCK, locked
-from labelmend.runs.records import ADVICE, DataRecord, parse_object, read_record
+from labelmend.runs.records import ADVICE, parse_object
 from labelmend.settings.saving import HEADER
 from labelmend.text import argument, as_text, spreadsheet_safe
 from labelmend.training.state import CHECKPOINT, METRICS, PREVIOUS
@@ -281,27 +281,6 @@ def require_finished(folder: Path) -> None:
         raise RunError(
             f"the run in {folder} is not finished; labelmend resume {argument(folder)} goes on with it"
         )
-
-
-def source_of(folder: Path, data: Any = None) -> Any:
-    """Where the images of a run are, or None where they were in memory and are not given.
-
-    Args:
-        folder: of the run.
-        data: where they are now, if they have moved or were in memory.
-
-    Raises:
-        RunError: If they are given nowhere, and have gone from where they were.
-    """
-    if data is not None:
-        return data
-    source: str | None = read_record(folder / DATA, DataRecord)["source"]
-    if source is not None and not is_named(source) and not Path(source).exists():
-        raise RunError(
-            f"the data of {folder} is not at {source} any more; say where it is now (--data WHERE), or put "
-            "it back"
-        )
-    return source
 
 
 def write_skipped(folder: Path, skipped: Iterable[Skipped]) -> None:

@@ -33,7 +33,7 @@ from labelmend.runs.records import DataRecord, read_object, read_record
 from labelmend.runs.run import Run, load_run
 from labelmend.runs.soft_labels import soft_label_trainer
 from labelmend.runs.verified import divide_trusted, trust_decisions
-from labelmend.settings.loading import load
+from labelmend.runs.whereabouts import find_data
 from labelmend.settings.saving import to_yaml
 from labelmend.tensors import save_tensors
 from labelmend.text import argument
@@ -337,7 +337,6 @@ def reload(
     if "fingerprint" in read_object(folder / run_folder.DATA):
         raise RunError(f"{folder} was begun by an older version of labelmend; start anew with labelmend fit")
     recorded = read_record(folder / run_folder.DATA, DataRecord)
-    settings = load(folder / run_folder.SETTINGS)
     check_unchanged(folder, STARTED)
     if data is None and recorded["source"] is None:
         raise RunError(
@@ -347,13 +346,8 @@ def reload(
         raise RunError(
             f"the test images of {folder} were in memory; give them: labelmend.resume(folder, test=...)"
         )
-    job = prepare(
-        settings,
-        run_folder.source_of(folder, data),
-        test,
-        cache=cache_beside(folder),
-        progress=progress,
-    )
+    source, settings = find_data(folder, data)
+    job = prepare(settings, source, test, cache=cache_beside(folder), progress=progress)
     _check_same_data(folder, recorded, job)
     if job.settings.network != settings.network:
         raise RunError(
@@ -363,9 +357,13 @@ def reload(
     _check_same_machine(folder, recorded["machine"])
     if job.source not in (None, recorded["source"]):
         # What is done with the run next finds its images there.
-        moved = json_text({**read_object(folder / run_folder.DATA), "source": job.source})
-        write_sums(folder, STARTED, {run_folder.DATA: moved})
-        write_text(folder / run_folder.DATA, moved)
+        moved = {
+            run_folder.DATA: json_text({**read_object(folder / run_folder.DATA), "source": job.source}),
+            run_folder.SETTINGS: to_yaml(settings),
+        }
+        write_sums(folder, STARTED, moved)
+        for name, text in moved.items():
+            write_text(folder / name, text)
     return job
 
 

@@ -27,7 +27,7 @@ from labelmend.runs import folder as run_folder
 from labelmend.runs.jobs import reading_of
 from labelmend.runs.journal import moved_images
 from labelmend.runs.records import ModelRecord, read_record
-from labelmend.settings.loading import load
+from labelmend.runs.whereabouts import find_data
 from labelmend.verdicts.frame import read_parquet
 
 Format = Literal["png", "jpeg", "webp"]
@@ -150,10 +150,10 @@ def open_pictures(folder: str | Path, data: Any = None) -> RunPictures:
     """
     folder = Path(folder)
     run_folder.require_finished(folder)
-    source = run_folder.source_of(folder, data)
+    source, settings = find_data(folder, data)
     if source is None:
         raise RunError(f"the images of {folder} were in memory, and no run keeps a copy of them")
-    wanted = load(folder / run_folder.SETTINGS).data
+    wanted = settings.data
     try:
         listing = _listing(source, wanted)
     except DataError as error:
