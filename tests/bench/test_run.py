@@ -1,5 +1,6 @@
 import json
 import re
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -246,6 +247,11 @@ def stopped(tmp_path, monkeypatch, suite=SUITE):
     with pytest.raises(Stop):
         run_bench(tmp_path / "small.yaml", tmp_path / "out")
     monkeypatch.undo()
+    return noted(monkeypatch)
+
+
+def noted(monkeypatch):
+    """What is begun from now on, by method."""
     begun = []
     start = jobs.start
     monkeypatch.setattr(
@@ -679,6 +685,32 @@ def test_an_unfinished_cell_whose_data_changed_is_begun_anew(tmp_path, monkeypat
     ):
         run_bench(tmp_path / "small.yaml", tmp_path / "out")
     assert begun == ["ce", "anchor_hallucination"]
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_finished_run_without_its_result_is_taken_for_the_data_that_it_had(tmp_path, monkeypatch, changed):
+    (tmp_path / "small.yaml").write_text(SUITE)
+
+    def killed(*_):
+        raise Stop
+
+    monkeypatch.setattr(run, "result_of", killed)
+    with pytest.raises(Stop):
+        run_bench(tmp_path / "small.yaml", tmp_path / "out")
+    monkeypatch.undo()
+    (folder,) = (tmp_path / "out" / "runs").iterdir()
+    if changed:
+        record = json.loads((folder / "data.json").read_text())
+        record["train"]["given labels"] = "others"
+        (folder / "data.json").write_text(json.dumps(record))
+        write_sums(folder, jobs.STARTED, {})
+    begun = noted(monkeypatch)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        run_bench(tmp_path / "small.yaml", tmp_path / "out")
+    assert begun == ["ce"] * changed + ["anchor_hallucination"]
+    assert any("was of other settings or data" in str(warning.message) for warning in told) == changed
+    assert (tmp_path / "out" / "small" / f"{FIRST}.json").is_file()
 
 
 def test_an_unfinished_cell_that_cannot_be_written_stays(tmp_path, monkeypatch):

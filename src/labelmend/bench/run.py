@@ -192,17 +192,16 @@ def _gone_on(cell: Cell, folder: Path, listener: Listener) -> Run | None:
     """The result of the run in a folder, once it is finished; None where it is not of the cell."""
     if not _is_of(cell, folder):
         return None
-    if run_folder.is_finished(folder):
-        with suppress(RunError):
-            return load_run(folder)
-        return None
     with run_folder.held(folder):
         try:
             job = jobs.reload(folder)
+            if run_folder.is_finished(folder):
+                # The process ended before its result was written.
+                return load_run(folder)
         except WriteError:
             raise
         except RunError:
-            # Its images or labels are others by now, or an older version began it: it can never be finished.
+            # Its images or labels are others by now, it is damaged, or an older version began it.
             return None
         return jobs.go_on(folder, job, listener)
 
