@@ -307,6 +307,8 @@ def _read_image(value: Any, locator: Locator, where: str, found: _Rows) -> tuple
         return value, ""
     if isinstance(value, np.ndarray | Tensor | Image.Image):
         return image_item(value, where), ""
+    if isinstance(value, list):
+        return image_item(_pixels(value, where), where), ""
     if isinstance(value, dict):
         path = value.get("path")
         if value.get("bytes") is not None:
@@ -320,6 +322,24 @@ def _read_image(value: Any, locator: Locator, where: str, found: _Rows) -> tuple
     if searched and file is not None:
         found.searched.append((path, file))
     return file, path
+
+
+def _pixels(value: list[Any], where: str) -> np.ndarray:
+    """The array that nested lists of numbers are, as Parquet and Arrow hold one in a cell.
+
+    Raises:
+        DataError: If they are no array of two or three dimensions.
+    """
+    try:
+        pixels = np.asarray(value)
+    except ValueError:  # rows of different lengths
+        pixels = np.empty(0)
+    if pixels.ndim not in (2, 3) or pixels.dtype.kind not in "iuf":
+        raise DataError(
+            f"{where}: the row holds a list that is no image; an image is a file name, an encoded file, or "
+            "rows of pixels, (H, W) or (H, W, C)"
+        )
+    return pixels
 
 
 def _missing(found: _Rows, columns: Columns, name: str) -> list[Skipped]:

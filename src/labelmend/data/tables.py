@@ -322,6 +322,10 @@ def _columns_of_text(schema: Any, name: str) -> list[str]:
     return found or [e.name for e in schema if not (kinds.is_nested(e.type) or kinds.is_binary(e.type))]
 
 
+_IMAGES = ("Image", "Array2D", "Array3D")
+"""What Hugging Face schemas call columns of pictures."""
+
+
 def _features(metadata: dict[bytes, bytes]) -> dict[str, Any]:
     """What the ``huggingface`` key of a Parquet schema says of each column."""
     try:
@@ -332,18 +336,25 @@ def _features(metadata: dict[bytes, bytes]) -> dict[str, Any]:
 
 
 def _schema_class_names(features: dict[str, Any]) -> dict[str, list[str]]:
+    """Names of the classes of each column, be it of classes or of lists of them."""
+    kinds = {column: _of_elements(feature) for column, feature in features.items()}
     return {
-        column: [str(name) for name in feature["names"]]
-        for column, feature in features.items()
-        if isinstance(feature.get("names"), list) and feature["names"]
+        column: [str(name) for name in kind["names"]]
+        for column, kind in kinds.items()
+        if isinstance(kind.get("names"), list) and kind["names"]
     }
 
 
+def _of_elements(feature: dict[str, Any]) -> dict[str, Any]:
+    elements = feature.get("feature")
+    return elements if isinstance(elements, dict) else feature
+
+
 def _schema_images(features: dict[str, Any], schema: Any) -> tuple[str, ...]:
-    """Columns of type ``Image``; without a Hugging Face schema, those of its struct of bytes and path."""
+    """Columns of pictures; without a Hugging Face schema, those of its struct of bytes and path."""
     import pyarrow.types
 
-    typed = [name for name in schema.names if features.get(name, {}).get("_type") == "Image"]
+    typed = [name for name in schema.names if features.get(name, {}).get("_type") in _IMAGES]
     structs = [
         entry.name
         for entry in schema

@@ -122,3 +122,56 @@ def test_encoded_bytes_stay_as_they_are():
     with pytest.warns(UserWarning):
         found = load(rows)
     assert (pixels(found) == decoded).all()
+
+
+@pytest.mark.filterwarnings("ignore:.*classes have no image")
+@pytest.mark.parametrize("to_parquet", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "cells"),
+    [
+        (datasets.Array3D((8, 8, 3), "uint8"), PIXELS),
+        (datasets.Array3D((3, 8, 8), "uint8"), PIXELS.transpose(0, 3, 1, 2)),
+        (datasets.Array2D((8, 8), "uint8"), PIXELS[..., 0]),
+    ],
+)
+def test_columns_of_arrays_are_pictures(kind, cells, to_parquet, tmp_path):
+    features = datasets.Features({"values": kind, "kind": FEATURES["kind"]})
+    columns = {"values": cells.tolist(), "kind": [row % 2 for row in range(6)]}
+    made_of_arrays = datasets.Dataset.from_dict(columns, features=features)
+    if to_parquet:
+        made_of_arrays.to_parquet(tmp_path / "arrays.parquet")
+    found = load(tmp_path / "arrays.parquet" if to_parquet else made_of_arrays)
+    assert found.class_names == ["dog", "cat", "none"]
+    expected = PIXELS[..., :1] if cells.ndim == 3 else PIXELS
+    assert np.array_equal(pixels(found), expected)
+
+
+def test_lists_of_pixels_under_a_usual_name_are_pictures():
+    found = load(datasets.Dataset.from_dict({"image": PIXELS.tolist(), "label": ["a", "b"] * 3}))
+    assert np.array_equal(pixels(found), PIXELS)
+
+
+@pytest.mark.parametrize(
+    "cell", [[1, 2, 3], [[1, 2], [3]], [["a", "b"]], [], [{"bytes": b"", "path": "a.png"}]]
+)
+def test_lists_that_are_no_pictures_are_named(cell):
+    table = datasets.Dataset.from_dict({"image": [cell] * 2, "label": ["a", "b"]})
+    with pytest.raises(
+        DataError, match="row 1: the row holds a list that is no image; an image is a file name"
+    ):
+        load(table)
+
+
+@pytest.mark.filterwarnings("ignore:.*classes have no image")
+def test_lists_of_one_class_have_the_names_of_the_classes():
+    features = datasets.Features({**FEATURES, "kind": datasets.Sequence(FEATURES["kind"])})
+    columns = {"picture": [Image.fromarray(PIXELS[row]) for row in range(6)]}
+    single = datasets.Dataset.from_dict(
+        {**columns, "kind": [[row % 2] for row in range(6)]}, features=features
+    )
+    found = load(single)
+    assert found.class_names == ["dog", "cat", "none"]
+    assert found.given_labels.tolist() == [0, 1, 0, 1, 0, 1]
+    several = datasets.Dataset.from_dict({**columns, "kind": [[0, 1]] * 6}, features=features)
+    with pytest.raises(DataError, match=r"row 1, column 'kind': the label is \[0, 1\] \(list\)"):
+        load(several)
