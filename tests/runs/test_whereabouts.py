@@ -101,8 +101,9 @@ def test_what_is_nowhere_is_named(project, run, tmp_path):
     with pytest.raises(RunError, match=gone):
         open_pictures(run)
     now = project.rename(tmp_path / "elsewhere")
-    with pytest.warns(LabelmendWarning, match="--labels"), pytest.raises(RunError, match=gone):
+    with pytest.warns(LabelmendWarning) as told, pytest.raises(RunError, match=gone):
         open_pictures(run, now / "tables" / "photos.csv")
+    assert [str(warning.message).split()[0] for warning in told] == ["--labels"]
 
 
 def test_a_run_goes_on_with_all_that_has_moved_and_keeps_where_it_is(project, tmp_path, capsys):
