@@ -55,4 +55,6 @@ def test_pixels_that_are_no_number_are_told():
     told = ["2 images have pixels that are no number (NaN), which are black"]
     assert said(images, "NaN") == told
     assert not said(UNIT, "NaN")
+    assert said(images, "NaN", pixel_range=(0.0, 1.0)) == told
+    assert not said(UNIT, "NaN", pixel_range=(0.0, 1.0))
     assert [note for note in load_unlabelled(images, image_size=8, channels=3).notes if "NaN" in note] == told

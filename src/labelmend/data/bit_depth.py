@@ -195,7 +195,8 @@ def scale(
     Args:
         listing: N images that are not decoded.
         headers: of each, or why it cannot be read.
-        pixel_range: what to scale by; None to measure the images, which decodes them once.
+        pixel_range: what to scale by; None to measure the images, which decodes them once. Where it is
+            given, those of floats are decoded all the same, to tell of pixels that are no number.
 
     Returns:
         The listing, with a note of what was measured, and the range to scale further images by; None where
@@ -211,9 +212,11 @@ def scale(
         if pixel_range is not None:
             notes.append(RANGE_UNUSED)
         return replace(listing, notes=notes), pixel_range
-    if pixel_range is None:
-        measured = zip(deep, in_threads(spread, [listing.items[row] for row in deep]), strict=True)
-        spreads = {row: s for row, s in measured if isinstance(s, Spread)}
+    if pixel_range is not None:
+        floats = [row for row, header in enumerate(headers) if isinstance(header, Header) and header.floats]
+        notes += note_of_nan(list(_spreads(listing, floats).values()))
+    else:
+        spreads = _spreads(listing, deep)
         found = list(spreads.values())
         if not found:
             raise DataError(f"{listing.name}: no pixel of the {len(deep)} images has a finite value")
@@ -236,8 +239,14 @@ def scale(
     items = list(listing.items)
     for row in deep:
         items[row] = Scaled(items[row], pixel_range)
-    floats = any(header.floats for header in known if header.deep)
-    return replace(listing, items=items, notes=notes), _of_kind(pixel_range, floats=floats)
+    of_floats = any(header.floats for header in known if header.deep)
+    return replace(listing, items=items, notes=notes), _of_kind(pixel_range, floats=of_floats)
+
+
+def _spreads(listing: Listing, rows: Sequence[int]) -> dict[int, Spread]:
+    """What the pixels of some images are, by row; those without a finite one are left out."""
+    measured = zip(rows, in_threads(spread, [listing.items[row] for row in rows]), strict=True)
+    return {row: found for row, found in measured if isinstance(found, Spread)}
 
 
 def deep_rows(headers: Sequence[Header | str]) -> list[int]:
