@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -202,6 +204,24 @@ def files(tmp_path):
         Image.fromarray(image).save(path)
     (tmp_path / "3.png").write_bytes(b"no image")
     return paths, labels
+
+
+def test_photographs_have_the_recipe_that_fit_takes_for_them(tmp_path):
+    pytest.importorskip("timm")
+    rng = np.random.default_rng(0)
+    paths = [str(tmp_path / f"{row}.png") for row in range(6)]
+    for path in paths:
+        Image.fromarray(rng.integers(0, 255, (80, 100, 3), dtype=np.uint8)).save(path)
+    labels = ["a", "b"] * 3
+    settings = {"network": "timm:test_resnet", "pretrained": False, "frozen": True}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        classifier = NoisyLabelClassifier(epochs=2, settings=settings).fit(paths, labels)
+        run = labelmend.fit((paths, labels), epochs=2, **settings)
+    assert classifier.run_.settings == run.settings
+    assert classifier.run_.settings.network.frozen
+    found, expected = (verdicts.table["label_quality"] for verdicts in (classifier.verdicts_, run.verdicts))
+    assert found.tolist() == expected.tolist()
 
 
 @pytest.mark.parametrize("kind", [list, np.array, pd.Series])

@@ -18,15 +18,15 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 from torch import Tensor
 
-from labelmend import api
 from labelmend.data import sources
-from labelmend.data.assemble import Form, assemble
 from labelmend.data.image_set import ImageSet, Skipped
 from labelmend.data.labels import is_empty, read_label
 from labelmend.data.listing import Listing
 from labelmend.errors import DataError, LabelmendWarning, SettingsError
+from labelmend.runs import jobs
+from labelmend.runs.looks import with_looks
 from labelmend.runs.run import most_probable
-from labelmend.settings.loading import DEFAULT_RECIPE
+from labelmend.runs.suggest import settle
 from labelmend.training.listener import Listener, Silent
 
 MAX_SEED = 2**31 - 1
@@ -47,7 +47,8 @@ class NoisyLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
 
     Args:
         method: name of the method; None for the recipe's.
-        recipe: name or path of a recipe, which gives all settings not given here.
+        recipe: name or path of a recipe, which gives all settings not given here; None for the one that
+            suits the size of the images, as ``labelmend.fit`` takes it.
         epochs: passes over the images; None for the recipe's budget.
         batch_size: images a step; None for the recipe's, as with the next three.
         lr: peak learning rate.
@@ -75,7 +76,7 @@ class NoisyLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
     def __init__(
         self,
         method: str | None = None,
-        recipe: str = DEFAULT_RECIPE,
+        recipe: str | None = None,
         epochs: float | None = None,
         batch_size: int | None = None,
         lr: float | None = None,
@@ -124,10 +125,10 @@ class NoisyLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         # Names that are read already must not be read again: what is in a pair of quotes would lose the next.
         listing = replace(listing, labels=[names[code] for code in codes], class_names=names)
         shape = _image_shape(X)
-        train_set = assemble(listing, Form())
-        _warn_of_unread(listing, train_set)
+        job = jobs.prepare(settle(listing, self.recipe, self.method, settings), listing)
+        _warn_of_unread(listing, job.train_set)
         listener: Listener | None = PrintEpochs() if self.verbose else None
-        self.run_ = api.fit(train_set, recipe=self.recipe, method=self.method, listener=listener, **settings)
+        self.run_ = with_looks(jobs.start(job, listener=listener), listing)
         self.classes_ = classes
         self.verdicts_ = self.run_.verdicts
         self.image_shape_ = shape
@@ -291,8 +292,9 @@ def _reason(path: str, image_id: str, skipped: Sequence[Skipped]) -> str:
 
 
 def _warn_of_unread(listing: Listing, train_set: ImageSet) -> None:
-    read = set(train_set.ids)
-    unread = [row for row, image_id in enumerate(listing.ids) if image_id not in read]
+    skipped = {entry.path for entry in train_set.skipped}
+    names = (path or image_id for path, image_id in zip(listing.paths, listing.ids, strict=True))
+    unread = [row for row, name in enumerate(names) if name in skipped]
     if not unread:
         return
     row = unread[0]

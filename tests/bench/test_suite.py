@@ -2,6 +2,7 @@ import warnings
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from labelmend.bench.suite import read_suite
 from labelmend.errors import LabelmendWarning, SettingsError
@@ -16,6 +17,19 @@ rows:
   CE: {method: ce}
   Table 5, GMM: {method: anchor_hallucination, selection: gmm, correction: false, epochs: 2}
 """
+
+
+def test_a_suite_without_a_recipe_takes_the_one_that_suits_its_images(tmp_path):
+    for name, side in (("photos", 80), ("small", 32)):
+        for label in "ab":
+            (tmp_path / name / label).mkdir(parents=True)
+            Image.new("RGB", (side, side)).save(tmp_path / name / label / "0.png")
+    rows = "rows: {A: {}, B: {method: ce}, C: {recipe: fast}}"
+    frozen = {}
+    for name in ("photos", "small", "gone"):
+        (tmp_path / "own.yaml").write_text(f"data: {tmp_path / name}\nsettings: {{epochs: 1}}\n{rows}\n")
+        frozen[name] = [cell.settings.network.frozen for cell in read_suite(tmp_path / "own.yaml").cells]
+    assert frozen == {"photos": [True, True, False], "small": [False] * 3, "gone": [False] * 3}
 
 
 def test_cells_are_the_product(tmp_path):

@@ -165,6 +165,15 @@ def test_verdicts_give_the_labels_that_are_sure_enough(pets, tmp_path, kind):
     assert load(pets, labels=path, min_confidence=0.96).given_labels.tolist() == [0, 0, 1]
 
 
+def test_labels_beside_verdicts_are_taken_and_nothing_that_is_suggested(pets, tmp_path):
+    path = write(tmp_path, VERDICT_COLUMNS | {"label": ["cat", "dog", "cat"]}, "csv")
+    images = load(pets, labels=path)
+    assert images.given_labels.tolist() == [0, 1, 0]
+    assert images.notes == [f"{path} holds verdicts and labels: the labels are taken, not what is suggested"]
+    named = load(pets, labels=path, label_column="given_label")
+    assert (named.given_labels.tolist(), named.notes) == ([0, 0, 1], [])
+
+
 def test_images_without_a_verdict_keep_their_label(pets, tmp_path):
     some = {name: values[:1] for name, values in VERDICT_COLUMNS.items()}
     images = load(pets, labels=write(tmp_path, some))

@@ -282,3 +282,17 @@ def test_one_file_under_two_paths_is_a_duplicate(photos):
     ):
         load(write(photos, "csv", columns))
     assert load(write(photos, "csv", columns | {"id": list("pqrs")})).ids == list("pqrs")
+
+
+def test_one_of_several_columns_of_pictures_is_named(tmp_path):
+    cells = []
+    for shade in (0, 200):
+        stream = io.BytesIO()
+        Image.new("RGB", (8, 8), (shade,) * 3).save(stream, "PNG")
+        cells.append({"bytes": stream.getvalue(), "path": None})
+    table = {"before": cells, "after": cells, "label": ["a", "b"]}
+    pq.write_table(pa.table(table), tmp_path / "two.parquet")
+    told = "images are in column 'before', not in 'after' (--image-column)"
+    assert told in load(tmp_path / "two.parquet").notes
+    asked = load(tmp_path / "two.parquet", image_column="after")
+    assert not [note for note in asked.notes if "--image-column" in note]

@@ -219,7 +219,7 @@ def annotated(run, *choices):
 
 
 def test_annotations_become_decisions(run, capsys):
-    path = annotated(run, ["dog"], [], ["cat"], ["bird"])
+    path = annotated(run, [" dog"], [], ["cat"], ["bird "])
     assert main(["decide", str(run), str(path)]) == 0
     said = capsys.readouterr()
     assert "3 decisions noted; 5 tasks have no annotation" in said.out

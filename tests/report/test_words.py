@@ -22,10 +22,12 @@ def test_a_share_that_cannot_be_told_is_not_given():
 
 
 def test_labels_are_not_said_to_look_clean_where_nothing_can_be_told():
-    assert clean_line(SUMMARY | {"looks_clean": True}) == "These labels look clean."
-    assert clean_line(SUMMARY | {"looks_clean": True, "estimated_noise_told": False}) == ""
-    assert clean_line(SUMMARY | {"looks_clean": False}) == ""
-    older = {"looks_clean": True, "estimated_noise_rate": 0.1}
+    few = SUMMARY | {"looks_clean": True, "estimated_noise_rate": 0.049}
+    assert clean_line(few) == "These labels look clean."
+    assert clean_line(few | {"estimated_noise_told": False}) == ""
+    assert clean_line(few | {"looks_clean": False}) == ""
+    assert clean_line(few | {"estimated_noise_rate": 0.05}) == ""
+    older = {"looks_clean": True, "estimated_noise_rate": 0.01}
     assert clean_line(older) == "These labels look clean."
 
 

@@ -233,6 +233,7 @@ def test_farewell_names_where_the_data_are_now(run, review_data):
     assert session.farewell() == f"Nothing is decided yet; labelmend review {where} goes on."
     session.decide(0, "accept", None, None, ONE)
     assert f"labelmend apply {run} --decisions --data {review_data} (" in session.farewell()
+    assert session.overview()["next"] == f"labelmend apply {run} --decisions --data {review_data}"
 
 
 def test_farewell_says_what_comes_next(session, run):

@@ -1,3 +1,4 @@
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,11 @@ import torch
 from labelmend.data import load
 from labelmend.data.image_set import ImageSet, MemoryImages, Skipped
 from labelmend.errors import DataError, LabelmendWarning, RunError
+from labelmend.runs import folder as run_folder
+from labelmend.runs import jobs
+from labelmend.runs.journal import Journal, write_journal
 from labelmend.runs.verified import RELATIVE, divide_trusted, trust_decisions
+from labelmend.settings.loading import resolve
 from labelmend.verdicts.decisions import Decisions
 from labelmend.verdicts.frame import read_parquet
 
@@ -48,6 +53,39 @@ def test_images_without_flags_are_not_trusted(decided):
     found = trust_decisions(image_set("0x", "012"), decided)
     assert found.trusted.tolist() == [True, False]
     assert "; 1 decisions are on images that are not here by these ids" in found.notes[0]
+
+
+def test_a_run_with_decisions_is_not_replaced(decided):
+    told = r"person's decisions on 3 images, which .*, or remove .*decisions\.sqlite to replace both"
+    with pytest.raises(RunError, match=told):
+        run_folder.check_free(decided, overwrite=True)
+    with Decisions.open(decided) as decisions:
+        assert len(decisions.current()) == run_folder.num_decided(decided) == 3
+    (decided / "decisions.sqlite").unlink()
+    assert run_folder.num_decided(decided) == 0
+    run_folder.check_free(decided, overwrite=True)
+
+
+def test_suggestions_of_a_run_with_decisions_are_told_from_them(decided, source):
+    settings = resolve(overrides={"epochs": 1, "labels": str(decided)})
+    with pytest.warns(LabelmendWarning, match="not what a person decided about 3 images of it; --decisions"):
+        jobs.prepare(settings, source)
+    both = resolve(overrides={"epochs": 1, "labels": str(decided), "decisions": str(decided)})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", LabelmendWarning)
+        jobs.prepare(both, source)
+
+
+def test_decisions_on_images_that_apply_has_moved_go_with_them(decided):
+    own = decided / "corrections" / "1"
+    own.mkdir(parents=True)
+    moves = [["/data/1", "/data/b/1"]]
+    write_journal(own, Journal(kind="moves", state="done", source="/data", moves=moves))
+    given = read_parquet(decided / "verdicts.parquet")["given_label"].iloc[1]
+    found = trust_decisions(image_set(["0", "b/1", "2"], "012"), decided)
+    assert found.given_labels.tolist() == [2, int(given), 0]
+    assert found.trusted.tolist() == [True, True, False]
+    assert "passed over" not in found.notes[0]
 
 
 def test_decisions_on_other_images_or_classes(decided, whole):

@@ -97,13 +97,24 @@ def test_what_is_where_it_was_stays(project, run, tmp_path):
 
 def test_what_is_nowhere_is_named(project, run, tmp_path):
     (project / "pictures").rename(project / "renamed")
-    gone = r"--image-root .*pictures is not a folder; .*--data is the table where it lies beside"
+    gone = r"--image-root .*pictures is not a folder; .*of a run whose images have moved --data says where"
     with pytest.raises(RunError, match=gone):
         open_pictures(run)
     now = project.rename(tmp_path / "elsewhere")
     with pytest.warns(LabelmendWarning) as told, pytest.raises(RunError, match=gone):
         open_pictures(run, now / "tables" / "photos.csv")
     assert [str(warning.message).split()[0] for warning in told] == ["--labels"]
+
+
+def test_images_that_have_moved_without_their_table_are_where_the_folder_given_is(project, run, tmp_path):
+    now = (project / "pictures").rename(tmp_path / "elsewhere")
+    source, settings = find_data(run, now)
+    assert (source, settings.data.image_root) == (str(project / "tables" / "photos.csv"), str(now))
+    assert len(open_pictures(run, str(now))) == 12
+    assert main(["apply", str(run), "--data", str(now)]) == 0
+    # A folder of images is no place of a table.
+    _, settings = find_data(run, project / "tables" / "photos.csv")
+    assert settings.data.image_root == str(project / "pictures")
 
 
 def test_a_run_goes_on_with_all_that_has_moved_and_keeps_where_it_is(project, tmp_path, capsys):

@@ -13,8 +13,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from labelmend.config import Settings
-from labelmend.errors import LabelmendWarning, SettingsError
+from labelmend.errors import DataError, LabelmendWarning, SettingsError
 from labelmend.noise.spec import NoiseSpec, parse
+from labelmend.runs.suggest import recipe_for
 from labelmend.schema import check_schema
 from labelmend.settings.idle import idle_lines
 from labelmend.settings.loading import DEFAULT_RECIPE, resolve
@@ -29,7 +30,7 @@ class SuiteFile(BaseModel):
     data: str
     rows: dict[str, dict[str, Any] | None] = Field(min_length=1)
     title: str | None = None
-    recipe: str = DEFAULT_RECIPE
+    recipe: str | None = None
     settings: dict[str, Any] | None = None
     noises: list[str | None] | None = Field(None, min_length=1)
     seeds: list[int] | None = Field(None, min_length=1)
@@ -94,9 +95,10 @@ class Suite:
 def read_suite(path: Path) -> Suite:
     """Read a suite; ``benchmarks/suites`` has examples.
 
-    The file has ``data``; optionally ``title``, ``recipe``, ``settings`` (any settings by flat name, for
-    every cell), ``noises`` and ``seeds`` (lists); and ``rows``: a name for each row of the table, with its
-    ``method`` and settings. Each row runs on each noise with each seed.
+    The file has ``data``; optionally ``title``, ``recipe`` (by default the one that suits the size of the
+    images, as ``labelmend.fit`` takes it), ``settings`` (any settings by flat name, for every cell),
+    ``noises`` and ``seeds`` (lists); and ``rows``: a name for each row of the table, with its ``method`` and
+    settings. Each row runs on each noise with each seed.
 
     Raises:
         SettingsError: If the file is missing, is no such mapping, a setting or noise cannot be used, one is
@@ -110,9 +112,11 @@ def read_suite(path: Path) -> Suite:
     noises, seeds = found.noises or [None], found.seeds or [0]
     _check_lists(path, found, noises, seeds)
     cells = []
+    recipes: dict[str, str] = {}
     for (row, own), noise, seed in product(found.rows.items(), noises, seeds):
         try:
-            cells.append(_cell(path.stem, row, own or {}, found, noise, seed))
+            recipes[row] = recipes.get(row) or _recipe(own or {}, found)
+            cells.append(_cell(path.stem, row, own or {}, found, recipes[row], noise, seed))
         except SettingsError as error:
             raise SettingsError(f"suite {path}, row {row!r}: {error}") from error
     names = [cell.name for cell in cells]
@@ -177,11 +181,31 @@ def _warn_of_idle(path: Path, found: SuiteFile, rows: Mapping[str, Settings]) ->
         warnings.warn(f"suite {path}{place}: {line}", LabelmendWarning, stacklevel=3)
 
 
+def _recipe(own: Mapping[str, Any], found: SuiteFile) -> str:
+    """The recipe of a row: its own, that of the suite, or the one that suits the size of the images."""
+    named = {**(found.settings or {}), **own}
+    recipe, method = named.pop("recipe", found.recipe), named.pop("method", None)
+    if recipe is not None:
+        return str(recipe)
+    try:
+        return recipe_for(found.data, None if method is None else str(method), named)
+    except DataError:
+        # Its cells fail of it, one by one, and say so.
+        return DEFAULT_RECIPE
+
+
 def _cell(
-    suite: str, row: str, own: Mapping[str, Any], found: SuiteFile, noise: str | None, seed: int
+    suite: str,
+    row: str,
+    own: Mapping[str, Any],
+    found: SuiteFile,
+    recipe: str,
+    noise: str | None,
+    seed: int,
 ) -> Cell:
     merged = {**(found.settings or {}), **own, "seed": seed} | ({"noise": noise} if noise else {})
-    recipe, method = str(merged.pop("recipe", found.recipe)), merged.pop("method", None)
+    merged.pop("recipe", None)
+    method = merged.pop("method", None)
     settings = resolve(recipe, None if method is None else str(method), merged)
     if settings.data.noise != (noise or None):
         raise SettingsError(

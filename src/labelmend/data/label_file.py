@@ -163,8 +163,8 @@ def replace_labels(listing: Listing, file: LabelFile, class_names: Sequence[str]
     images may have them; in a patch they are the column ``to``. Rows belong to images by ``id`` (or ``ids``),
     else by the path; without any of them there must be one row for each image, in order, which is noted.
     Values are class names, or class indices (``encode_labels``); integers of an ``.npz`` file with
-    ``class_names`` are indices into these. Of a run, or a table of verdicts, those suggested labels are taken
-    that are sure enough, and the given ones elsewhere.
+    ``class_names`` are indices into these. Of a run, or a table of verdicts without such a column, those
+    suggested labels are taken that are sure enough, and the given ones elsewhere.
 
     Args:
         listing: all images of the source.
@@ -176,8 +176,11 @@ def replace_labels(listing: Listing, file: LabelFile, class_names: Sequence[str]
             names a column that neither the file nor the source can have.
     """
     table, names_of_all = _read(file.path, file.columns.label)
-    suggested = is_verdict_table(table) and file.columns.label == "label"
+    verdicts = is_verdict_table(table) and file.columns.label == "label"
+    suggested = verdicts and table.first_column(_LABEL_COLUMNS) is None
     notes = [*table.notes]
+    if verdicts and not suggested:
+        notes.append(f"{file.path} holds verdicts and labels: the labels are taken, not what is suggested")
     if suggested:
         table, note = as_suggested(table, file.path, file.min_confidence)
         notes.append(note)

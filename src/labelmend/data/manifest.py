@@ -179,6 +179,9 @@ def _read_table(
     image_name = image_column(table, columns.image, locator)
     if image_name.lower() not in IMAGE_COLUMNS and image_name not in (columns.image, *table.image_columns):
         found.notes[f"images are in column {image_name!r} (--image-column)"] = None
+    elif columns.image is None and (others := [name for name in table.image_columns if name != image_name]):
+        instead = list_classes([repr(name) for name in others])
+        found.notes[f"images are in column {image_name!r}, not in {instead} (--image-column)"] = None
     images = table.columns[image_name]
     locator = locator.among(images)
     id_name = table.find("id")

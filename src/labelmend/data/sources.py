@@ -109,8 +109,7 @@ def request_of(
     if columns.root is not None and not columns.root.is_dir():
         raise DataError(
             f"--image-root {columns.root} is not a folder; give the one that the names in the table are "
-            "relative to; where the images of a run have moved, --data is the table where it lies beside "
-            "them now, or put a link to them there"
+            "relative to; of a run whose images have moved --data says where they are"
         )
     file = None
     if labels is not None:

@@ -106,7 +106,7 @@ def import_annotations(run: Path, file: Path) -> tuple[int, int]:
                 f"{where} is of another run: image {identity!r} was given as {there!r} there, and as "
                 f"{given!r} in {run}; give the run that was exported"
             )
-        chosen = chosen_classes(task)
+        chosen = {label.strip() for label in chosen_classes(task)}
         if len(chosen) > 1:
             raise DataError(f"{where}: annotated as {' and as '.join(sorted(chosen))}; settle it there first")
         without += not chosen

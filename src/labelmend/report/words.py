@@ -22,6 +22,9 @@ TITLES = {
     EASY: "Easy",
 }
 
+FEW = 0.05
+"""Estimated share of wrong labels below which they may be said to look clean."""
+
 NOTABLE = 1.2
 """How many times its budget a run takes where that is worth a word; judging all images comes on top of it."""
 
@@ -32,8 +35,8 @@ def percent(share: float) -> str:
 
 
 def clean_line(summary: dict[str, Any]) -> str:
-    """That labels look clean, or "" where they do not, or where the share of wrong ones cannot be told."""
-    told = summary.get("estimated_noise_told", True)
+    """That labels look clean, or "" where they do not, or where the share of wrong ones says otherwise."""
+    told = summary.get("estimated_noise_told", True) and summary["estimated_noise_rate"] < FEW
     return "These labels look clean." if summary.get("looks_clean") and told else ""
 
 

@@ -87,7 +87,7 @@ class Session:
         """What the page shows once: names, classes, what the views hold."""
         return {
             "run": printable(self.folder.resolve().name),
-            "folder": printable(str(self.folder)),
+            "next": printable(self._apply_command()),
             "classes": [printable(name) for name in self.classes],
             "hash": self.hash[:12],
             "notice": printable(self.pictures.notice),
@@ -260,14 +260,20 @@ class Session:
         with self._lock:
             self._refresh()
         decided, changed = int((self._state == DECIDED).sum()), int(self._wrong.sum())
-        moved = "" if self._moved_to is None else f" --data {argument(self._moved_to)}"
+        moved = self._moved_flag()
         if not decided:
             return f"Nothing is decided yet; labelmend review {argument(self.folder)}{moved} goes on."
-        after = f"labelmend apply {argument(self.folder)} --decisions{moved}"
+        after = self._apply_command()
         return (
             f"{count(decided, 'label')} decided, {changed:,} of them changed. "
             f"Next: {after} (--decisions-only takes no suggestion beside them)"
         )
+
+    def _moved_flag(self) -> str:
+        return "" if self._moved_to is None else f" --data {argument(self._moved_to)}"
+
+    def _apply_command(self) -> str:
+        return f"labelmend apply {argument(self.folder)} --decisions{self._moved_flag()}"
 
     def _estimate(self) -> dict[str, float] | None:
         sample, strata = self._views.rows(AUDIT, None, self._state), self._views.strata

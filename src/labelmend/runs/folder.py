@@ -17,8 +17,9 @@ from labelmend.runs.checksums import SUMS
 from labelmend.runs.lock import LOCK, locked
 from labelmend.runs.records import ADVICE, parse_object
 from labelmend.settings.saving import HEADER
-from labelmend.text import argument, as_text, spreadsheet_safe
+from labelmend.text import argument, as_text, count, spreadsheet_safe
 from labelmend.training.state import CHECKPOINT, METRICS, PREVIOUS
+from labelmend.verdicts.decisions import DECISIONS, Decisions, has_decisions
 
 SETTINGS, DATA, NOISE, SKIPPED = "settings.yaml", "data.json", "noise.json", "skipped.csv"
 CONFLICTS = "duplicates.csv"
@@ -91,7 +92,7 @@ def check_free(folder: Path, overwrite: bool) -> None:
 
     Raises:
         RunError: If the path is a file, or the folder holds anything but a run, or a run and ``overwrite``
-            is not set.
+            is not set, or one that a person has decided on.
     """
     if folder.exists() and not folder.is_dir():
         raise RunError(f"--out {folder} is a file; give the name of a folder")
@@ -101,6 +102,11 @@ def check_free(folder: Path, overwrite: bool) -> None:
         raise RunError(
             f"--out {folder} is not empty, and what is in it is no run; nothing is replaced there: give "
             "another folder"
+        )
+    if overwrite and (decided := num_decided(folder)):
+        raise RunError(
+            f"--out {folder} holds a run with a person's decisions on {count(decided, 'image')}, which are "
+            f"about its verdicts alone; give another folder, or remove {folder / DECISIONS} to replace both"
         )
     if overwrite or not is_run(folder):
         return
@@ -256,6 +262,14 @@ def is_finished(folder: Path) -> bool:
 def is_unfinished(folder: Path) -> bool:
     """Whether the folder holds a run that was stopped before its end."""
     return is_run(folder) and not (folder / SUMMARY).is_file()
+
+
+def num_decided(folder: Path) -> int:
+    """Images of a run that a person has decided on; 0 where the decisions are on other verdicts."""
+    if has_decisions(folder):
+        with suppress(RunError), Decisions.open(folder) as log:
+            return len(log.current())
+    return 0
 
 
 def require_run(folder: Path) -> None:

@@ -36,7 +36,7 @@ from labelmend.runs.verified import divide_trusted, trust_decisions
 from labelmend.runs.whereabouts import find_data
 from labelmend.settings.saving import to_yaml
 from labelmend.tensors import save_tensors
-from labelmend.text import argument
+from labelmend.text import argument, count
 from labelmend.training import state
 from labelmend.training.arithmetic import choose_arithmetic, find_device
 from labelmend.training.embedder import FrozenBackbone
@@ -151,6 +151,13 @@ def prepare(
     named_test = wanted.test_source is not None
     if wanted.labels is not None and Path(wanted.labels).is_dir():
         check_unchanged(Path(wanted.labels), (run_folder.VERDICTS_PARQUET,))
+        if wanted.decisions is None and (decided := run_folder.num_decided(Path(wanted.labels))):
+            warnings.warn(
+                f"--labels {wanted.labels} takes what that run suggests, and not what a person decided about "
+                f"{count(decided, 'image')} of it; --decisions with the same folder takes that too",
+                LabelmendWarning,
+                stacklevel=2,
+            )
     if isinstance(data, str | Path):
         data = absolute(str(data))
     reading = reading_of(wanted)

@@ -62,6 +62,13 @@ def suggest_recipe(settings: Settings, data: Any, *, whole: bool = False) -> str
     return PHOTOS
 
 
+def recipe_for(data: Any, method: str | None, overrides: Mapping[str, Any]) -> str:
+    """The recipe of a run that names none; arguments and errors as of ``settle``."""
+    asked = resolve(method=method, overrides=overrides)
+    names = {find_leaf(name, asked.method.name).name for name in overrides}
+    return suggest_recipe(asked, data, whole="frozen" in names)
+
+
 def settle(
     data: Any,
     recipe: str | Path | Mapping[str, Any] | None,
@@ -78,9 +85,7 @@ def settle(
         LabelmendWarning: For each of ``overrides`` that does nothing in such a run.
     """
     if recipe is None:
-        asked = resolve(method=method, overrides=overrides)
-        names = {find_leaf(name, asked.method.name).name for name in overrides}
-        recipe = suggest_recipe(asked, data, whole="frozen" in names)
+        recipe = recipe_for(data, method, overrides)
     settings = resolve(recipe, method, overrides)
     for line in idle_lines(settings, overrides):
         warnings.warn(line, LabelmendWarning, stacklevel=3)

@@ -15,6 +15,7 @@ from labelmend.errors import DataError
 from labelmend.runs import folder as run_folder
 from labelmend.runs.checksums import check_unchanged
 from labelmend.runs.fingerprint import fingerprint
+from labelmend.runs.journal import moved_images
 from labelmend.runs.records import DataRecord, read_record
 from labelmend.verdicts.decisions import Decisions
 from labelmend.verdicts.frame import read_parquet
@@ -38,6 +39,10 @@ def verified_labels(folder: Path, known: Container[str], name: str) -> tuple[dic
     check_unchanged(folder, (run_folder.VERDICTS_PARQUET,))
     with Decisions.open(folder) as decisions:
         found = {identity: entry.label for identity, entry in decisions.current().items()}
+    # Images that ``labelmend apply --move`` has moved since have other ids.
+    for now, before in moved_images(folder).items():
+        if before in found and now in known:
+            found[now] = found.pop(before)
     labels = {identity: label for identity, label in found.items() if label is not None and identity in known}
     if not labels and (decided := [identity for identity, label in found.items() if label is not None]):
         raise DataError(

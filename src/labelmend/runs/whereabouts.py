@@ -21,7 +21,8 @@ def find_data(folder: Path, data: Any = None) -> tuple[Any, Settings]:
 
     Args:
         folder: of the run.
-        data: where they are now, if they have moved or were in memory.
+        data: where they are now, if they have moved or were in memory; of a table that is still there, the
+            folder that its names are relative to now.
 
     Returns:
         The source, None where it was in memory and is not given; and the settings.
@@ -43,6 +44,10 @@ def find_data(folder: Path, data: Any = None) -> tuple[Any, Settings]:
                 "put it back"
             )
         return source, settings
+    if on_disk and Path(str(source)).is_file() and isinstance(data, str | Path) and Path(data).is_dir():
+        # The images of a table have moved, and the table has not.
+        there = replace(settings.data, image_root=str(Path(data).absolute()))
+        return source, replace(settings, data=there)
     if on_disk and isinstance(data, str | Path) and not is_named(data):
         settings = replace(
             settings, data=_moved_along(settings.data, Path(str(source)), Path(data).absolute())

@@ -17,6 +17,7 @@ from labelmend.data.readers.files import FilesReader
 from labelmend.data.readers.folder import FolderReader
 from labelmend.data.readers.hugging_face import HuggingFaceReader
 from labelmend.data.readers.image_set import ImageSetReader
+from labelmend.data.readers.listing import ListingReader
 from labelmend.data.readers.named import NamedReader
 from labelmend.data.readers.npy import NpyReader
 from labelmend.data.readers.npz import NpzReader
@@ -24,12 +25,14 @@ from labelmend.data.readers.pair import PairReader
 from labelmend.data.readers.pictures import PicturesReader
 from labelmend.data.readers.table import TableReader
 from labelmend.data.readers.torch_dataset import TorchDatasetReader
+from labelmend.data.sources import read_listing
 from labelmend.errors import DataError
 
 X = np.zeros((2, 8, 8), dtype=np.uint8)
 LABELLED = {
     "name": NamedReader,
     "set": ImageSetReader,
+    "listing": ListingReader,
     "folder": FolderReader,
     "csv": TableReader,
     "parquet": TableReader,
@@ -64,6 +67,7 @@ def sources(tmp_path, save_image):
     return {
         "name": "cifar10",
         "set": load((X, ["a", "b"])),
+        "listing": read_listing((X, ["a", "b"])),
         "folder": tmp_path / "images.csv",
         "csv": str(tmp_path / "a.csv"),
         "parquet": tmp_path / "a.PARQUET",

@@ -13,6 +13,7 @@ from labelmend.data.readers.files import FilesReader
 from labelmend.data.readers.folder import FolderReader
 from labelmend.data.readers.hugging_face import HuggingFaceReader
 from labelmend.data.readers.image_set import ImageSetReader
+from labelmend.data.readers.listing import ListingReader
 from labelmend.data.readers.named import NamedReader
 from labelmend.data.readers.npy import NpyReader
 from labelmend.data.readers.npz import NpzReader
@@ -25,6 +26,7 @@ from labelmend.errors import DataError
 READERS: tuple[Reader, ...] = (
     NamedReader(),
     ImageSetReader(),
+    ListingReader(),
     FolderReader(),
     TableReader(),
     NpzReader(),

@@ -132,7 +132,7 @@ function showDone() {
   byId("done-text").textContent =
     `${decided} of ${total} are decided here. Of all images ${status.decided} are decided, ` +
     `${status.changed} with another label than they were given.`;
-  byId("done-command").textContent = `labelmend apply ${run.folder} --decisions`;
+  byId("done-command").textContent = run.next;
   byId("done-skipped").hidden = skipped === 0;
 }
 
