@@ -1,6 +1,8 @@
 import csv
+import io
 import json
 import shutil
+import warnings
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import unquote
@@ -417,3 +419,22 @@ def test_images_that_have_moved_are_named_where_they_are_now(run, original, tmp_
 def test_the_command_prints_what_it_wrote(run, capsys):
     assert main(["export", str(run), "--format", "csv"]) == 0
     assert capsys.readouterr().out == f"{run}/exports/csv/labels.csv\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "channels", "scale"),
+    [(np.int64, 1, 1), (np.float32, 3, 1 / 255), (np.uint16, 3, 257), (np.uint16, 1, 257), (np.uint8, 3, 1)],
+)
+def test_arrays_of_any_numbers_are_pictures_for_the_hub(tmp_path, kind, channels, scale):
+    shape = (12, 8, 8, 3)[: 3 if channels == 1 else 4]
+    pixels = np.random.default_rng(0).integers(0, 256, shape)
+    pixels[:, 0, 0], pixels[:, 0, 1] = 0, 255
+    table = pd.DataFrame({"image": list((pixels * scale).astype(kind)), "label": ["a", "b"] * 6})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        labelmend.fit(table, out=tmp_path / "run", epochs=1, batch_size=4, widths=[8], depth=1)
+        (path, *_) = export(tmp_path / "run", "huggingface", data=table)
+    cells = pd.read_parquet(path)["image"]
+    found = [np.asarray(Image.open(io.BytesIO(cell["bytes"]))) for cell in cells]
+    expected = pixels * 257 if kind == np.uint16 and channels == 1 else pixels
+    assert np.array_equal(np.stack(found), expected)

@@ -21,6 +21,7 @@ from labelmend.runs import folder as run_folder
 from labelmend.runs.checksums import check_unchanged
 from labelmend.runs.jobs import absolute
 from labelmend.runs.journal import moved_images
+from labelmend.runs.same_pixels import check_pixels
 from labelmend.runs.whereabouts import find_data
 from labelmend.text import argument
 from labelmend.verdicts.decisions import SKIP, Decision, Decisions, has_decisions
@@ -134,6 +135,8 @@ def prepare(run: Path, choice: Choice, data: Any = None) -> Task:
             f"labelmend apply has moved images of {origin.listing.name} already; labelmend revert "
             f"{argument(run)} takes that back, labelmend fit trains on the data as it is"
         ) from error
+    if source is not None:
+        check_pixels(run, source, settings, origin.listing)
     of_run = before | dict(zip(verdicts["id"], verdicts["given_label"], strict=True))
     ids, now = origin.listing.ids, origin.labels
     given = [of_run.get(identity, label) for identity, label in zip(ids, now, strict=True)]

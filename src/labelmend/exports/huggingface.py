@@ -130,7 +130,14 @@ def _images(pictures: RunPictures, ids: list[str]) -> Iterator[dict[str, object]
     for identity in ids:
         row = pictures.rows[identity]
         item: Encoded = pictures.listing.items[row] if pictures.listing.items else pictures.item(identity)
+        if isinstance(item, np.ndarray) and not _fits_png(item):
+            item = pictures.item(identity)
         yield {"bytes": _encoded(item), "path": pictures.listing.paths[row] or None}
+
+
+def _fits_png(pixels: np.ndarray) -> bool:
+    """Whether a PNG holds the values as they are; others become those of 8 bits that the run saw."""
+    return pixels.dtype == np.uint8 or (pixels.dtype == np.uint16 and np.squeeze(pixels).ndim == 2)
 
 
 def _encoded(item: Encoded) -> bytes:

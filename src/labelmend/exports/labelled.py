@@ -45,7 +45,7 @@ class LabelledRun:
         Raises:
             RunError: If not all of them are still there.
         """
-        found = open_pictures(self.folder, self.data)
+        found = open_pictures(self.folder, self.data, exact=True)
         missing = [identity for identity in self.table["id"] if identity not in found]
         if missing:
             raise RunError(f"{found.notice or self.folder}: image {missing[0]!r} is not there any more")

@@ -57,7 +57,7 @@ class Session:
         check_unchanged(self.folder, [run_folder.VERDICTS_PARQUET, run_folder.MODEL_INFO])
         table = read_parquet(self.folder / run_folder.VERDICTS_PARQUET)
         self.classes: list[str] = read_model(self.folder / run_folder.MODEL_INFO)["classes"]
-        self.pictures: RunPictures = open_pictures(self.folder, data)
+        self.pictures: RunPictures = open_pictures(self.folder, data, exact=True)
         place = {name: number for number, name in enumerate(self.classes)}
         self._given, self._suggested, self._predicted = (
             np.array([place[name] for name in table[column]], dtype=np.int64)

@@ -27,6 +27,7 @@ from labelmend.runs import folder as run_folder
 from labelmend.runs.jobs import reading_of
 from labelmend.runs.journal import moved_images
 from labelmend.runs.records import ModelRecord, read_record
+from labelmend.runs.same_pixels import check_pixels
 from labelmend.runs.whereabouts import find_data
 from labelmend.verdicts.frame import read_parquet
 
@@ -131,7 +132,7 @@ class RunPictures:
         return stream.getvalue()
 
 
-def open_pictures(folder: str | Path, data: Any = None) -> RunPictures:
+def open_pictures(folder: str | Path, data: Any = None, *, exact: bool = False) -> RunPictures:
     """Open the data that a finished run was trained on, as its folder says; no image is decoded.
 
     It must be the same data: the images are found by their ids, or where ``labelmend apply --move`` has moved
@@ -143,6 +144,8 @@ def open_pictures(folder: str | Path, data: Any = None) -> RunPictures:
     Args:
         folder: of a finished run.
         data: the training images, if they were in memory, or have moved.
+        exact: whether the pixels of images without names are compared, too, which decodes all of them: for
+            what leaves labels behind, and not only looks.
 
     Raises:
         RunError: If the folder holds no finished run; if the data were in memory and are not given, or have
@@ -175,6 +178,8 @@ def open_pictures(folder: str | Path, data: Any = None) -> RunPictures:
     by_name = bool(found) and all(listing.paths[row] for row in found.values())
     if not found or (notice and not by_name):
         raise RunError(f"the data of {folder} is not what it was trained on: {listing.name}: {notice}")
+    if exact:
+        check_pixels(folder, source, settings, listing)
     return RunPictures(
         listing,
         found,
