@@ -149,3 +149,11 @@ def test_what_the_two_methods_lost_is_refused(argv, message):
 def test_the_papers_method_has_its_own_flags():
     found = parse_fit(["photos", "--method", "anchor_hallucination", "--lambda-conf", "0.4"])
     assert (found.method, found.overrides) == ("anchor_hallucination", {"lambda_conf": 0.4})
+
+
+@pytest.mark.parametrize("blank", ["", " "])
+def test_data_of_no_name_is_told(blank, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["fit", blank, "--epochs", "1"]) == 2
+    assert "the name of the data is empty" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

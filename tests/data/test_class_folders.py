@@ -144,3 +144,10 @@ def test_limit_keeps_the_classes_of_the_whole_source(tmp_path, save_image):
     assert load(tmp_path, limit=4).given_labels.tolist() == [0, 0, 0, 1]
     with pytest.raises(DataError, match="all first 2 images are of one class"):
         load(tmp_path, limit=2)
+
+
+def test_a_class_folder_has_a_name(tmp_path, save_image):
+    save_image(tmp_path / "a/1.png", 1)
+    save_image(tmp_path / " /1.png", 1)
+    with pytest.raises(DataError, match="the name of this class folder is blank; give it another"):
+        load(tmp_path)

@@ -9,7 +9,7 @@ from PIL import Image
 
 import labelmend
 from labelmend.corrections.apply import apply
-from labelmend.errors import LabelmendWarning, RunError
+from labelmend.errors import LabelmendWarning, RunError, SettingsError
 from labelmend.exports.export import export
 from labelmend.review.session import Session
 from labelmend.runs import same_pixels
@@ -50,7 +50,7 @@ def test_another_order_within_a_class_is_refused(source, tmp_path, use, settings
     USES[use](run)
     write(source, [1, 0, *range(2, 12)])
     with pytest.raises(
-        RunError, match="the images have no names, are known by their places, and have other pixels"
+        RunError, match="have no names, and are known by their places, where pixels are others"
     ):
         USES[use](run)
     # To look at them is not to write labels.
@@ -68,7 +68,11 @@ def test_images_with_names_are_not_decoded_for_it(tmp_path, monkeypatch):
     apply(run)
 
 
-def test_other_features_are_told(source, tmp_path):
+def offline(*_, **__):
+    raise SettingsError("no weights")
+
+
+def test_other_features_are_told(source, tmp_path, monkeypatch):
     pytest.importorskip("timm")
     frozen = {"network": "timm:test_resnet", "pretrained": False, "frozen": True, "epochs": 1}
     with warnings.catch_warnings():
@@ -78,5 +82,10 @@ def test_other_features_are_told(source, tmp_path):
         warnings.simplefilter("error", LabelmendWarning)
         apply(run)
     write(source, [1, 0, *range(2, 12)])
-    with pytest.warns(LabelmendWarning, match="have other features than when .* make sure that their order"):
+    with pytest.warns(
+        LabelmendWarning, match="features are others than when .* make sure that their order"
+    ):
+        apply(run)
+    monkeypatch.setattr(same_pixels, "prepare", offline)
+    with pytest.warns(LabelmendWarning, match=r"cannot be told \(no weights\): make sure that their order"):
         apply(run)

@@ -75,3 +75,10 @@ def test_what_does_nothing_is_said(photos):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         settle(photos, "fast", None, {"flip": True})
+
+
+def test_what_there_is_to_say_of_the_data_is_left_to_those_who_load_them(small):
+    (small / "empty").mkdir()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", LabelmendWarning)
+        assert suggest_recipe(resolve(), small) == "fast"

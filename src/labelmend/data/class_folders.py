@@ -60,6 +60,7 @@ def list_class_folders(
 
     Raises:
         UnlabelledError: If there is no class folder with an image.
+        DataError: If one has a blank name.
 
     Warns:
         LabelmendWarning: If a class folder holds no image; the class is left out.
@@ -79,6 +80,8 @@ def list_class_folders(
                 stacklevel=2,
             )
             continue
+        if not clean_name(name):
+            raise DataError(f"{class_folder}: the name of this class folder is blank; give it another")
         files += images
         labels += [clean_name(name)] * len(images)
         folders[class_folder] = as_text(clean_name(name))

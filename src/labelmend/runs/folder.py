@@ -168,7 +168,8 @@ def check_outside(folder: Path, sources: Iterable[Any], flag: str) -> None:
 def _on_disk(sources: Iterable[Any]) -> list[str | Path]:
     """Those that are paths, as they were given: ``./trusted`` is no other name of ``trusted``."""
     paths = [source for source in sources if isinstance(source, str | Path) and not is_named(source)]
-    return [path for path in paths if Path(path).exists()]
+    # A path of no letters would be the working folder.
+    return [path for path in paths if str(path).strip() and Path(path).exists()]
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Any
 from labelmend.config import NO_TEST, TRUSTED, Settings
 from labelmend.data import is_named
 from labelmend.data.listing import Listing
-from labelmend.errors import LabelmendWarning, RunError
+from labelmend.errors import LabelmendError, LabelmendWarning, RunError
 from labelmend.runs import folder as run_folder
 from labelmend.runs.backbone import cache_beside
 from labelmend.runs.fingerprint import fingerprint
@@ -33,23 +33,32 @@ def check_pixels(folder: Path, source: Any, settings: Settings, listing: Listing
         RunError: If pixels are others.
 
     Warns:
-        LabelmendWarning: If the features that a frozen network makes of them are others: they can be that on
-            another machine, too.
+        LabelmendWarning: If the features that a frozen network makes of them are others, as they can be on
+            another machine; or if there are none to compare.
     """
     if any(listing.paths) or is_named(source):
         return
     test = settings.data.test if settings.data.test == TRUSTED else NO_TEST
     alone = replace(settings, data=replace(settings.data, noise=None, test=test))
-    with warnings.catch_warnings():
-        # What there is to say of the data was said when the run was made.
-        warnings.simplefilter("ignore", LabelmendWarning)
-        now = prepare(alone, source, cache=cache_beside(folder)).train_set
+    places = f"{listing.name}: the images have no names, and are known by their places"
+    try:
+        with warnings.catch_warnings():
+            # What there is to say of the data was said when the run was made.
+            warnings.simplefilter("ignore", LabelmendWarning)
+            now = prepare(alone, source, cache=cache_beside(folder)).train_set
+    except LabelmendError as error:
+        # The network of their features may not be at hand here.
+        warnings.warn(
+            f"{places}; whether they are those of {folder} cannot be told ({error}): make sure that their "
+            "order is the same",
+            LabelmendWarning,
+            stacklevel=2,
+        )
+        return
     if fingerprint(now)["images"] == read_record(folder / run_folder.DATA, DataRecord)["train"].get("images"):
         return
-    told = (
-        f"{listing.name}: the images have no names, are known by their places, and have other "
-        f"{'features' if now.has_features else 'pixels'} than when {folder} was trained"
-    )
+    kind = "features" if now.has_features else "pixels"
+    told = f"{places}, where {kind} are others than when {folder} was trained"
     if now.has_features:
         warnings.warn(f"{told}; make sure that their order is the same", LabelmendWarning, stacklevel=2)
         return

@@ -45,9 +45,12 @@ def suggest_recipe(settings: Settings, data: Any, *, whole: bool = False) -> str
     if not network.frozen and (whole or trained):
         return DEFAULT_RECIPE
     wanted = settings.data
-    size = wanted.image_size or sources.usual_size(
-        data, split=wanted.split, **reading_of(replace(wanted, root=absolute(wanted.root)))
-    )
+    with warnings.catch_warnings():
+        # What there is to say of the data is said when it is loaded.
+        warnings.simplefilter("ignore", LabelmendWarning)
+        size = wanted.image_size or sources.usual_size(
+            data, split=wanted.split, **reading_of(replace(wanted, root=absolute(wanted.root)))
+        )
     if not network.frozen and (size is None or size <= CIFAR_STEM_UP_TO):
         return DEFAULT_RECIPE
     if not named and find_spec("timm") is None:
