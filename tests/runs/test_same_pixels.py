@@ -82,9 +82,7 @@ def test_other_features_are_told(source, tmp_path, monkeypatch):
         warnings.simplefilter("error", LabelmendWarning)
         apply(run)
     write(source, [1, 0, *range(2, 12)])
-    with pytest.warns(
-        LabelmendWarning, match="features are others than when .* make sure that their order"
-    ):
+    with pytest.warns(LabelmendWarning, match="features are others than when .* make sure that their order"):
         apply(run)
     monkeypatch.setattr(same_pixels, "prepare", offline)
     with pytest.warns(LabelmendWarning, match=r"cannot be told \(no weights\): make sure that their order"):
