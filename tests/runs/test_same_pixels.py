@@ -57,6 +57,15 @@ def test_another_order_within_a_class_is_refused(source, tmp_path, use, settings
     assert len(open_pictures(run)) == len(labelmend.load_run(run).verdicts.table)
 
 
+def test_images_that_are_scored_by_are_not_among_those_compared(source, tmp_path):
+    write(source, range(12), trusted=[False, False, True] * 4)
+    run = fit(source, tmp_path, test="trusted")
+    apply(run)
+    write(source, [1, 0, *range(2, 12)], trusted=[False, False, True] * 4)
+    with pytest.raises(RunError, match="where pixels are others"):
+        apply(run)
+
+
 def test_images_with_names_are_not_decoded_for_it(tmp_path, monkeypatch):
     source = tmp_path / "photos.csv"
     pixels = np.zeros((8, 8, 3), np.uint8)

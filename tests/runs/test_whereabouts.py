@@ -117,6 +117,15 @@ def test_images_that_have_moved_without_their_table_are_where_the_folder_given_i
     assert settings.data.image_root == str(project / "pictures")
 
 
+def test_a_copy_of_class_folders_is_taken_for_them(project, tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        run = labelmend.fit(project / "held", out=tmp_path / "run", **FAST).folder
+    copy = shutil.copytree(project / "held", tmp_path / "copy")
+    source, settings = find_data(run, copy)
+    assert (source, settings.data.image_root) == (copy, None)
+
+
 def test_a_run_goes_on_with_all_that_has_moved_and_keeps_where_it_is(project, tmp_path, capsys):
     held = settings_of(project, test=str(project / "held"))
     with warnings.catch_warnings():
