@@ -13,7 +13,7 @@ from labelmend.runs import jobs
 from labelmend.runs.journal import Journal, write_journal
 from labelmend.runs.verified import RELATIVE, divide_trusted, trust_decisions
 from labelmend.settings.loading import resolve
-from labelmend.verdicts.decisions import Decisions
+from labelmend.verdicts.decisions import Decisions, standing_decisions
 from labelmend.verdicts.frame import read_parquet
 
 
@@ -60,9 +60,9 @@ def test_a_run_with_decisions_is_not_replaced(decided):
     with pytest.raises(RunError, match=told):
         run_folder.check_free(decided, overwrite=True)
     with Decisions.open(decided) as decisions:
-        assert len(decisions.current()) == run_folder.num_decided(decided) == 3
+        assert len(decisions.current()) == len(standing_decisions(decided)) == 3
     (decided / "decisions.sqlite").unlink()
-    assert run_folder.num_decided(decided) == 0
+    assert standing_decisions(decided) == {}
     run_folder.check_free(decided, overwrite=True)
 
 

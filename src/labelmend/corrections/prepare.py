@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from labelmend.config import DataSettings, require
+from labelmend.config import DataSettings, Settings, require
 from labelmend.corrections.changes import Change, choose
 from labelmend.corrections.moves import Move
 from labelmend.corrections.origin import Origin, check_same, open_origin
@@ -24,7 +23,7 @@ from labelmend.runs.journal import moved_images
 from labelmend.runs.same_pixels import check_pixels
 from labelmend.runs.whereabouts import find_data
 from labelmend.text import argument
-from labelmend.verdicts.decisions import SKIP, Decision, Decisions, has_decisions
+from labelmend.verdicts.decisions import SKIP, Decision, Decisions, standing_decisions
 from labelmend.verdicts.frame import read_parquet
 
 
@@ -126,17 +125,9 @@ def prepare(run: Path, choice: Choice, data: Any = None) -> Task:
     least = float("inf") if choice.decisions_only else choice.min_confidence
     chosen = choose(verdicts, least, decided)
     origin = _in_memory(verdicts) if source is None else open_origin(source, wanted)
-    try:
-        before = {} if source is None else check_same(origin, verdicts, wanted, run)
-    except RunError as error:
-        if not moved_images(run):
-            raise
-        raise RunError(
-            f"labelmend apply has moved images of {origin.listing.name} already; labelmend revert "
-            f"{argument(run)} takes that back, labelmend fit trains on the data as it is"
-        ) from error
+    before: dict[str, str] = {}
     if source is not None:
-        check_pixels(run, source, settings, origin.listing)
+        before = _check_images(run, source, settings, origin, verdicts)
     of_run = before | dict(zip(verdicts["id"], verdicts["given_label"], strict=True))
     ids, now = origin.listing.ids, origin.labels
     given = [of_run.get(identity, label) for identity, label in zip(ids, now, strict=True)]
@@ -167,16 +158,30 @@ def prepare(run: Path, choice: Choice, data: Any = None) -> Task:
     return Task(run, origin, given, applied, rows)
 
 
+def _check_images(
+    run: Path, source: Any, settings: Settings, origin: Origin, verdicts: pd.DataFrame
+) -> dict[str, str]:
+    """Refuse other images or labels than the run judged; returns what ``check_same`` does."""
+    try:
+        before = check_same(origin, verdicts, settings.data, run)
+    except RunError as error:
+        if not moved_images(run):
+            raise
+        raise RunError(
+            f"labelmend apply has moved images of {origin.listing.name} already; labelmend revert "
+            f"{argument(run)} takes that back, labelmend fit trains on the data as it is"
+        ) from error
+    check_pixels(run, source, settings, origin.listing)
+    return before
+
+
 def _decisions(run: Path, choice: Choice) -> tuple[Mapping[str, Decision], int]:
     """Decisions that are asked for, and how many there are where none is."""
     if choice.decisions or choice.decisions_only:
         with Decisions.open(run) as log:
             return log.current(), 0
-    if has_decisions(run):
-        # Nobody asked for it, so that it may be anything.
-        with suppress(RunError), Decisions.open(run) as log:
-            return {}, sum(decision.action != SKIP for decision in log.current().values())
-    return {}, 0
+    # Nobody asked for it, so that it may be anything.
+    return {}, sum(decision.action != SKIP for decision in standing_decisions(run).values())
 
 
 def _in_memory(verdicts: pd.DataFrame) -> Origin:

@@ -19,7 +19,7 @@ from labelmend.runs.records import ADVICE, parse_object
 from labelmend.settings.saving import HEADER
 from labelmend.text import argument, as_text, count, spreadsheet_safe
 from labelmend.training.state import CHECKPOINT, METRICS, PREVIOUS
-from labelmend.verdicts.decisions import DECISIONS, Decisions, has_decisions
+from labelmend.verdicts.decisions import DECISIONS, standing_decisions
 
 SETTINGS, DATA, NOISE, SKIPPED = "settings.yaml", "data.json", "noise.json", "skipped.csv"
 CONFLICTS = "duplicates.csv"
@@ -103,10 +103,10 @@ def check_free(folder: Path, overwrite: bool) -> None:
             f"--out {folder} is not empty, and what is in it is no run; nothing is replaced there: give "
             "another folder"
         )
-    if overwrite and (decided := num_decided(folder)):
+    if overwrite and (decided := standing_decisions(folder)):
         raise RunError(
-            f"--out {folder} holds a run with a person's decisions on {count(decided, 'image')}, which are "
-            f"about its verdicts alone; give another folder, or remove {folder / DECISIONS} to replace both"
+            f"--out {folder} holds a run with a person's decisions on {count(len(decided), 'image')}, which "
+            f"are about its verdicts alone; give another folder, or remove {folder / DECISIONS} to replace both"
         )
     if overwrite or not is_run(folder):
         return
@@ -263,14 +263,6 @@ def is_finished(folder: Path) -> bool:
 def is_unfinished(folder: Path) -> bool:
     """Whether the folder holds a run that was stopped before its end."""
     return is_run(folder) and not (folder / SUMMARY).is_file()
-
-
-def num_decided(folder: Path) -> int:
-    """Images of a run that a person has decided on; 0 where the decisions are on other verdicts."""
-    if has_decisions(folder):
-        with suppress(RunError), Decisions.open(folder) as log:
-            return len(log.current())
-    return 0
 
 
 def require_run(folder: Path) -> None:

@@ -45,6 +45,7 @@ from labelmend.training.listener import Listener
 from labelmend.training.machine import machine
 from labelmend.training.memory import kept_memory
 from labelmend.training.trainer import Trained, Trainer, train
+from labelmend.verdicts.decisions import standing_decisions
 from labelmend.verdicts.verdicts import Verdicts
 
 STARTED = (run_folder.DATA, run_folder.NOISE, run_folder.SETTINGS)
@@ -151,10 +152,10 @@ def prepare(
     named_test = wanted.test_source is not None
     if wanted.labels is not None and Path(wanted.labels).is_dir():
         check_unchanged(Path(wanted.labels), (run_folder.VERDICTS_PARQUET,))
-        if wanted.decisions is None and (decided := run_folder.num_decided(Path(wanted.labels))):
+        if wanted.decisions is None and (decided := standing_decisions(Path(wanted.labels))):
             warnings.warn(
                 f"--labels {wanted.labels} takes what that run suggests, and not what a person decided about "
-                f"{count(decided, 'image')} of it; --decisions with the same folder takes that too",
+                f"{count(len(decided), 'image')} of it; --decisions with the same folder takes that too",
                 LabelmendWarning,
                 stacklevel=2,
             )

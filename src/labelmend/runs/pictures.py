@@ -133,7 +133,7 @@ class RunPictures:
 
 
 def open_pictures(folder: str | Path, data: Any = None, *, exact: bool = False) -> RunPictures:
-    """Open the data that a finished run was trained on, as its folder says; no image is decoded.
+    """Open the data that a finished run was trained on, as its folder says; decoded on demand.
 
     It must be the same data: the images are found by their ids, or where ``labelmend apply --move`` has moved
     them, and their labels are compared with those of the run. Files are known by their names, so those that

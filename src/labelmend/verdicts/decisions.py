@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,6 +51,14 @@ def has_decisions(folder: Path) -> bool:
     """Whether a run folder has a file of decisions; one that ``open`` was stopped in is none yet."""
     path = folder / DECISIONS
     return path.is_file() and path.stat().st_size > 0
+
+
+def standing_decisions(folder: Path) -> Mapping[str, Decision]:
+    """What a person decided about a run, by id; nothing where that is on other verdicts or unreadable."""
+    if has_decisions(folder):
+        with suppress(RunError), Decisions.open(folder) as log:
+            return log.current()
+    return {}
 
 
 def verdicts_hash(table: pd.DataFrame) -> str:
