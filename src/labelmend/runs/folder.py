@@ -106,7 +106,8 @@ def check_free(folder: Path, overwrite: bool) -> None:
     if overwrite and (decided := standing_decisions(folder)):
         raise RunError(
             f"--out {folder} holds a run with a person's decisions on {count(len(decided), 'image')}, which "
-            f"are about its verdicts alone; give another folder, or remove {folder / DECISIONS} to replace both"
+            f"are about its verdicts alone; give another folder, or remove {folder / DECISIONS} to replace "
+            "both"
         )
     if overwrite or not is_run(folder):
         return
