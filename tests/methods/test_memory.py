@@ -55,6 +55,18 @@ def test_a_number_that_a_selection_does_not_have_is_left_out():
     assert memory.report == {"easy": 2.0}
 
 
+def test_selections_begin_where_the_warm_up_ends_or_earlier():
+    memory = Selections(3, 2, REPORTED, 0.4)
+    memory.begin(0.45)
+    assert float(memory.began) == 0.4
+    memory.begin(0.25)
+    memory.begin(0.3)
+    assert float(memory.began) == 0.25
+    resumed = Selections(3, 2, REPORTED, 0.4)
+    resumed.load_state_dict(memory.state_dict())
+    assert float(resumed.began) == 0.25
+
+
 def test_due_after_so_many_epochs():
     memory = selections()
     memory.write(record(), {"easy": 2.0, "seconds": 0.5}, 3)

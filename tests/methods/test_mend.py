@@ -292,6 +292,39 @@ def test_selects_where_it_is_due(make_task, network, clusters, scores_of):
     assert torch.allclose(m.transition, estimate_transition(m.selections.last.probabilities, true))
 
 
+@pytest.mark.parametrize(
+    ("images", "held_out", "warmup", "begun"),
+    [(60, 0, 0.4, 31), (60, 0, 1.0, None), (61, 0, 0.4, 41), (61, 1, 0.4, 31), (60, 0, 0.2, 21)],
+)
+def test_a_long_warm_up_ends_early_on_few_images(
+    make_task, network, clusters, scores_of, monkeypatch, images, held_out, warmup, begun
+):
+    monkeypatch.setattr(mend, "FEW_IMAGES", 61)
+    features, true = (part[:images] for part in clusters(per_class=21))
+    task = make_task(true, network, score=lambda scored: scores_of(features, true))
+    m = Mend(MendSettings(warmup=warmup), replace(task, learnable=torch.arange(images) >= held_out))
+    for epoch in range(1, 51):
+        m.start_epoch(Progress(epoch, (epoch - 1) / 100))
+        if m.has_selected:
+            break
+    assert (epoch if m.has_selected else None) == begun
+    if begun:
+        assert float(m.selections.began) == pytest.approx((begun - 1) / 100)
+
+
+@pytest.mark.parametrize(("share", "ramp"), [(0.11, 0.2), (0.15, 1.0), (0.22, 1.0)])
+def test_unlabelled_samples_gain_weight_from_where_the_warm_up_ended_early(second_part, views, share, ramp):
+    m, weak = second_part(strong_views=False), logits_of(0)
+    m.selections.begin(0.1)
+    loss = m.loss(views(INDEX, [weak], [logits_of(1)]), Progress(4, share))
+    targets = targets_in_plain_python(m)
+    each = [
+        entropy(weak[place].tolist(), targets[sample]) * (1.0 if sample < LABELLED else ramp)
+        for place, sample in enumerate(INDEX)
+    ]
+    assert float(loss.detach()) == pytest.approx(sum(each) / 4, rel=1e-5)
+
+
 def weights(module):
     return torch.cat([p.detach().flatten() for p in module.parameters()])
 

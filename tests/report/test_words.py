@@ -27,6 +27,7 @@ def test_labels_are_not_said_to_look_clean_where_nothing_can_be_told():
     assert clean_line(few | {"estimated_noise_told": False}) == ""
     assert clean_line(few | {"looks_clean": False}) == ""
     assert clean_line(few | {"estimated_noise_rate": 0.05}) == ""
+    assert clean_line(few | {"learns_features": True, "epochs": 146, "samples": 120}) == ""
     older = {"looks_clean": True, "estimated_noise_rate": 0.01}
     assert clean_line(older) == "These labels look clean."
 

@@ -14,6 +14,7 @@ from labelmend.cli.main import main
 from labelmend.cli.report import report_at_end
 from labelmend.errors import LabelmendWarning, RunError, WriteError
 from labelmend.report.write import write_figures, write_report
+from labelmend.training import metrics
 
 TINY = {"epochs": 1, "batch_size": 12, "widths": [8, 8], "depth": 1, "test": "none"}
 
@@ -54,6 +55,17 @@ def test_a_run_whose_budget_ended_in_the_warm_up_says_so(tmp_path, capsys):
     assert "no samples were selected in training" in text
     assert main(["show", str(tmp_path / "run")]) == 0
     assert capsys.readouterr().out.startswith("no samples were selected in training")
+
+
+def test_a_run_of_many_epochs_says_so(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(metrics, "MANY_EPOCHS", 1)
+    with pytest.warns(LabelmendWarning, match="epochs of 60 images: a network may learn wrong labels by heart"):
+        labelmend.fit("digits", limit=60, out=tmp_path / "run", **TINY | {"epochs": 2, "warmup": 0.4})
+    text = write_report(tmp_path / "run").read_text(encoding="utf-8")
+    assert "2 epochs of 60 images: a network may learn wrong labels by heart" in text
+    assert "look clean" not in text
+    assert main(["show", str(tmp_path / "run")]) == 0
+    assert capsys.readouterr().out.startswith("2 epochs of 60 images")
 
 
 def test_every_row_pictured_is_in_the_list_and_has_its_evidence(page, run):

@@ -11,6 +11,7 @@ from labelmend.training.arithmetic import Arithmetic
 from labelmend.training.metrics import (
     SelectionQuality,
     TestAccuracy,
+    by_heart,
     cut_short,
     detection,
     detection_ap,
@@ -210,3 +211,17 @@ def test_what_a_budget_was_too_short_for_is_told():
     assert found is not None and "before 3 of the 5 stages" in found
     found = cut_short({"stages": 1, "stages_begun": 1, "has_selected": False})
     assert found is not None and "no samples were selected" in found and "--warmup" in found
+
+
+MANY = {"learns_features": True, "epochs": 146.2, "samples": 4_999}
+
+
+def test_many_epochs_of_few_images_are_told():
+    found = by_heart(MANY)
+    assert found is not None and found.startswith("146 epochs of 4,999 images: ") and "--epochs 40" in found
+
+
+@pytest.mark.parametrize("change", [{"learns_features": False}, {"epochs": 100.0}, {"samples": 5_000}])
+def test_no_more_epochs_than_usual_more_images_or_frozen_features_are_not(change):
+    assert by_heart(MANY | change) is None
+    assert by_heart({"epochs": 146.2, "samples": 4_999}) is None  # of an older version

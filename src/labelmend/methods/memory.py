@@ -19,20 +19,27 @@ class Selections(nn.Module):
         count: N.
         num_classes: C.
         reported: names of the numbers reported of each selection.
+        warmup: share of the budget after which selections begin, unless ``begin`` says earlier.
     """
 
     number: Tensor
     epoch: Tensor
+    began: Tensor
     numbers: Tensor
 
-    def __init__(self, count: int, num_classes: int, reported: tuple[str, ...]) -> None:
+    def __init__(self, count: int, num_classes: int, reported: tuple[str, ...], warmup: float = 1.0) -> None:
         super().__init__()
         self.reported = reported
         for name, tensor in SampleRecord.empty(count, num_classes).tensors().items():
             self.register_buffer(name, tensor)
         self.register_buffer("number", torch.tensor(0))
         self.register_buffer("epoch", torch.tensor(0))
+        self.register_buffer("began", torch.tensor(warmup, dtype=torch.float64))
         self.register_buffer("numbers", torch.zeros(len(reported), dtype=torch.float64))
+
+    def begin(self, share: float) -> None:
+        """Have selections begin at a share of the budget, if that is earlier than they would."""
+        self.began.clamp_(max=share)
 
     def write(self, record: SampleRecord, report: dict[str, float], epoch: int) -> None:
         """Remember a selection made in ``epoch``, in place of the last."""

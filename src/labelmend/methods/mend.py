@@ -8,6 +8,7 @@ from the start. docs/BENCHMARKS.md says what that gives, docs/LOG.md what each p
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -39,6 +40,9 @@ KEPT_GUESS = 0.5
 # Share of the budget over which unlabelled samples gain their full weight after the warm-up.
 RAMP = 0.05
 
+# Epochs after which the warm-up ends on few images, however long the budget: networks learn those by heart.
+LONGEST_WARMUP, FEW_IMAGES = 30, 5_000
+
 # Steps that train a hallucinator before its first use, and before each later one.
 FIRST_STEPS, LATER_STEPS = 1000, 100
 
@@ -64,7 +68,10 @@ class MendSettings(MethodSettings):
     }
 
     warmup: float = 0.4
-    """Share of the budget for training on all given labels before the first selection."""
+    """Share of the budget for training on all given labels before the first selection.
+
+    Fewer than 5,000 images have at most 30 epochs of it, whatever share that is below 1.
+    """
     warmup_mixup: float = 1.0
     """Beta parameter of mixup in the warm-up; 0 for plain cross-entropy."""
     refresh: int = 4
@@ -140,9 +147,11 @@ class Mend(Method):
             centred=True,
         )
         self.selections = Selections(
-            len(task.given_labels), task.num_classes, (*self.anchors.reported, "bayes")
+            len(task.given_labels), task.num_classes, (*self.anchors.reported, "bayes"), settings.warmup
         )
         self.register_buffer("transition", torch.eye(task.num_classes))
+        few = int(task.learnable.sum()) < FEW_IMAGES
+        self.longest_warmup = LONGEST_WARMUP if few and settings.warmup < 1 else math.inf
         self.lists: Tensor | None = None
 
     def optimizers(self, stage: int) -> dict[str, OptimizerPlan]:
@@ -152,7 +161,9 @@ class Mend(Method):
     def start_epoch(self, progress: Progress) -> Sequence[Step]:
         """Select and correct where it is due, as if classes were of one size; one pass over all samples."""
         due = self.selections.due(progress.epoch, self.settings.refresh)
-        if progress.share >= self.settings.warmup and due:
+        warmed_up = progress.share >= self.settings.warmup or progress.epoch > self.longest_warmup
+        if warmed_up and due:
+            self.selections.begin(progress.share)
             scores = self.task.score(self.task.averages[0])
             even = balanced(scores.probabilities, self.task.given_labels)
             record, report = self.divide(replace(scores, probabilities=even))
@@ -270,7 +281,7 @@ class Mend(Method):
             settings.mixup_alpha,
             task.generator,
         )
-        weight = ramp_up(progress.share, settings.warmup, RAMP)
+        weight = ramp_up(progress.share, float(self.selections.began), RAMP)
         return weighted_cross_entropy(task.networks[0](inputs).float(), targets, num_labelled, weight)
 
     def targets(self, index: Tensor, record: SampleRecord) -> Tensor:

@@ -21,7 +21,7 @@ from labelmend.runs import folder as run_folder
 from labelmend.runs.checksums import SUMS
 from labelmend.runs.records import DataRecord, read_record
 from labelmend.text import count, duration
-from labelmend.training.metrics import cut_short
+from labelmend.training.metrics import by_heart, cut_short
 from labelmend.verdicts.judge import EASY, HARD_CLEAN, HARD_CORRECTED, UNCERTAIN
 
 SCRIPTS = ("data.js", "gallery.js", "detail.js", "plots.js", "map.js", "theme.js")
@@ -138,6 +138,8 @@ def _facts(findings: Findings) -> list[tuple[str, str]]:
     ]
     if missed := cut_short(summary):
         facts.append(("cut short", missed))
+    if many := by_heart(summary):
+        facts.append(("many epochs", many))
     if settings.data.noise:
         facts.append(("noise added", settings.data.noise))
     if "test_accuracy_last" in summary:

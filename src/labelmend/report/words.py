@@ -6,6 +6,7 @@ from typing import Any
 
 from labelmend.config import BudgetSettings
 from labelmend.text import count
+from labelmend.training.metrics import by_heart
 from labelmend.verdicts.judge import EASY, HARD_CLEAN, HARD_CORRECTED, UNCERTAIN
 
 MEANINGS = {
@@ -35,9 +36,10 @@ def percent(share: float) -> str:
 
 
 def clean_line(summary: dict[str, Any]) -> str:
-    """That labels look clean, or "" where they do not, or where the share of wrong ones says otherwise."""
+    """That labels look clean; "" where they do not, or the share of wrong ones or many epochs speak against it."""
     told = summary.get("estimated_noise_told", True) and summary["estimated_noise_rate"] < FEW
-    return "These labels look clean." if summary.get("looks_clean") and told else ""
+    looks_clean = summary.get("looks_clean") and told and not by_heart(summary)
+    return "These labels look clean." if looks_clean else ""
 
 
 def noise_line(summary: dict[str, Any]) -> str:

@@ -36,7 +36,7 @@ from labelmend.training.flops import FlopMeter
 from labelmend.training.listener import Listener, Silent
 from labelmend.training.machine import machine
 from labelmend.training.memory import kept_memory
-from labelmend.training.metrics import cut_short, evaluators, summarise, test_accuracies
+from labelmend.training.metrics import by_heart, cut_short, evaluators, summarise, test_accuracies
 from labelmend.training.scoring import Probabilities, score_images
 from labelmend.training.seeds import Purpose, layer_seed, own_draws, stream
 from labelmend.training.setup import describe, hold_out, set_up
@@ -454,15 +454,16 @@ class Trainer:
             **self._reached,
             **self.effort,
         }
-        if missed := cut_short(summary):
-            warnings.warn(missed, LabelmendWarning, stacklevel=2)
+        for caveat in filter(None, (cut_short(summary), by_heart(summary))):
+            warnings.warn(caveat, LabelmendWarning, stacklevel=2)
         return Trained(self.final_model(), self.description, record, self.rows, summary)
 
     @property
     def _reached(self) -> dict[str, Any]:
-        """How much of the method the budget was long enough for, as JSON-able values."""
+        """What was trained, and how much of the method the budget was long enough for, as JSON-able values."""
         begun = {row.get("stage", 0) for row in self.rows}
         return {
+            "learns_features": self.task.fold_of is None,
             "stages": len(self.stages.course.stages),
             "stages_begun": len(begun),
             "has_selected": self.method.has_selected,
