@@ -21,6 +21,13 @@ def test_a_share_that_cannot_be_told_is_not_given():
     assert "38.3" not in line
 
 
+def test_a_longer_budget_is_advised_where_it_may_help():
+    summary = SUMMARY | {"estimated_noise_told": False, "samples": 4_999, "epochs": 40.0}
+    assert noise_line(summary).endswith("28.7 and 41.9 %; there are too few images, or too alike ones")
+    for change in {"samples": 5_000}, {"epochs": 39.9}:
+        assert noise_line(summary | change).endswith("too few images (a longer budget may help)")
+
+
 def test_labels_are_not_said_to_look_clean_where_nothing_can_be_told():
     few = SUMMARY | {"looks_clean": True, "estimated_noise_rate": 0.049}
     assert clean_line(few) == "These labels look clean."

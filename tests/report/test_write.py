@@ -59,7 +59,9 @@ def test_a_run_whose_budget_ended_in_the_warm_up_says_so(tmp_path, capsys):
 
 def test_a_run_of_many_epochs_says_so(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(metrics, "MANY_EPOCHS", 1)
-    with pytest.warns(LabelmendWarning, match="epochs of 60 images: a network may learn wrong labels by heart"):
+    with pytest.warns(
+        LabelmendWarning, match="epochs of 60 images: a network may learn wrong labels by heart"
+    ):
         labelmend.fit("digits", limit=60, out=tmp_path / "run", **TINY | {"epochs": 2, "warmup": 0.4})
     text = write_report(tmp_path / "run").read_text(encoding="utf-8")
     assert "2 epochs of 60 images: a network may learn wrong labels by heart" in text

@@ -7,8 +7,10 @@ import torch
 from torch import nn
 
 from labelmend.data.image_set import ImageSet, MemoryImages
+from labelmend.settings.loading import read_recipe
 from labelmend.training.arithmetic import Arithmetic
 from labelmend.training.metrics import (
+    USUAL_EPOCHS,
     SelectionQuality,
     TestAccuracy,
     by_heart,
@@ -225,3 +227,7 @@ def test_many_epochs_of_few_images_are_told():
 def test_no_more_epochs_than_usual_more_images_or_frozen_features_are_not(change):
     assert by_heart(MANY | change) is None
     assert by_heart({"epochs": 146.2, "samples": 4_999}) is None  # of an older version
+
+
+def test_as_many_epochs_as_the_default_recipes_have_are_usual():
+    assert [read_recipe(name)["budget"]["epochs"] for name in ("fast", "photos")] == [USUAL_EPOCHS] * 2

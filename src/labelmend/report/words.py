@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from labelmend.config import BudgetSettings
+from labelmend.methods.mend import FEW_IMAGES
 from labelmend.text import count
-from labelmend.training.metrics import by_heart
+from labelmend.training.metrics import USUAL_EPOCHS, by_heart
 from labelmend.verdicts.judge import EASY, HARD_CLEAN, HARD_CORRECTED, UNCERTAIN
 
 MEANINGS = {
@@ -36,7 +37,7 @@ def percent(share: float) -> str:
 
 
 def clean_line(summary: dict[str, Any]) -> str:
-    """That labels look clean; "" where they do not, or the share of wrong ones or many epochs speak against it."""
+    """That labels look clean; "" where they do not, or a share of wrong ones or many epochs contradict."""
     told = summary.get("estimated_noise_told", True) and summary["estimated_noise_rate"] < FEW
     looks_clean = summary.get("looks_clean") and told and not by_heart(summary)
     return "These labels look clean." if looks_clean else ""
@@ -50,10 +51,14 @@ def noise_line(summary: dict[str, Any]) -> str:
     low, high = (f"{100 * end:.1f}" for end in summary["estimated_noise_interval"])
     if summary["estimated_noise_told"]:
         return f"Estimated share of wrong labels: {rate} (between {low} and {high} %)"
-    return (
-        f"Share of wrong labels: cannot be told, anything between {low} and {high} %; "
-        "the network has learned too little or there are too few images (a longer budget may help)"
+    # Few images are not told apart better by more than the default epochs: they are learned by heart.
+    few = summary.get("samples", FEW_IMAGES) < FEW_IMAGES and summary.get("epochs", 0) >= USUAL_EPOCHS
+    why = (
+        "there are too few images, or too alike ones"
+        if few
+        else "the network has learned too little or there are too few images (a longer budget may help)"
     )
+    return f"Share of wrong labels: cannot be told, anything between {low} and {high} %; {why}"
 
 
 def overspent(budget: BudgetSettings, summary: dict[str, Any]) -> str | None:

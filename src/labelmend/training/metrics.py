@@ -22,8 +22,8 @@ from labelmend.training.setup import Setup
 from labelmend.verdicts.judge import VERDICTS, judge
 from labelmend.verdicts.record import SampleRecord
 
-# Passes over few images, of which networks know each by heart: two and a half times the default.
-MANY_EPOCHS = 100
+# Epochs of the default recipes, and so many that networks may know each of few images by heart.
+USUAL_EPOCHS, MANY_EPOCHS = 40, 100
 
 
 class Evaluator(Protocol):
@@ -241,7 +241,8 @@ def by_heart(summary: dict[str, Any]) -> str | None:
         return None
     return (
         f"{epochs:.0f} epochs of {images:,} images: a network may learn wrong labels by heart, so that fewer "
-        "are found and their share is estimated too low; compare with a run of --epochs 40"
+        "are found and their share is estimated too low; compare with a run of --epochs "
+        f"{USUAL_EPOCHS}"
     )
 
 

@@ -460,7 +460,7 @@ class Trainer:
 
     @property
     def _reached(self) -> dict[str, Any]:
-        """What was trained, and how much of the method the budget was long enough for, as JSON-able values."""
+        """What was trained, and how much of the method the budget was enough for, as JSON-able values."""
         begun = {row.get("stage", 0) for row in self.rows}
         return {
             "learns_features": self.task.fold_of is None,
