@@ -6,6 +6,11 @@ import torch
 from torch import Tensor
 
 
+# A class weighs at most so many times as much as the largest. What is divided out beyond is less the size of
+# a class than what a network leaves to each class that is none: a label misspelt once became everybody's.
+MOST = 10
+
+
 def balanced(probabilities: Tensor, given_labels: Tensor) -> Tensor:
     """Divide out how often each class is given: ``p_c / n_c``, scaled to sum to 1 (logit adjustment).
 
@@ -18,9 +23,10 @@ def balanced(probabilities: Tensor, given_labels: Tensor) -> Tensor:
         given_labels: int64 (N,), in [0, C).
 
     Returns:
-        (N, C), rows sum to 1; the same where all classes are given equally often. A class that is never given
-        counts as given once.
+        (N, C), rows sum to 1; the same where all classes are given equally often. A class counts as a tenth
+        of the largest if it is smaller; one that is never given counts as the largest.
     """
-    sizes = torch.bincount(given_labels, minlength=probabilities.shape[1]).clamp(min=1)
-    weighted = probabilities / sizes.to(probabilities)
+    sizes = torch.bincount(given_labels, minlength=probabilities.shape[1]).to(probabilities)
+    largest = sizes.max().clamp(min=1)
+    weighted = probabilities / torch.where(sizes > 0, sizes.clamp(min=largest / MOST), largest)
     return weighted / weighted.sum(1, keepdim=True)
