@@ -19,7 +19,7 @@ from labelmend.training.listener import Silent
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "ADDING_A_METHOD.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-NOT_HOOKS = {"final_model", "shuffled_steps", "smoothed_labels"}
+NOT_HOOKS = {"check_smoothing", "final_model", "shuffled_steps", "smoothed_labels"}
 FIT = {"method": "taylor", "noise": "symmetric:0.3", "widths": [16, 32], "epochs": 8, "precision": "float32"}
 
 
@@ -84,6 +84,11 @@ def test_it_goes_on_where_it_was_stopped(taylor, tmp_path):
 def test_its_settings_are_checked_like_all_others(taylor):
     with pytest.raises(SettingsError, match=r"--terms is 0, but must be at least 1"):
         labelmend.fit("digits", method="taylor", terms=0)
+
+
+def test_it_refuses_what_it_does_not_do(taylor):
+    with pytest.raises(SettingsError, match=r"--label-smoothing is 0\.3, but --method taylor learns given"):
+        labelmend.fit("digits", method="taylor", label_smoothing=0.3)
 
 
 def test_the_second_example_runs(taylor, monkeypatch):

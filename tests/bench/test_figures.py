@@ -72,6 +72,9 @@ def test_rows_that_differ_otherwise_become_no_lines():
     switched = [*two, record(cell("C", lr=0.3)), record(cell("D", lr=0.1, nesterov=False))]
     assert varied_settings(switched) == {}
     assert set(varied_settings(switched[:3])) == {"lr"}
+    # C has its three values, the fourth row would be nowhere.
+    lost = [*two, record(cell("C", lr=0.3)), record(cell("D", lr=0.1, batch_size=64))]
+    assert set(varied_settings(lost[:3])) == {"lr"} and varied_settings(lost) == {}
     named = [record(cell("A")), record(cell("B", padding="zero")), record(cell("C", lr=0.3))]
     assert varied_settings(named) == {}
 

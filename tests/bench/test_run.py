@@ -14,7 +14,7 @@ from labelmend.bench.run import run_bench, same_result
 from labelmend.bench.suite import read_suite
 from labelmend.bench.view import BenchView
 from labelmend.cli.noise import noise
-from labelmend.errors import LabelmendWarning, RunError, WriteError
+from labelmend.errors import LabelmendWarning, RunError, SettingsError, WriteError
 from labelmend.runs import jobs, soft_labels
 from labelmend.runs.checksums import write_sums
 from labelmend.runs.fingerprint import fingerprint
@@ -666,7 +666,7 @@ def test_a_failed_cell_is_recorded_and_stands_on_the_page_until_it_is_done(tmp_p
     kept.write_text("{")
     monkeypatch.undo()
     stopped(tmp_path, monkeypatch)
-    assert f"`{SECOND}`: not run yet\n" in page.read_text()
+    assert f"`{SECOND}`: stopped on its way; the same command goes on with it\n" in page.read_text()
     run_bench(tmp_path / "small.yaml", tmp_path / "out")
     assert "not there" not in page.read_text()
     assert not kept.parent.exists()
@@ -746,6 +746,76 @@ def test_a_result_without_what_tables_are_made_of_is_named(tmp_path):
     assert (
         f"1 of 2 cells is not there:\n\n- `{FIRST}`: failed: " in (tmp_path / "out" / "small.md").read_text()
     )
+
+
+@pytest.mark.parametrize("name", ["detection_ap", "neighbour_auroc", "test_accuracy_best"])
+def test_a_figure_that_is_no_number_is_named(tmp_path, name):
+    (tmp_path / "small.yaml").write_text(SUITE)
+    run_bench(tmp_path / "small.yaml", tmp_path / "out")
+    path = tmp_path / "out" / "small" / f"{FIRST}.json"
+    record = json.loads(path.read_text())
+    record["summary"][name] = "high"
+    path.write_text(json.dumps(record))
+    with pytest.raises(RunError, match=rf"{FIRST}.json: 'summary.{name}' is .*high.* remove it"):
+        run_bench(tmp_path / "small.yaml", tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        (
+            "data: digits",
+            "data: digitz",
+            "suite .*small.yaml: 'data' is 'digitz'; digitz: there is no such file",
+        ),
+        (
+            "method: ce",
+            "method: ce, test: tset",
+            "small.yaml, row 'CE': 'test' is 'tset'; tset: there is no such",
+        ),
+    ],
+)
+def test_data_that_are_nowhere_are_refused_before_anything_is_written(tmp_path, before, after, told):
+    (tmp_path / "small.yaml").write_text(SUITE.replace(before, after))
+    with pytest.raises(SettingsError, match=told):
+        run_bench(tmp_path / "small.yaml", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_finished_cells_have_their_table_without_their_data(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.savez("some.npz", images=np.zeros((40, 8, 8), np.uint8), labels=np.arange(40) % 2)
+    (tmp_path / "small.yaml").write_text(
+        SUITE.split("noises")[0].replace("digits", "some.npz") + "rows: {CE: {method: ce}}"
+    )
+    run_bench(tmp_path / "small.yaml", tmp_path / "out")
+    Path("some.npz").unlink()
+    run_bench(tmp_path / "small.yaml", tmp_path / "out")
+
+
+def test_a_cell_that_was_stopped_is_told_from_one_that_was_not_begun(tmp_path, monkeypatch):
+    stopped(tmp_path, monkeypatch)
+    page = (tmp_path / "out" / "small.md").read_text()
+    assert (
+        f"- `{FIRST}`: stopped on its way; the same command goes on with it\n- `{SECOND}`: not run yet\n"
+        in page
+    )
+
+
+def test_a_warning_names_the_cell_that_it_is_of(tmp_path):
+    suite = SUITE.replace("warmup: 0.5", "warmup: 0.99")
+    (tmp_path / "small.yaml").write_text(suite)
+    with pytest.warns(LabelmendWarning, match=f"^{SECOND}: no samples were selected in training"):
+        run_bench(tmp_path / "small.yaml", tmp_path / "out")
+
+
+def test_a_row_that_its_method_refuses_is_no_cell_that_fails(tmp_path):
+    (tmp_path / "small.yaml").write_text(SUITE.replace("method: ce", "method: gce, label_smoothing: 0.1"))
+    with pytest.raises(
+        SettingsError, match=r"small.yaml, row 'CE': --label-smoothing is 0.1, but --method gce"
+    ):
+        run_bench(tmp_path / "small.yaml", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_two_benches_on_one_folder(tmp_path):

@@ -43,9 +43,9 @@ def method(make_task, logits_network):
 
 
 def test_class_weights_by_hand():
-    # Counts 6, 2 and 0 of classes 0 to 2; the mean of those with any is 4.
-    found = class_weights(torch.tensor([0] * 6 + [1] * 2), 3)
-    assert found.tolist() == pytest.approx([4 / 6, 4 / 2, 0.0])
+    # Counts 6, 2, 1 and 0 of classes 0 to 3; their mean is 9 / 4.
+    found = class_weights(torch.tensor([0] * 6 + [1] * 2 + [2]), 4)
+    assert found.tolist() == pytest.approx([9 / 4 / 6, 9 / 4 / 2, 9 / 4, 3.0])
     assert class_weights(torch.tensor([0] * 19 + [1]), 2).tolist() == pytest.approx([10 / 19, 3.0])
     assert class_weights(torch.tensor([0, 1, 2, 2, 1, 0]), 3).tolist() == [1, 1, 1]
 
@@ -105,7 +105,7 @@ def test_the_semi_supervised_loss_by_hand(method, views, monkeypatch, share):
 
     labels = torch.tensor(GIVEN)[INDEX]
     # Counts of labelled 0, 1, 2 are 1, 2 and 0.
-    weights = torch.tensor([1.5, 0.75, 0.0])
+    weights = torch.tensor([1.0, 0.5, 3.0])
     labelled = [0, 1, 3]
     own = [weights[labels[i]] * functional.cross_entropy(v[i], labels[i]) for v in (a, b) for i in labelled]
     guess = sharpen(((a.softmax(1) + b.softmax(1)) / 2)[2:3], 0.5)
@@ -131,7 +131,7 @@ def test_a_run_stopped_in_the_middle_of_the_last_stage_goes_on_with_its_weights(
     stopped, resumed = method(), method()
     stopped.start_epoch(LAST)
     resumed.load_state_dict(stopped.state_dict())
-    assert resumed.weights.tolist() == [1.5, 0.75, 0.0]
+    assert resumed.weights.tolist() == [1.0, 0.5, 3.0]
     losses = [each.loss(views(INDEX, [images(), images(4)]), LAST) for each in (stopped, resumed)]
     assert torch.equal(*losses)
 

@@ -78,6 +78,21 @@ TRIED = [
         {"temperature": (0.5, 1.0), "lambda_unlabelled": (1.0, 25.0), "prior_penalty": (0.0, 1.0)},
     ),
     ("promix", {"warmup": 1}, {"ramp": (0.0, 0.9), "cutout": (0.0, 0.9)}),
+    (
+        "promix",
+        {"warmup": 1},
+        {
+            "expand": (0.1, 0.5),
+            "debias_loss": (0.1, 0.8),
+            "debias_guess": (0.1, 0.8),
+            "bias_memory": (0.5, 0.99),
+        },
+    ),
+    (
+        "tscsi",
+        {"warmup": 1},
+        {"d_threshold": (0.3, 0.6), "discrepancy_steps": (1, 7), "discrepancy_weight": (0.2, 0.7)},
+    ),
     ("anchor_hallucination", {"warmup": 1}, {"ramp": (0.0, 0.9), "prior_penalty": (0.0, 1.0)}),
     ("co_teaching_plus", {"warmup": 1}, {"double_softmax": (False, True)}),
     ("dividemix", {"p_threshold": 0}, {"lambda_unlabelled": (1.0, 25.0), "ramp": (0.0, 0.9)}),

@@ -120,7 +120,7 @@ def _lines(groups: Groups, noises: list[str], varied: Varied) -> Figure:
 def varied_settings(records: list[ResultRecord]) -> Varied:
     """Which row stands for which value, where every row changes at most one number of one of them.
 
-    Empty where rows differ otherwise, or no setting has three values.
+    Empty where rows differ otherwise, or a setting has fewer than three values: no row is left out.
     """
     settings = {record["row"]: _flat(record.get("settings", {})) for record in records}
     for base, own in settings.items():
@@ -136,8 +136,9 @@ def varied_settings(records: list[ResultRecord]) -> Varied:
                 if not all(isinstance(value, Real) and not isinstance(value, bool) for value in pair):
                     return {}
                 found.setdefault(name, {float(own[name]): base})[float(settings[row][name])] = row
-            enough = {name: rows for name, rows in found.items() if len(rows) >= FEWEST_VALUES}
-            return {name.split(".")[-1]: rows for name, rows in enough.items()}
+            if any(len(rows) < FEWEST_VALUES for rows in found.values()):
+                return {}
+            return {name.split(".")[-1]: rows for name, rows in found.items()}
     return {}
 
 

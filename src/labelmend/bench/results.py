@@ -32,6 +32,12 @@ class Measured(Record):
     test_accuracy_mean_of_last_10: Finite | None = None
     test_accuracy_best: Finite | None = None
     test_images: int | None = None
+    detection_ap: Finite | None = None
+    detection_auroc: Finite | None = None
+    detection_precision: Finite | None = None
+    detection_recall: Finite | None = None
+    neighbour_ap: Finite | None = None
+    neighbour_auroc: Finite | None = None
 
 
 class Result(Record):

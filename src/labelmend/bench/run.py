@@ -5,11 +5,11 @@ from __future__ import annotations
 import shutil
 import time
 import warnings
-from collections.abc import Container
-from contextlib import suppress
+from collections.abc import Container, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console
 
@@ -27,7 +27,16 @@ from labelmend.bench.tables import (
 )
 from labelmend.bench.view import BenchView
 from labelmend.config import Settings
-from labelmend.errors import DivergedError, LabelmendError, LabelmendWarning, RunError, WriteError
+from labelmend.data.readers import find_reader
+from labelmend.errors import (
+    DataError,
+    DivergedError,
+    LabelmendError,
+    LabelmendWarning,
+    RunError,
+    SettingsError,
+    WriteError,
+)
 from labelmend.files import reason, write_json, write_text
 from labelmend.models.libraries import OFFLINE_BACKBONE
 from labelmend.models.registry import missing_options, obtain_network
@@ -42,6 +51,7 @@ from labelmend.settings.retired import modernise
 from labelmend.settings.saving import to_dict
 from labelmend.text import count, first_of, printable
 from labelmend.training.listener import Listener
+from labelmend.training.state import exists
 
 RUNS, FAILED = "runs", "failed"
 DAMAGED = "remove it, and the cell is run again"
@@ -339,6 +349,7 @@ def run_bench(file: Path, out: Path, document: Path | None = None) -> None:
     for cell in suite.cells:
         wanted = cell.settings.data
         run_folder.check_outside(out, (cell.data, wanted.test_source), "--out")
+    _check_sources(file, suite, results)
     try:
         results.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -358,6 +369,24 @@ def run_bench(file: Path, out: Path, document: Path | None = None) -> None:
         raise RunError(f"{len(failed)} of {len(suite.cells)} cells failed: {_listed(failed)}") from first
 
 
+def _check_sources(file: Path, suite: Suite, results: Path) -> None:
+    """Refuse a suite with cells to run on what is no data set, file or folder, before anything is written.
+
+    Raises:
+        SettingsError: If there is such a cell.
+    """
+    for cell in suite.cells:
+        if (results / f"{cell.name}.json").exists():
+            continue
+        for name, source in (("data", cell.data), ("test", cell.settings.data.test_source)):
+            try:
+                if source is not None:
+                    find_reader(source)
+            except DataError as error:
+                place = f"suite {file}" if name == "data" else f"suite {file}, row {cell.row!r}"
+                raise SettingsError(f"{place}: {name!r} is {source!r}; {error}") from error
+
+
 def _run_cells(
     suite: Suite, out: Path, done: dict[str, ResultRecord], failed: dict[str, Exception], console: Console
 ) -> None:
@@ -375,7 +404,8 @@ def _run_cells(
             view.begin(cell)
             try:
                 # All runs lie in one folder: features and soft labels are kept beside them.
-                record = _finish_cell(cell, results, out / RUNS / suite.folder_of(cell), view)
+                with _of_cell(cell):
+                    record = _finish_cell(cell, results, out / RUNS / suite.folder_of(cell), view)
             except Exception as error:
                 failed[cell.name] = error
                 _record_failure(cell, results, error)
@@ -383,6 +413,26 @@ def _run_cells(
             else:
                 done[cell.name] = record
                 view.finish(cell, record)
+
+
+@contextmanager
+def _of_cell(cell: Cell) -> Iterator[None]:
+    """Warnings begin with the name of the cell that they are of."""
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def named(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            show(category(f"{cell.name}: {message}"), category, filename, lineno, file, line)
+
+        warnings.showwarning = named
+        yield
 
 
 def _record_failure(cell: Cell, results: Path, error: Exception) -> None:
@@ -419,7 +469,9 @@ def _absent(
         if cell.name in failed:
             absent[cell.name] = f"failed: {_words(failed[cell.name])}"
         elif cell.name not in done:
-            absent[cell.name] = _failed_before(_failure(cell, results)) or "not run yet"
+            begun = exists(results.parent / RUNS / suite.folder_of(cell))
+            otherwise = "stopped on its way; the same command goes on with it" if begun else "not run yet"
+            absent[cell.name] = _failed_before(_failure(cell, results)) or otherwise
     return absent
 
 

@@ -162,15 +162,24 @@ class Method(nn.Module):
 
     def __init__(self, settings: MethodSettings, task: Task) -> None:
         super().__init__()
-        if self.refuses_smoothing and task.label_smoothing > 0:
-            raise SettingsError(
-                f"--label-smoothing is {task.label_smoothing}, but --method {settings.name} "
-                f"{self.refuses_smoothing}"
-            )
+        self.check_smoothing(task.label_smoothing)
         self.settings = settings
         self.task = task
 
     # What is trained.
+
+    @classmethod
+    def check_smoothing(cls, label_smoothing: float) -> None:
+        """Refuse to smooth given labels where the method does not do that.
+
+        Raises:
+            SettingsError: If they are to be smoothed.
+        """
+        if cls.refuses_smoothing and label_smoothing > 0:
+            raise SettingsError(
+                f"--label-smoothing is {label_smoothing}, but --method {cls.Settings.name} "
+                f"{cls.refuses_smoothing}"
+            )
 
     @classmethod
     def num_networks(cls, settings: MethodSettings) -> int:

@@ -32,18 +32,17 @@ ALPHAS = 4.0, 0.75
 
 
 def class_weights(labels: Tensor, num_classes: int) -> Tensor:
-    """``min(mean count / count_c, 3)``, the mean over classes with labelled samples; 0 for the others.
+    """``min(mean count / count_c, 3)``, the mean over all classes.
 
     Args:
         labels: int64, of the labelled samples.
         num_classes: C.
 
     Returns:
-        (C,), of at least 0.
+        (C,), above 0; 3 for classes without labelled samples.
     """
     counts = torch.bincount(labels, minlength=num_classes).float()
-    weights: Tensor = counts[counts > 0].mean() / counts
-    return weights.clamp(max=LARGEST_WEIGHT) * (counts > 0)
+    return (counts.mean() / counts).clamp(max=LARGEST_WEIGHT)
 
 
 @dataclass

@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-
 # A class weighs at most so many times as much as the largest. What is divided out beyond is less the size of
 # a class than what a network leaves to each class that is none: a label misspelt once became everybody's.
 MOST = 10

@@ -11,6 +11,7 @@ from typing import Any
 
 from labelmend.config import BudgetSettings, Settings
 from labelmend.errors import SettingsError
+from labelmend.methods import METHODS
 from labelmend.models.libraries import OFFLINE_BACKBONE
 from labelmend.models.registry import AUTO, check_options, missing_options
 from labelmend.settings.names import SECTIONS, check_value, closest, find_leaf, leaves, method_settings, shown
@@ -190,7 +191,9 @@ def _build(method: str, flat: Mapping[str, Any]) -> Settings:
     for name, value in flat.items():
         sections[known[name].section][name] = value
     built = {section: cls(**sections[section]) for section, cls in SECTIONS.items()}
-    return Settings(method=method_settings(method)(**sections["method"]), **built, **sections[""])
+    settings = Settings(method=method_settings(method)(**sections["method"]), **built, **sections[""])
+    METHODS[method].check_smoothing(settings.training.label_smoothing)
+    return settings
 
 
 def from_dict(values: Mapping[str, Any]) -> Settings:
