@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from labelmend.config import BudgetSettings
-from labelmend.methods.mend import FEW_IMAGES
 from labelmend.text import count
-from labelmend.training.metrics import USUAL_EPOCHS, by_heart
+from labelmend.training.metrics import USUAL_EPOCHS, by_heart, of_few_images
 from labelmend.verdicts.judge import EASY, HARD_CLEAN, HARD_CORRECTED, UNCERTAIN
 
 MEANINGS = {
@@ -52,7 +51,7 @@ def noise_line(summary: dict[str, Any]) -> str:
     if summary["estimated_noise_told"]:
         return f"Estimated share of wrong labels: {rate} (between {low} and {high} %)"
     # Few images are not told apart better by more than the default epochs: they are learned by heart.
-    few = summary.get("samples", FEW_IMAGES) < FEW_IMAGES and summary.get("epochs", 0) >= USUAL_EPOCHS
+    few = of_few_images(summary) and summary.get("epochs", 0) >= USUAL_EPOCHS
     why = (
         "there are too few images, or too alike ones"
         if few

@@ -227,6 +227,11 @@ def summarise(record: SampleRecord, train_set: ImageSet) -> dict[str, Any]:
     return summary
 
 
+def of_few_images(summary: dict[str, Any]) -> bool:
+    """Whether a run, by its summary, learned so few images that networks come to know each by heart."""
+    return "samples" in summary and summary["samples"] < FEW_IMAGES
+
+
 def by_heart(summary: dict[str, Any]) -> str | None:
     """That a network saw few images so often that it may know wrong labels by heart, in one line; else None.
 
@@ -236,13 +241,13 @@ def by_heart(summary: dict[str, Any]) -> str | None:
     Args:
         summary: of the run; that of an older version does not tell.
     """
-    epochs, images = summary.get("epochs", 0), summary.get("samples", 0)
-    if not summary.get("learns_features") or epochs <= MANY_EPOCHS or images >= FEW_IMAGES:
+    epochs = summary.get("epochs", 0)
+    if not (summary.get("learns_features") and of_few_images(summary) and epochs > MANY_EPOCHS):
         return None
     return (
-        f"{epochs:.0f} epochs of {images:,} images: a network may learn wrong labels by heart, so that fewer "
-        "are found and their share is estimated too low; compare with a run of --epochs "
-        f"{USUAL_EPOCHS}"
+        f"{epochs:.0f} epochs of {summary['samples']:,} images: a network may learn wrong labels by heart, "
+        "so that fewer are found and their share is estimated too low; compare with a run of "
+        f"--epochs {USUAL_EPOCHS}"
     )
 
 
