@@ -7,7 +7,7 @@ from PIL import Image
 
 from labelmend.data.pictures import as_pictures, is_picture
 from labelmend.data.sources import load_unlabelled
-from labelmend.errors import DataError
+from labelmend.errors import DataError, LabelmendWarning
 
 
 @pytest.mark.parametrize(
@@ -65,6 +65,28 @@ def test_one_picture_in_one_picture_out(picture):
     assert len(found) == 1
     assert found.images.shape == (1, 6, 6, 3)
     assert pixel(found) == [200, 0, 0]
+
+
+@pytest.mark.parametrize(
+    "kind", [np.asarray, torch.from_numpy, lambda d: torch.from_numpy(d).bfloat16(), "file"]
+)
+def test_three_grey_pictures_are_taken_for_one_of_colours_with_a_word(kind, tmp_path):
+    digits = np.random.default_rng(0).integers(0, 256, (3, 8, 8), dtype=np.uint8)
+    np.save(tmp_path / "digits.npy", digits)
+    source = tmp_path / "digits.npy" if kind == "file" else kind(digits)
+    told = r"shape \(3, 8, 8\) is taken for one picture of 3 channels.* give it as \(3, 8, 8, 1\)"
+    with pytest.warns(LabelmendWarning, match=told):
+        assert len(load_unlabelled(source, image_size=8, channels=3)) == 1
+    assert len(load_unlabelled(digits[..., None], image_size=8, channels=3)) == 3
+    assert len(load_unlabelled(digits, image_size=8, channels=1)) == 3
+
+
+def test_of_one_picture_of_alike_channels_nothing_is_said(recwarn):
+    grey = np.random.default_rng(0).integers(0, 256, (8, 8))
+    tinted = np.stack([grey, grey // 2, np.full_like(grey, 255)]).astype(np.uint8)
+    for picture in tinted, np.stack([grey, grey // 2, grey // 3 + 9]).astype(np.uint8), grey.astype(np.uint8):
+        load_unlabelled(picture, image_size=8, channels=3)
+    assert not recwarn.list
 
 
 def test_a_list_of_pictures_of_different_sizes_and_kinds_keeps_its_order(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,12 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from labelmend.errors import DataError
+from labelmend.errors import DataError, LabelmendWarning
 
 CHANNELS = (1, 3, 4)
+
+# Colour channels of a photograph follow each other more closely than this correlation, two pictures do not.
+ALIKE = 0.3
 
 
 def is_picture(shape: tuple[int, ...], channels: int) -> bool:
@@ -65,8 +69,31 @@ def as_pictures(source: Any, channels: int) -> Any:
         place, other = next((place, part) for place, part in enumerate(source) if not is_one(part))
         raise DataError(f"picture {place} of the list is a {type(other).__name__}, not an image or a path")
     if isinstance(source, np.ndarray | Tensor) and is_picture(tuple(source.shape), channels):
+        warn_of_planes(source)
         return [source]
     return source
+
+
+def warn_of_planes(picture: np.ndarray | Tensor) -> None:
+    """Warn where one picture, channels first, could be three grey ones: its channels are little alike.
+
+    Warns:
+        LabelmendWarning: If that is so.
+    """
+    shape = tuple(picture.shape)
+    if len(shape) != 3 or shape[0] != 3 or shape[2] in CHANNELS:
+        return
+    plain = picture.detach().cpu().double() if isinstance(picture, Tensor) else picture
+    planes = np.asarray(plain, dtype=np.float64).reshape(3, -1)
+    with np.errstate(all="ignore"):
+        little_alike = bool(planes.std(axis=1).all() and np.corrcoef(planes).min() < ALIKE)
+    if little_alike:
+        warnings.warn(
+            f"an array of shape {shape} is taken for one picture of 3 channels, which are little alike; "
+            f"if it is 3 grey pictures, give it as {(*shape, 1)}",
+            LabelmendWarning,
+            stacklevel=4,
+        )
 
 
 def one_or_several(images: np.ndarray, channels: int | None, name: str) -> np.ndarray:
@@ -84,9 +111,12 @@ def one_or_several(images: np.ndarray, channels: int | None, name: str) -> np.nd
     if channels is None:
         return images
     try:
-        return images[None] if is_picture(images.shape, channels) else images
+        one = is_picture(images.shape, channels)
     except DataError as error:
         raise DataError(f"{name}: {error}") from None
+    if one:
+        warn_of_planes(images)
+    return images[None] if one else images
 
 
 def is_one(part: Any) -> bool:
