@@ -83,9 +83,11 @@ def test_three_grey_pictures_are_taken_for_one_of_colours_with_a_word(kind, tmp_
 
 def test_of_one_picture_of_alike_channels_nothing_is_said(recwarn):
     grey = np.random.default_rng(0).integers(0, 256, (8, 8))
-    tinted = np.stack([grey, grey // 2, np.full_like(grey, 255)]).astype(np.uint8)
-    for picture in tinted, np.stack([grey, grey // 2, grey // 3 + 9]).astype(np.uint8), grey.astype(np.uint8):
-        load_unlabelled(picture, image_size=8, channels=3)
+    other = np.random.default_rng(1).integers(0, 256, (8, 8))
+    tinted, flat = np.stack([grey, grey // 2, (grey + other) // 2]), np.stack([grey, other, other * 0])
+    assert 0.3 < np.corrcoef(tinted.reshape(3, -1)).min() < 0.9
+    for picture in tinted, flat, grey, np.stack([grey, other, other], axis=2):
+        load_unlabelled(picture.astype(np.uint8), image_size=8, channels=3)
     assert not recwarn.list
 
 

@@ -81,7 +81,7 @@ def warn_of_planes(picture: np.ndarray | Tensor) -> None:
         LabelmendWarning: If that is so.
     """
     shape = tuple(picture.shape)
-    if len(shape) != 3 or shape[0] != 3 or shape[2] in CHANNELS:
+    if len(shape) != 3 or shape[0] != 3:
         return
     plain = picture.detach().cpu().double() if isinstance(picture, Tensor) else picture
     planes = np.asarray(plain, dtype=np.float64).reshape(3, -1)
