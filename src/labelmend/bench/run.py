@@ -9,7 +9,7 @@ from collections.abc import Container, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from rich.console import Console
 
@@ -50,8 +50,8 @@ from labelmend.settings.loading import load
 from labelmend.settings.retired import modernise
 from labelmend.settings.saving import to_dict
 from labelmend.text import count, first_of, printable
+from labelmend.training import state
 from labelmend.training.listener import Listener
-from labelmend.training.state import exists
 
 RUNS, FAILED = "runs", "failed"
 DAMAGED = "remove it, and the cell is run again"
@@ -421,15 +421,8 @@ def _of_cell(cell: Cell) -> Iterator[None]:
     with warnings.catch_warnings():
         show = warnings.showwarning
 
-        def named(
-            message: Warning | str,
-            category: type[Warning],
-            filename: str,
-            lineno: int,
-            file: TextIO | None = None,
-            line: str | None = None,
-        ) -> None:
-            show(category(f"{cell.name}: {message}"), category, filename, lineno, file, line)
+        def named(message: Warning | str, category: type[Warning], *details: Any, **more: Any) -> None:
+            show(category(f"{cell.name}: {message}"), category, *details, **more)
 
         warnings.showwarning = named
         yield
@@ -469,7 +462,7 @@ def _absent(
         if cell.name in failed:
             absent[cell.name] = f"failed: {_words(failed[cell.name])}"
         elif cell.name not in done:
-            begun = exists(results.parent / RUNS / suite.folder_of(cell))
+            begun = state.exists(results.parent / RUNS / suite.folder_of(cell))
             otherwise = "stopped on its way; the same command goes on with it" if begun else "not run yet"
             absent[cell.name] = _failed_before(_failure(cell, results)) or otherwise
     return absent

@@ -190,7 +190,7 @@ def _recipe(own: Mapping[str, Any], found: SuiteFile) -> str:
     try:
         return recipe_for(found.data, None if method is None else str(method), named)
     except DataError:
-        # Its cells fail of it, one by one, and say so.
+        # That is told where its cells are run; finished ones have their tables without their data.
         return DEFAULT_RECIPE
 
 

@@ -6,7 +6,7 @@ from labelmend.cli.messages import plain_warnings, say
 from labelmend.cli.result import print_result
 from labelmend.config import require
 from labelmend.runs.run import load_run
-from labelmend.training.metrics import by_heart, cut_short
+from labelmend.training.metrics import caveats
 
 
 def show(run: str, top: int = 20) -> None:
@@ -19,6 +19,6 @@ def show(run: str, top: int = 20) -> None:
     require(top >= 0, "top", top, "0 or more")
     with plain_warnings():
         finished = load_run(run)
-    for caveat in filter(None, (cut_short(finished.summary), by_heart(finished.summary))):
+    for caveat in caveats(finished.summary):
         say(caveat)
     print_result(finished, top)

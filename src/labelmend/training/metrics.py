@@ -269,3 +269,8 @@ def cut_short(summary: dict[str, Any]) -> str | None:
             "were learned as they are; give a longer budget or a shorter --warmup"
         )
     return None
+
+
+def caveats(summary: dict[str, Any]) -> list[str]:
+    """What a reader of a run's result must know first, a line each; see ``cut_short`` and ``by_heart``."""
+    return [line for line in (cut_short(summary), by_heart(summary)) if line is not None]

@@ -36,7 +36,7 @@ from labelmend.training.flops import FlopMeter
 from labelmend.training.listener import Listener, Silent
 from labelmend.training.machine import machine
 from labelmend.training.memory import kept_memory
-from labelmend.training.metrics import by_heart, cut_short, evaluators, summarise, test_accuracies
+from labelmend.training.metrics import caveats, evaluators, summarise, test_accuracies
 from labelmend.training.scoring import Probabilities, score_images
 from labelmend.training.seeds import Purpose, layer_seed, own_draws, stream
 from labelmend.training.setup import describe, hold_out, set_up
@@ -454,7 +454,7 @@ class Trainer:
             **self._reached,
             **self.effort,
         }
-        for caveat in filter(None, (cut_short(summary), by_heart(summary))):
+        for caveat in caveats(summary):
             warnings.warn(caveat, LabelmendWarning, stacklevel=2)
         return Trained(self.final_model(), self.description, record, self.rows, summary)
 
