@@ -14,7 +14,7 @@ from labelmend.bench.run import run_bench, same_result
 from labelmend.bench.suite import read_suite
 from labelmend.bench.view import BenchView
 from labelmend.cli.noise import noise
-from labelmend.errors import LabelmendWarning, RunError, SettingsError, WriteError
+from labelmend.errors import DivergedError, LabelmendWarning, RunError, SettingsError, WriteError
 from labelmend.runs import jobs, soft_labels
 from labelmend.runs.checksums import write_sums
 from labelmend.runs.fingerprint import fingerprint
@@ -584,6 +584,18 @@ def test_one_failing_cell_is_named_and_does_not_stop_the_rest(tmp_path, monkeypa
     (tmp_path / "small.yaml").write_text(suite.replace("lr: 1.0e+30", "lr: 0.1"))
     run_bench(tmp_path / "small.yaml", tmp_path / "out")
     assert len(list((tmp_path / "out" / "small").glob("*.json"))) == 3
+
+
+def test_a_cell_that_diverges_before_it_has_a_folder_says_so(tmp_path, monkeypatch):
+    """As where the network behind classifier noise does."""
+
+    def diverge(*_args, **_kwargs):
+        raise DivergedError("the loss is nan in epoch 1")
+
+    (tmp_path / "small.yaml").write_text(SUITE)
+    monkeypatch.setattr(run, "run_cell", diverge)
+    with pytest.raises(RunError, match=r"cells failed: CE__[^;]*: the loss is nan in epoch 1"):
+        run_bench(tmp_path / "small.yaml", tmp_path / "out")
 
 
 def test_a_reason_of_many_cells_is_told_once(tmp_path, monkeypatch):

@@ -63,3 +63,29 @@ def test_weights_at_the_start() -> None:
     assert h.hidden.weight.abs().max().item() == pytest.approx((6 / 40) ** 0.5, rel=0.01)
     assert h.hidden.bias.tolist() == [0.0] * 50
     assert h.output.bias.tolist() == [0.0] * 20
+
+
+def test_anchors_can_be_negative_where_that_is_allowed() -> None:
+    h = Hallucinator(20, 50, generator=torch.Generator().manual_seed(0))
+    start = h.output.weight.clone()
+    s_u, s_v = torch.randn(2, 6, 20, generator=torch.Generator().manual_seed(1))
+    assert (h(s_u, s_v) >= 0).all()
+    h.allow_negative()
+    # Uniform in sqrt(3 / 50) around 0 instead of in 2 / 50 around 2 / 50.
+    assert torch.allclose(h.output.weight, (start - 2 / 50) * (3 / 50) ** 0.5 / (2 / 50), atol=1e-6)
+    made = h.output(torch.relu(h.hidden(torch.cat((s_u, s_v), dim=1))))
+    assert (made < 0).any()
+    lengths = (s_u.norm(dim=1) + s_v.norm(dim=1)) / 2
+    assert torch.allclose(h(s_u, s_v), made / made.norm(dim=1, keepdim=True) * lengths[:, None], atol=1e-5)
+    again = Hallucinator(20, 50, generator=torch.Generator())
+    again.load_state_dict(h.state_dict())
+    assert torch.equal(again(s_u, s_v), h(s_u, s_v))
+
+
+def test_weights_from_before_anchors_could_be_negative_are_read() -> None:
+    h = Hallucinator(4, generator=torch.Generator().manual_seed(0))
+    older = {name: value for name, value in h.state_dict().items() if name != "signed"}
+    again = Hallucinator(4, generator=torch.Generator().manual_seed(1))
+    again.load_state_dict(older)
+    s_u, s_v = torch.randn(2, 3, 4, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(again(s_u, s_v), h(s_u, s_v))

@@ -40,6 +40,28 @@ def test_similarity_loss_alone_approaches_its_bound() -> None:
     assert abs(loss - CLASSIFICATION_WEIGHT * math.log(4) - reached) < 0.02
 
 
+@pytest.mark.parametrize("often", [True, False])
+def test_anchors_of_features_that_are_often_negative_approach_the_bound_too(often: bool) -> None:
+    """Kept at 0 or more they would end 0.2 above it. Features of a GELU, hardly below 0, are not meant."""
+    generator = torch.Generator().manual_seed(1)
+    features, labels = easy_features()
+    if often:
+        centres = 3 * torch.randn(4, 16, generator=generator)
+        features = centres[labels] + torch.randn(400, 16, generator=generator)
+    else:
+        features = features - 0.05
+    h = Hallucinator(16, 64, generator=generator)
+    optimizer = torch.optim.Adam(h.parameters(), 3e-3)
+    train_hallucinator(h, optimizer, no_head, features, labels, 0.6, 210, 64, generator=generator)
+    assert bool(h.signed) is often
+    train_hallucinator(h, optimizer, no_head, -features, labels, 0.6, 0, generator=generator)
+    assert bool(h.signed) is often  # it was decided before the first step
+    train_hallucinator(h, optimizer, no_head, features, labels, 0.6, 210, 64, generator=generator)
+    partners = sample_partners(labels, 1, generator)[:, 0]
+    bound = similarity_bound(features, features[partners], 0.6).mean().item()
+    assert similarity_loss(h(features, features[partners]), features, features[partners], 0.6) < bound + 0.02
+
+
 def test_anchors_take_the_class_of_their_sample() -> None:
     features, labels = easy_features()
     generator = torch.Generator().manual_seed(1)

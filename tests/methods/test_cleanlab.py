@@ -122,6 +122,14 @@ def test_samples_of_a_fold_that_never_had_its_turn_are_kept(method):
     assert not untouched.issue.any()
 
 
+def test_where_all_that_was_judged_is_of_one_class_nothing_is_an_issue(method):
+    m = method()
+    of_last_class = m.task.given_labels == m.task.given_labels.max()
+    m.out_of_sample[of_last_class] = opinions()[of_last_class]
+    m.filter()
+    assert m.filtered and not m.issue.any()
+
+
 def test_where_almost_all_are_issues_all_are_learned(method):
     m = method()
     m.filtered.fill_(True)

@@ -239,7 +239,9 @@ def test_the_prior_penalty_is_that_of_all_mixed_samples(method, views):
         for weight in (0.0, 2.0)
     ]
     inputs = -0.5 * torch.cat([draws(1), draws(2)])
-    assert losses[1] - losses[0] == pytest.approx(2 * float(prior_penalty(inputs)), abs=1e-5)
+    assert losses[1] - losses[0] == pytest.approx(
+        2 * float(prior_penalty(inputs, torch.full((3,), 1 / 3))), abs=1e-5
+    )
 
 
 def test_settings_name_the_flag_at_fault():

@@ -84,6 +84,28 @@ def test_trusted_labels_are_labelled_and_where_none_is_all_are(method):
     assert m.confident.tolist() == [True] * 6
 
 
+def test_where_none_that_is_confirmed_can_be_learned_all_are_labelled(method):
+    m = method()
+    # Confirmed are the first, second and fifth.
+    m.task = replace(m.task, learnable=torch.tensor([False, False, True, True, False, True]))
+    m.start_epoch(LAST)
+    assert m.confident.tolist() == [True] * 6
+    m.task = replace(m.task, learnable=torch.tensor([False, False, True, True, True, True]))
+    m.start_epoch(LAST)
+    assert m.confident.tolist() == [True, True, False, False, True, False]
+
+
+def test_a_step_without_labelled_samples_has_the_loss_of_the_others(method, views, monkeypatch):
+    monkeypatch.setattr(pes, "ALPHAS", (0.0, 0.0))
+    m = method(lambda_unlabelled=8.0, warmup=0.3, head_share=0.1, ramp=0.2)
+    m.start_epoch(LAST)
+    a, b = images()[:2], images(4)[:2]
+    loss = m.loss(views([2, 3], [a, b]), LAST)
+    guess = sharpen((a.softmax(1) + b.softmax(1)) / 2, 0.5)
+    apart = torch.stack([(v.softmax(1) - guess).square().mean() for v in (a, b)]).mean()
+    assert torch.allclose(loss, 8.0 * apart, atol=1e-5)
+
+
 @pytest.mark.parametrize("stage", [0, 1])
 def test_cross_entropy_comes_first(method, views, stage):
     m = method()
@@ -186,6 +208,8 @@ def test_the_last_layer_is_redrawn_and_learns_alone(noisy_digits):
     before = weights(run.averages[0].average)
     run.run_epoch()
     after = weights()
+    # That of the whole network knows no momentum of weights that are gone.
+    assert not run.task.optimizers["networks"].state
     moved = {name for name in before if not torch.equal(before[name], after[name])}
     assert moved == {"classifier.weight", "classifier.bias"}
     # Drawn anew, not gone on with.

@@ -50,3 +50,23 @@ def test_within_a_class_the_shuffled_order_decides():
     folds = stratified_folds(torch.zeros(5000, dtype=torch.int64), 5, torch.Generator().manual_seed(3))
     order = torch.randperm(5000, generator=torch.Generator().manual_seed(3))
     assert torch.equal(folds[order], torch.arange(5000) % 5)
+
+
+def test_a_group_of_several_labels_counts_as_the_last_of_them():
+    """However many threads there are: with two, one run in a few would differ."""
+    draw = torch.Generator().manual_seed(1)
+    labels, groups = (
+        torch.randint(10, (20_000,), generator=draw),
+        torch.randint(4_000, (20_000,), generator=draw),
+    )
+    last = dict(zip(groups.tolist(), labels.tolist(), strict=True))
+    of_group = torch.tensor([last[group] for group in groups.tolist()])
+    expected = stratified_folds(of_group, 5, torch.Generator().manual_seed(0), groups)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        for _ in range(20):
+            found = stratified_folds(labels, 5, torch.Generator().manual_seed(0), groups)
+            assert torch.equal(found, expected)
+    finally:
+        torch.set_num_threads(threads)

@@ -13,6 +13,7 @@ from labelmend.semi.losses import (
     ramp_up,
     semi_loss,
     soft_cross_entropy,
+    uniform_prior,
     weighted_cross_entropy,
 )
 
@@ -71,7 +72,9 @@ def test_semi_loss_of_empty_parts() -> None:
 def test_gradients() -> None:
     logits, targets = random_case()
     assert torch.autograd.gradcheck(lambda z: semi_loss(z, targets, 3, 5.0), (logits,))
-    assert torch.autograd.gradcheck(lambda z: prior_penalty(z), (logits,))
+    assert torch.autograd.gradcheck(
+        lambda z: prior_penalty(z, torch.full((logits.shape[1],), 1 / logits.shape[1])), (logits,)
+    )
 
 
 def test_gradient_of_soft_cross_entropy_is_p_minus_q() -> None:
@@ -94,14 +97,19 @@ def test_ramp_up_without_length_jumps() -> None:
 def test_prior_penalty_by_hand() -> None:
     # mean prediction (5/8, 3/8)
     expected = 0.5 * math.log(0.5 / 0.625) + 0.5 * math.log(0.5 / 0.375)
-    assert prior_penalty(LOGITS).item() == pytest.approx(expected)
+    assert prior_penalty(LOGITS, torch.tensor([0.5, 0.5])).item() == pytest.approx(expected)
     assert prior_penalty(LOGITS, torch.tensor([0.625, 0.375])).item() == pytest.approx(0, abs=1e-6)
     assert prior_penalty(LOGITS, torch.tensor([1.0, 0.0])).item() == pytest.approx(math.log(1.6))
 
 
+def test_classes_that_no_sample_is_given_have_no_part_in_the_prior() -> None:
+    assert uniform_prior(torch.tensor([0, 3, 3, 0, 0]), 5).tolist() == [0.5, 0, 0, 0.5, 0]
+    assert torch.equal(uniform_prior(torch.arange(7), 7), torch.full((7,), 1 / 7))
+
+
 def test_prior_penalty_of_a_forgotten_class_is_finite() -> None:
     logits = torch.tensor([[0.0, -500.0]], requires_grad=True)
-    penalty = prior_penalty(logits)
+    penalty = prior_penalty(logits, torch.tensor([0.5, 0.5]))
     penalty.backward()
     assert penalty.isfinite()
     assert bool(logits.grad.isfinite().all())

@@ -10,6 +10,7 @@ from labelmend.data.features import CachedFeatures
 from labelmend.data.image_set import ImageSet
 from labelmend.errors import DataError
 from labelmend.methods import METHODS
+from labelmend.methods.plan import Step
 from labelmend.settings.loading import resolve
 from labelmend.training.trainer import Trainer, train
 from labelmend.verdicts.evidence import contradicts
@@ -59,6 +60,38 @@ def test_every_head_is_trained_and_never_on_its_own_fold():
     before = [head.weight.clone() for head in heads]
     trainer.run_epoch()
     assert not any(torch.equal(old, head.weight) for old, head in zip(before, heads, strict=True))
+
+
+def test_where_a_head_may_learn_nothing_it_is_the_turn_of_the_next():
+    """Of one large group and one image of its own the head of the large group may learn one."""
+    grouped = replace(feature_set(count=20), groups=["a"] * 19 + ["b"])
+    trainer = Trainer(settings(), grouped)
+    (own,) = set(trainer.setup.fold_of[:19].tolist())
+    for epoch in range(5):
+        trainer.epoch = epoch
+        ((step, head),) = trainer._trainable_steps([Step.of(torch.arange(20))])
+        assert head == ((own + 1) % 5 if epoch == own else epoch)
+        assert len(step.index) >= 19
+    train(settings(epochs=6), grouped)
+
+
+def test_heads_take_turns_among_the_steps_of_each_network():
+    trainer = Trainer(settings("dividemix"), feature_set())
+    steps = [Step.of(torch.arange(200), role) for role in "00111"]
+    trained = {"0": set(), "1": set()}
+    for epoch in range(5):
+        trainer.epoch = epoch
+        for step, head in trainer._trainable_steps(steps):
+            trained[step.role].add(head)
+    assert trained == {"0": {0, 1, 2, 3, 4}, "1": {0, 1, 2, 3, 4}}
+
+
+def test_pes_goes_on_where_a_head_has_no_labelled_sample_to_learn():
+    of_classes = feature_set(wrong=0.0)
+    trusted = np.arange(200) == 0
+    groups = [str(label) for label in of_classes.given_labels]
+    found = train(settings("pes", epochs=12), replace(of_classes, groups=groups, trusted=trusted))
+    assert found.record.probabilities.isfinite().all()
 
 
 @pytest.mark.parametrize("method", sorted(METHODS))

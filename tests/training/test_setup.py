@@ -13,12 +13,14 @@ from labelmend.models.pretrained import load_backbone
 from labelmend.training import setup
 from labelmend.training.mirroring import Mirroring
 from labelmend.training.setup import (
+    belonging_together,
     describe,
     hold_out,
     resolve_augmentation,
     resolve_normalisation,
     set_up,
 )
+from labelmend.training.trainer import Trainer
 from labelmend.training.views import Normalisation
 
 
@@ -91,27 +93,60 @@ def test_no_share_holds_out_and_draws_nothing():
 
 @pytest.mark.parametrize("seed", range(5))
 def test_groups_are_held_out_whole(seed):
-    groups = [f"patient {row // 7}" for row in range(200)]
-    held = hold_out(200, 0.2, generator(seed), groups)
+    patient = torch.arange(200) // 7
+    held = hold_out(200, 0.2, generator(seed), patient)
     assert 34 <= int(held.sum()) <= 40  # as many groups of 7 as fit into 40
-    inside = {groups[row] for row in range(200) if held[row]}
-    outside = {groups[row] for row in range(200) if not held[row]}
-    assert not inside & outside
-    assert torch.equal(held, hold_out(200, 0.2, generator(seed), groups))
+    assert not set(patient[held].tolist()) & set(patient[~held].tolist())
+    assert torch.equal(held, hold_out(200, 0.2, generator(seed), patient))
+
+
+def test_groups_are_taken_in_random_order_as_long_as_they_fit():
+    sizes = torch.randint(1, 9, (400,), generator=generator())
+    group_of = torch.arange(400).repeat_interleave(sizes)
+    chosen, total = set(), 0
+    for group in torch.randperm(400, generator=generator(2)).tolist():
+        if total + int(sizes[group]) <= round(0.3 * len(group_of)):
+            chosen.add(group)
+            total += int(sizes[group])
+    held = hold_out(len(group_of), 0.3, generator(2), group_of)
+    assert held.tolist() == [group in chosen for group in group_of.tolist()]
+
+
+def test_holding_out_a_share_of_many_groups_takes_no_time():
+    """The sum of what is chosen, taken again for each group, would take minutes."""
+    held = hold_out(200_000, 0.1, generator(), torch.arange(200_000))
+    assert int(held.sum()) == 20_000
 
 
 def test_images_of_a_group_must_not_speak_for_each_other(noisy_digits):
     digits = noisy_digits.subset(np.arange(6))
     assert set_up(settings(), digits, METHODS["ce"], generator()).together is None
     grouped = replace(digits, groups=["b", "a", "b", "c", "a", "b"])
-    found = set_up(settings(), grouped, METHODS["ce"], generator()).together
-    assert found.tolist() == [1, 0, 1, 2, 0, 1]
+    assert set_up(settings(), grouped, METHODS["ce"], generator()).together.tolist() == [0, 1, 0, 2, 1, 0]
+
+
+def test_equal_images_belong_together_with_groups_and_without(noisy_digits):
+    digits = replace(noisy_digits.subset(np.arange(6)), same_pictures=[[1, 4], [2, 3, 5]])
+    assert belonging_together(digits).tolist() == [0, 1, 2, 2, 1, 2]
+    # The first group has a copy in the second pair of copies.
+    grouped = replace(digits, groups=["a", "b", "a", "c", "d", "e"])
+    assert belonging_together(grouped).tolist() == [0, 1, 0, 0, 1, 0]
+    assert belonging_together(replace(digits, same_pictures=[], groups=list("abcdef"))) is None
+
+
+def test_copies_are_held_out_together(noisy_digits):
+    pairs = [[row, row + 100] for row in range(100)]
+    digits = replace(noisy_digits.subset(np.arange(200)), same_pictures=pairs)
+    held = Trainer(settings(validation=0.2), digits).held_out
+    assert int(held.sum()) == 40
+    assert torch.equal(held[:100], held[100:])
 
 
 def test_a_group_larger_than_the_share():
-    assert hold_out(10, 0.1, generator(), ["a"] * 4 + ["b"] * 6).tolist() == [True] * 4 + [False] * 6
+    group_of = torch.tensor([0] * 4 + [1] * 6)
+    assert hold_out(10, 0.1, generator(), group_of).tolist() == [True] * 4 + [False] * 6
     with pytest.raises(DataError, match=r"all images are of one group.*--validation"):
-        hold_out(10, 0.1, generator(), ["a"] * 10)
+        hold_out(10, 0.1, generator(), torch.zeros(10, dtype=torch.int64))
 
 
 def settings(method="ce", **training):

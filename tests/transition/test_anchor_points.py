@@ -74,3 +74,13 @@ def test_the_transition_of_labels_whose_classes_are_certain():
     true = torch.tensor([[0.7, 0.3, 0.0], [0.1, 0.6, 0.3], [0.0, 0.2, 0.8]])
     p = true[torch.arange(90) % 3]
     assert torch.allclose(anchor_point_transition(p, torch.arange(90) % 3, 100), true)
+
+
+@pytest.mark.parametrize("percentile", [50, 97, 100])
+def test_a_class_that_no_sample_is_given_has_the_row_of_the_identity(percentile):
+    """Else a network could predict it for images on which two other classes are likely."""
+    draw = torch.Generator().manual_seed(0)
+    p = (3 * torch.randn(300, 3, generator=draw) + torch.tensor([0.0, 0.0, -6.0])).softmax(1)
+    found = anchor_point_transition(p, p[:, :2].argmax(1), percentile)
+    assert found[2].tolist() == [0, 0, 1]
+    assert (found[:2, :2] < 1).all()

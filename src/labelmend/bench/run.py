@@ -513,8 +513,9 @@ def _finish_cell(cell: Cell, results: Path, folder: Path, listener: Listener) ->
     try:
         record = run_cell(cell, folder, listener)
     except DivergedError:
-        # It would diverge again from where it is: the next try is from the beginning.
-        shutil.rmtree(folder)
+        # It would diverge again from where it is: the next try is from the beginning. There may be no run
+        # yet: noise trains a network of its own.
+        shutil.rmtree(folder, ignore_errors=True)
         raise
     write_json(results / f"{cell.name}.json", record)
     shutil.rmtree(folder)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -11,15 +13,21 @@ from labelmend.hallucination.closed_form import of_mean_length
 class Hallucinator(nn.Module):
     """Anchor ``s_a = h(s_u, s_v)`` of section 3.2: concatenation, linear, ReLU, linear, ReLU, length.
 
-    The ReLU on the output keeps anchors in the orthant of post-ReLU features. Anchors get the mean length of
-    their two features: nothing in eq. 2 bounds it, and the head would see longer ones as surer.
+    The ReLU on the output keeps anchors in the orthant of post-ReLU features; of features that are often
+    negative it is left out (``allow_negative``). Anchors get the mean length of their two features: nothing
+    in eq. 2 bounds it, and the head would see longer ones as surer.
 
     Args:
         feature_dim: d.
         hidden_dim: width of the hidden layer; d by default.
         generator: source of the initial weights; the global one is left alone. Hidden weights are He-uniform,
             output weights uniform and positive, biases zero.
+
+    Attributes:
+        signed: whether anchors can have negative values.
     """
+
+    signed: Tensor
 
     def __init__(
         self, feature_dim: int, hidden_dim: int | None = None, *, generator: torch.Generator
@@ -36,8 +44,27 @@ class Hallucinator(nn.Module):
         nn.init.uniform_(self.output.weight, 0, 4 / hidden_dim, generator=generator)
         for layer in (self.hidden, self.output):
             nn.init.zeros_(layer.bias)
+        self.register_buffer("signed", torch.tensor(False, device=generator.device))
+        self.register_load_state_dict_pre_hook(_of_older_versions)  # type: ignore[no-untyped-call]
+
+    @torch.no_grad()
+    def allow_negative(self) -> None:
+        """Let anchors have negative values, as their features have; before it is trained.
+
+        Such features share no large mean, and no unit can be off: output weights are spread around 0, to an
+        output about as long as the input.
+        """
+        width = self.hidden.out_features
+        self.output.weight.sub_(2 / width).mul_(math.sqrt(3 * width) / 2)
+        self.signed.fill_(True)
 
     def forward(self, s_u: Tensor, s_v: Tensor) -> Tensor:
         """Anchors (B, d) from features s_u (B, d) and their partners s_v (B, d)."""
         hidden = torch.relu(self.hidden(torch.cat((s_u, s_v), dim=1)))
-        return of_mean_length(torch.relu(self.output(hidden)), s_u, s_v)
+        made = self.output(hidden)
+        return of_mean_length(torch.where(self.signed, made, torch.relu(made)), s_u, s_v)
+
+
+def _of_older_versions(module: nn.Module, state: dict[str, Tensor], prefix: str, *_: object) -> None:
+    """Weights written before anchors could be negative."""
+    state.setdefault(prefix + "signed", torch.tensor(False))

@@ -19,6 +19,10 @@ from labelmend.hallucination.partners import sample_partners
 
 TRAINING_BATCH = 256
 
+NEGATIVE = 0.1
+"""Share of the squared length of features in negative values from which anchors can have negative values too:
+an anchor without them reaches a cosine of sqrt(1 - share). Features behind a GELU have next to none."""
+
 
 @torch.enable_grad()
 def train_hallucinator(
@@ -38,6 +42,7 @@ def train_hallucinator(
     """Minimise eq. 2 over pairs of easy samples; gradients reach the hallucinator alone.
 
     Steps, not passes over the easy set: what the hallucinator needs does not depend on the number of images.
+    Before its first step it is told whether features are often negative.
 
     Args:
         hallucinator: h, changed in place.
@@ -57,6 +62,8 @@ def train_hallucinator(
         two classes among ``labels``.
     """
     features, parameters = features.detach(), list(hallucinator.parameters())
+    if not optimizer.state and features.clamp(max=0).norm() ** 2 > NEGATIVE * features.norm() ** 2:
+        hallucinator.allow_negative()
     with torch.no_grad():
         temperature = sharpness * logit_spread(head(features))
     losses: list[Tensor] = []

@@ -20,7 +20,14 @@ from labelmend.methods.base import Batch, Method, Scores, Task
 from labelmend.methods.memory import Selections
 from labelmend.methods.plan import OptimizerPlan, Progress, Step
 from labelmend.semi.guess import average_guess
-from labelmend.semi.losses import negative_entropy, prior_penalty, ramp_up, semi_loss, soft_cross_entropy
+from labelmend.semi.losses import (
+    negative_entropy,
+    prior_penalty,
+    ramp_up,
+    semi_loss,
+    soft_cross_entropy,
+    uniform_prior,
+)
 from labelmend.semi.mixmatch import equal_parts, mixmatch_batch
 from labelmend.semi.refine import label_weights, refine_labels
 from labelmend.semi.sharpen import sharpen
@@ -99,6 +106,7 @@ class AnchorHallucination(Method):
 
     Settings: ClassVar[type[MethodSettings]] = AnchorHallucinationSettings
     settings: AnchorHallucinationSettings
+    prior: Tensor
 
     def __init__(self, settings: AnchorHallucinationSettings, task: Task) -> None:
         super().__init__(settings, task)
@@ -112,6 +120,7 @@ class AnchorHallucination(Method):
             lambda_conf=settings.lambda_conf,
         )
         self.selections = Selections(len(task.given_labels), task.num_classes, self.anchors.reported)
+        self.register_buffer("prior", uniform_prior(task.given_labels, task.num_classes), persistent=False)
 
     def optimizers(self, stage: int) -> dict[str, OptimizerPlan]:
         """One for the network, one that the hallucinator training phase steps."""
@@ -170,7 +179,7 @@ class AnchorHallucination(Method):
         ramp = ramp_up(progress.share, settings.warmup, settings.ramp)
         loss = semi_loss(logits, targets, num_labelled, settings.lambda_unlabelled * ramp)
         if settings.prior_penalty > 0:
-            loss = loss + settings.prior_penalty * prior_penalty(logits)
+            loss = loss + settings.prior_penalty * prior_penalty(logits, self.prior)
         return loss
 
     def targets(self, index: Tensor, guess: Tensor, record: SampleRecord) -> Tensor:

@@ -129,7 +129,8 @@ class Cleanlab(CrossEntropy):
         """Let cleanlab judge every sample whose fold had its turn; trusted labels are never issues."""
         task = self.task
         judged = self.judged
-        if judged.any():
+        # cleanlab compares classes: of one alone there is nothing to say.
+        if len(task.given_labels[judged].unique()) > 1:
             issue, quality = find_issues(self.out_of_sample.cpu()[judged], task.given_labels[judged])
             trusted, where = task.trusted[judged], judged.to(self.issue.device)
             self.issue[where] = (issue & ~trusted).to(where.device)

@@ -25,7 +25,7 @@ from labelmend.models.classifier import Classifier
 from labelmend.models.modes import evaluating
 from labelmend.selection.easiness import given_label_losses, loss_mixture
 from labelmend.semi.guess import average_guess
-from labelmend.semi.losses import negative_entropy, prior_penalty, ramp_up, semi_loss
+from labelmend.semi.losses import negative_entropy, prior_penalty, ramp_up, semi_loss, uniform_prior
 from labelmend.semi.mixmatch import equal_parts, mixmatch_batch
 from labelmend.semi.refine import refine_labels
 from labelmend.semi.sharpen import sharpen
@@ -90,10 +90,12 @@ class DivideMix(Method):
     Settings: ClassVar[type[MethodSettings]] = DivideMixSettings
     settings: DivideMixSettings
     clean: Tensor
+    prior: Tensor
 
     def __init__(self, settings: DivideMixSettings, task: Task) -> None:
         super().__init__(settings, task)
         self.register_buffer("clean", torch.zeros(2, len(task.given_labels)))
+        self.register_buffer("prior", uniform_prior(task.given_labels, task.num_classes), persistent=False)
 
     @classmethod
     def num_networks(cls, settings: MethodSettings) -> int:
@@ -152,7 +154,7 @@ class DivideMix(Method):
         settings = self.settings
         weight = settings.lambda_unlabelled * ramp_up(progress.share, settings.warmup, settings.ramp)
         loss = semi_loss(logits, targets, num_labelled, weight)
-        return loss + settings.prior_penalty * prior_penalty(logits)
+        return loss + settings.prior_penalty * prior_penalty(logits, self.prior)
 
     def warmup_loss(self, network: Classifier, batch: Batch) -> Tensor:
         """Mean cross-entropy on the given labels, and the confidence penalty."""

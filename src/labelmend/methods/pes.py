@@ -110,11 +110,15 @@ class Pes(Method):
         return {"head": plan}
 
     def start_epoch(self, progress: Progress) -> Sequence[Step]:
-        """In the last stage: samples that are predicted as given are labelled, the others unlabelled."""
+        """In the last stage: samples that are predicted as given are labelled, the others unlabelled.
+
+        All are labelled where none of these can be learned.
+        """
         if progress.stage < 2:
             return self.shuffled_steps()
         task = self.task
-        self.confident.copy_(self.confirmed(task.score(task.averages[0], views=2).probabilities))
+        confirmed = self.confirmed(task.score(task.averages[0], views=2).probabilities)
+        self.confident.copy_(confirmed | ~(confirmed & task.learnable).any())
         labelled = self.confident.cpu()
         self.weights.copy_(class_weights(task.given_labels[labelled], task.num_classes))
         parts = parts_by_size(labelled, task.learnable, task.batch_size, task.generator)
@@ -146,7 +150,9 @@ class Pes(Method):
             task.generator,
         )
         logits = task.networks[0](inputs).float()
-        loss = soft_cross_entropy(logits[:num_labelled], targets[:num_labelled] * self.weights)
+        loss: Tensor = logits.new_zeros(())
+        if num_labelled > 0:
+            loss = loss + soft_cross_entropy(logits[:num_labelled], targets[:num_labelled] * self.weights)
         if num_labelled < len(logits):
             start = settings.warmup + settings.head_share
             weight = settings.lambda_unlabelled * ramp_up(progress.share, start, settings.ramp)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,7 +13,7 @@ def stratified_folds(
     """Which fold each sample is in, at random, so that each has its share of each class, up to one sample.
 
     Of groups each fold has its share by number, up to one group of each class, whatever their sizes; a group
-    of several labels counts as one of them.
+    of several labels counts as the last of them.
 
     Args:
         labels: int64 (N,), given labels.
@@ -25,10 +26,11 @@ def stratified_folds(
     """
     group_of = torch.arange(len(labels)) if groups is None else groups.unique(return_inverse=True)[1]
     number = int(group_of.max()) + 1 if len(group_of) else 0
-    label_of = torch.empty(number, dtype=torch.int64)
-    label_of[group_of] = labels
+    # Not in torch, where threads would race for the label of a group.
+    label_of = np.empty(number, dtype=np.int64)
+    label_of[group_of.numpy()] = labels.numpy()
     shuffled = torch.randperm(number, generator=generator)
-    by_class = shuffled[label_of[shuffled].argsort(stable=True)]
+    by_class = shuffled[torch.from_numpy(label_of)[shuffled].argsort(stable=True)]
     fold_of = torch.empty(number, dtype=torch.int64)
     fold_of[by_class] = torch.arange(number) % folds
     return fold_of[group_of]

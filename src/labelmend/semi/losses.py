@@ -86,20 +86,29 @@ def ramp_up(step: float, start: float, length: float) -> float:
     return min(max((step - start) / length, 0.0), 1.0)
 
 
-def prior_penalty(logits: Tensor, prior: Tensor | None = None) -> Tensor:
+def uniform_prior(given_labels: Tensor, num_classes: int) -> Tensor:
+    """The same probability for each class that any sample is given, (C,); 0 for the others.
+
+    Args:
+        given_labels: int64 (N,), N >= 1.
+        num_classes: C.
+    """
+    given = (torch.bincount(given_labels, minlength=num_classes) > 0).float()
+    return given / given.sum()
+
+
+def prior_penalty(logits: Tensor, prior: Tensor) -> Tensor:
     """``sum_c pi_c log(pi_c / mean_batch p_c)``: keeps a network from forgetting classes (DivideMix).
 
     Args:
         logits: (B, C).
-        prior: pi, (C,), sums to 1; uniform by default.
+        prior: pi, (C,), sums to 1.
 
     Returns:
         Scalar, 0 or more; 0 where the mean prediction is the prior.
     """
     # The mean in log space: the logarithm of an underflowed probability would be infinite.
     log_mean = torch.logsumexp(functional.log_softmax(logits, dim=1), dim=0) - math.log(len(logits))
-    if prior is None:
-        prior = torch.full_like(log_mean, 1 / logits.shape[1])
     penalty: Tensor = torch.special.xlogy(prior, prior).sum() - (prior * log_mean).sum()
     return penalty
 

@@ -122,35 +122,37 @@ def resolve_normalisation(preprocessing: Preprocessing, pixels: Tensor) -> Norma
     return Normalisation(tuple(mean.tolist()), tuple(std.tolist()))
 
 
-def hold_out(
-    count: int, share: float, generator: torch.Generator, groups: Sequence[str] | None = None
-) -> Tensor:
+def hold_out(count: int, share: float, generator: torch.Generator, together: Tensor | None = None) -> Tensor:
     """Which images choose the epoch instead of being trained on, bool (N,); at least one if ``share`` > 0.
 
     Args:
         count: N.
-        share: of the images to hold out; with groups, at most this share, and at least one group.
+        share: of the images to hold out; where some belong together, at most this share, and at least
+            one group.
         generator: of the choice.
-        groups: N names; images of equal ones are held out together or not at all.
+        together: int64 (N,), as ``Setup`` has it; images of one number are held out together or not at
+            all. None where each image is on its own.
 
     Raises:
-        DataError: If all images are of one group.
+        DataError: If all images belong together.
     """
     held = torch.zeros(count, dtype=torch.bool)
     if share <= 0:
         return held
     number = max(1, round(share * count))
-    if groups is None:
+    if together is None:
         held[torch.randperm(count, generator=generator)[:number]] = True
         return held
-    codes = _group_numbers(groups)
+    codes = together.cpu().numpy()
     if codes.max() == 0:
         raise DataError("all images are of one group, so that none can be held out; leave --validation out")
     sizes = np.bincount(codes)
     chosen: list[int] = []
+    left = number
     for group in torch.randperm(len(sizes), generator=generator).tolist():
-        if sizes[[*chosen, group]].sum() <= number:
+        if sizes[group] <= left:
             chosen.append(group)
+            left -= sizes[group]
     return torch.from_numpy(np.isin(codes, chosen or [int(sizes.argmin())]))
 
 
@@ -172,7 +174,8 @@ class Setup:
         weight_decay: of weights.
         networks: placed, and fitted to the data.
         fold_of: int64 (N,), which head is kept from each image, where heads are; else None.
-        together: int64 (N,), the same number for images that must not judge each other, or None.
+        together: int64 (N,), of ``belonging_together``: the same number for images that must not judge each
+            other; or None.
     """
 
     normalisation: View
@@ -249,6 +252,7 @@ def set_up(
     batch_size = resolve_batch_size(training, count, image_size)
     mirroring = mirroring or _mirroring(settings, train_set)
     augmentation = resolve_augmentation(settings.augmentation, normalisation, image_size, mirroring.on)
+    together = belonging_together(train_set)
     return Setup(
         normalisation=normalisation,
         sample=sample,
@@ -262,13 +266,8 @@ def set_up(
         lr=resolve_lr(training, batch_size),
         weight_decay=training.weight_decay,
         networks=networks,
-        together=_of_groups(train_set, arithmetic.device),
+        together=None if together is None else together.to(arithmetic.device),
     )
-
-
-def _of_groups(train_set: ImageSet, device: torch.device) -> Tensor | None:
-    groups = train_set.groups
-    return None if groups is None else torch.from_numpy(_group_numbers(groups)).to(device)
 
 
 def _arithmetic(training: TrainingSettings, chosen: tuple[str, str] | None) -> Arithmetic:
@@ -305,7 +304,7 @@ def _set_up_further_training(
     arithmetic.place_module(network)
     batch_size = resolve_batch_size(training, len(train_set), size)
     mirroring = mirroring or _mirroring(settings, train_set)
-    view = CentreView(normalisation, size)
+    view, together = CentreView(normalisation, size), belonging_together(train_set)
     sample = view(some)
     return Setup(
         normalisation=view,
@@ -320,7 +319,7 @@ def _set_up_further_training(
         lr=resolve_lr(training, batch_size),
         weight_decay=training.weight_decay,
         networks=[network],
-        together=_of_groups(train_set, arithmetic.device),
+        together=None if together is None else together.to(arithmetic.device),
     )
 
 
@@ -338,7 +337,11 @@ def _set_up_heads(
         network.prepare(sample)
         arithmetic.place_module(network)
     batch_size = resolve_batch_size(settings.training, count, 1)
-    together = _judged_together(train_set)
+    together = belonging_together(train_set)
+    if together is not None and together.max() == 0:
+        raise DataError(
+            "all images are of one group, so that none can be judged by others; leave --group-column out"
+        )
     return Setup(
         normalisation=mean_view,
         sample=sample,
@@ -353,7 +356,7 @@ def _set_up_heads(
         weight_decay=settings.training.weight_decay * DECAY_FOR_IMAGES / count,
         networks=networks,
         fold_of=stratified_folds(torch.from_numpy(train_set.given_labels), FOLDS, generator, together),
-        together=together.to(arithmetic.device) if len(together.unique()) < count else None,
+        together=None if together is None else together.to(arithmetic.device),
     )
 
 
@@ -362,29 +365,30 @@ def _group_numbers(groups: Sequence[object]) -> np.ndarray:
     return np.unique(np.asarray(groups, dtype=object).astype(str), return_inverse=True)[1]
 
 
-def _judged_together(train_set: ImageSet) -> Tensor:
-    """int64 (N,): the same number for images that must not judge each other: of one group, or equal.
+def belonging_together(train_set: ImageSet) -> Tensor | None:
+    """Which images say the same: of one group, or equal pixel by pixel.
 
-    Raises:
-        DataError: If groups leave nobody to judge by.
+    Returns:
+        int64 (N,), from 0, the same number for images that belong together; None where each is on its own.
     """
-    equal = stored_once(train_set.images)
+    if train_set.has_features:
+        equal = stored_once(train_set.images).numpy()
+    else:
+        equal = np.arange(len(train_set))
+        for rows in train_set.same_pictures:
+            equal[rows] = rows[0]
     if train_set.groups is None:
-        return equal
-    codes = _group_numbers(train_set.groups)
-    # Equal images of two groups join them: images, groups and pictures are the nodes of a graph.
-    count, groups = len(codes), int(codes.max()) + 1
-    images = np.tile(np.arange(count), 2)
-    linked = np.concatenate([count + codes, count + groups + equal.numpy()])
-    nodes = count + groups + int(equal.max()) + 1
-    graph = coo_array((np.ones(2 * count, dtype=np.int8), (images, linked)), shape=(nodes, nodes))
-    _, parts = connected_components(graph, directed=False)
-    together = torch.from_numpy(parts[:count].astype(np.int64))
-    if together.unique().numel() < 2:
-        raise DataError(
-            "all images are of one group, so that none can be judged by others; leave --group-column out"
-        )
-    return together
+        together = np.unique(equal, return_inverse=True)[1]
+    else:
+        # Equal images of two groups join them: images, groups and pictures are the nodes of a graph.
+        codes = _group_numbers(train_set.groups)
+        count, groups = len(codes), int(codes.max()) + 1
+        images = np.tile(np.arange(count), 2)
+        linked = np.concatenate([count + codes, count + groups + equal])
+        nodes = count + groups + int(equal.max()) + 1
+        graph = coo_array((np.ones(2 * count, dtype=np.int8), (images, linked)), shape=(nodes, nodes))
+        together = connected_components(graph, directed=False)[1][:count].astype(np.int64)
+    return torch.from_numpy(together) if together.max() + 1 < len(train_set) else None
 
 
 def describe(setup: Setup, train_set: ImageSet, members: int) -> dict[str, Any]:

@@ -77,6 +77,9 @@ class Stages:
             # What stays is that of the model that predicts, which is the average.
             for average in self.averages:
                 average.adopt()
+            # Momentum was of the weights that are gone.
+            for optimizer in self.optimizers.values():
+                optimizer.state.clear()
         for network in self.setup.networks:
             for part in ("",) if stage.fresh else stage.redrawn:
                 self.setup.redraw(network, self.generator, part)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,7 +113,7 @@ class Trainer:
         self.setup = set_up(settings, train_set, method, self.generator, chosen, mirroring, start)
         self.averages = [WeightAverage(network, training.ema_decay) for network in self.setup.networks]
         self.held_out = hold_out(
-            len(train_set), training.validation, stream(seed, Purpose.HELD_OUT), train_set.groups
+            len(train_set), training.validation, stream(seed, Purpose.HELD_OUT), self.setup.together
         )
         self.task = self._task(stream(seed, Purpose.METHOD))
         self.method = method(settings.method, self.task).to(self.setup.arithmetic.device)
@@ -346,16 +348,21 @@ class Trainer:
     def _trainable_steps(self, steps: Sequence[Step]) -> list[tuple[Step, int | None]]:
         """Steps without the images that they must not learn from, and the head that each trains, if any.
 
-        Steps of a single image are left out (batch norm needs two).
+        Heads take turns among the steps of a role. Steps of a single image are left out (batch norm needs
+        two); where a head may not learn all but one, it is the turn of the next.
         """
         fold_of, learnable = self.setup.fold_of, ~self.held_out
         masks = [learnable] if fold_of is None else [learnable & (fold_of != head) for head in range(FOLDS)]
+        of_role = Counter(step.role for step in steps)
+        turns = {role: itertools.count(self.epoch * number) for role, number in of_role.items()}
         found: list[tuple[Step, int | None]] = []
-        for number, step in enumerate(steps, self.epoch * len(steps)):
-            head = number % len(masks)
-            kept = step.keep(masks[head])
-            if len(kept.index) > 1:
-                found.append((kept, None if fold_of is None else head))
+        for step in steps:
+            turn = next(turns[step.role])
+            for head in ((turn + more) % len(masks) for more in range(len(masks))):
+                kept = step.keep(masks[head])
+                if len(kept.index) > 1:
+                    found.append((kept, None if fold_of is None else head))
+                    break
         return found
 
     def _check(self, losses: list[Tensor]) -> None:

@@ -43,7 +43,10 @@ def anchor_point_transition(probabilities: Tensor, given_labels: Tensor, percent
         percentile: see ``anchor_points``.
 
     Returns:
-        T[true, given], (C, C), row-stochastic.
+        T[true, given], (C, C), row-stochastic; that of the identity for a class that no sample is given,
+        which has no anchor point.
     """
     rows = probabilities[anchor_points(probabilities, given_labels, percentile)]
-    return rows / rows.sum(1, keepdim=True)
+    num_classes = probabilities.shape[1]
+    given = torch.bincount(given_labels, minlength=num_classes)[:, None] > 0
+    return torch.where(given, rows / rows.sum(1, keepdim=True), torch.eye(num_classes))
