@@ -141,7 +141,10 @@ def test_limit_keeps_the_classes_of_the_whole_source(tmp_path, save_image):
     for i in range(3):
         save_image(tmp_path / f"a/{i}.png")
         save_image(tmp_path / f"b/{i}.png")
-    assert load(tmp_path, limit=4).given_labels.tolist() == [0, 0, 0, 1]
+    save_image(tmp_path / "c/1.png")
+    said = r"1 of the 3 classes have no image among the first 4, which --limit keeps \(c\)"
+    with pytest.warns(LabelmendWarning, match=said):
+        assert load(tmp_path, limit=4).given_labels.tolist() == [0, 0, 0, 1]
     with pytest.raises(DataError, match="all first 2 images are of one class"):
         load(tmp_path, limit=2)
 

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 import labelmend
 from labelmend.cli.reading import describe_job
-from labelmend.errors import LabelmendWarning, RunError, SettingsError, WriteError
+from labelmend.errors import DataError, LabelmendWarning, RunError, SettingsError, WriteError
 from labelmend.methods import METHODS
 from labelmend.methods.cross_entropy import CrossEntropy
 from labelmend.runs import folder as run_folder
@@ -177,6 +177,16 @@ def test_the_noise_rate_is_that_of_the_images_that_are_trained_on(source, tiny):
     assert jobs.prepare(resolve(method="ce"), source).noise_rate is None
     run = labelmend.fit(source, **wanted, **tiny)
     assert run.summary["realised_noise_rate"] == 1
+
+
+def test_classes_that_a_limit_cuts_off_are_told_with_noise_too():
+    order = np.arange(3).repeat(8)
+    data = (np.zeros((24, 8, 8), dtype=np.uint8), [f"class {label}" for label in order])
+    wanted = {"noise": "symmetric:0.0", "limit": 16}
+    with pytest.warns(LabelmendWarning, match=r"among the first 16, which --limit keeps \(class 2\)"):
+        assert len(jobs.prepare(resolve(method="ce", overrides=wanted), data).train_set) == 16
+    with pytest.raises(DataError, match="all first 8 images are of one class, 'class 0'"):
+        jobs.prepare(resolve(method="ce", overrides=wanted | {"limit": 8}), data)
 
 
 def test_a_test_set_in_memory_comes_before_trusted_labels(source):

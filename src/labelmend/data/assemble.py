@@ -314,7 +314,7 @@ def check_training_set(given: np.ndarray, names: Sequence[str], name: str, limit
         DataError: If there are fewer than two images, or all are of one class.
 
     Warns:
-        LabelmendWarning: If a class has no image, unless a limit may have cut it off.
+        LabelmendWarning: If a class has no image.
     """
     first = "" if limit is None else f"first {limit} "
     if len(given) < 2:
@@ -325,10 +325,12 @@ def check_training_set(given: np.ndarray, names: Sequence[str], name: str, limit
             f"{name}: all {first}images are of one class, {names[present[0]]!r}; "
             "at least two classes are needed"
         )
-    if limit is None and len(present) < len(names):
+    if len(present) < len(names):
         absent = [names[label] for label in sorted(set(range(len(names))) - set(present.tolist()))]
+        among = "" if limit is None else f" among the first {limit:,}, which --limit keeps"
         warnings.warn(
-            f"{name}: {len(absent)} of the {len(names)} classes have no image ({list_classes(absent)})",
+            f"{name}: {len(absent)} of the {len(names)} classes have no image{among} "
+            f"({list_classes(absent)})",
             LabelmendWarning,
             stacklevel=4,
         )

@@ -15,7 +15,7 @@ import torch
 from labelmend import __version__
 from labelmend.config import NO_TEST, TRUSTED, DataSettings, NetworkSettings, Settings
 from labelmend.data import is_named, sources
-from labelmend.data.assemble import EmbedListing
+from labelmend.data.assemble import EmbedListing, check_training_set
 from labelmend.data.decode import ProgressCallback
 from labelmend.data.image_set import ImageSet, Subset
 from labelmend.data.margins import with_margins
@@ -186,6 +186,7 @@ def prepare(
         train_set = replace(noisy, images=train_set.images)
         if wanted.limit is not None:
             train_set = train_set.subset(range(min(wanted.limit, len(train_set))))
+            check_training_set(train_set.given_labels, train_set.class_names, train_set.name, wanted.limit)
     if wanted.decisions is not None:
         train_set = trust_decisions(train_set, Path(wanted.decisions))
 
