@@ -13,6 +13,7 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
+from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -83,16 +84,16 @@ def main() -> None:
     parser.add_argument("picture", type=Path, help="PNG or SVG file to write")
     args = parser.parse_args()
 
-    figure = Figure(figsize=(10, 4.2), layout="constrained")
+    figure = Figure(figsize=(10, 4.7), layout="constrained")
     FigureCanvasAgg(figure)
     by_flops, by_time = figure.subplots(1, 2, sharey=True)
     records = [record for folder in args.results for record in read_results(folder)]
     dearest = max(record["summary"]["flops"] for record in records)
     for published in PUBLISHED:
         print(f"{published.name}: {published.flops:.2e}, {published.flops / dearest:.0f} times {dearest:.3g}")
-    rows = list(dict.fromkeys(record["row"] for record in records))
+    rows, colours = list(dict.fromkeys(record["row"] for record in records)), colormaps["tab20"]
     for record in records:
-        colour = f"C{rows.index(record['row'])}"
+        colour = colours(rows.index(record["row"]))
         accuracy = [100 * point["test_accuracy"] for point in record["curve"]]
         label = record["row"] if record is next(r for r in records if r["row"] == record["row"]) else None
         by_flops.plot([p["flops"] for p in record["curve"]], accuracy, color=colour, alpha=0.4)
@@ -116,7 +117,7 @@ def main() -> None:
     by_flops.set_ylabel("test accuracy, %")
     processors = dict.fromkeys(record["summary"]["processor"].split(" (")[0] for record in records)
     by_time.set_xlabel("minutes, test scoring included\non " + " and ".join(processors))
-    by_time.legend(*by_flops.get_legend_handles_labels(), fontsize=8, loc="lower center")
+    figure.legend(*by_flops.get_legend_handles_labels(), fontsize=8, loc="outside lower center", ncols=4)
     figure.savefig(args.picture, dpi=130)
 
 

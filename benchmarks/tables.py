@@ -58,7 +58,11 @@ CLAIMS: tuple[tuple[str, str, str, str, dict[str, str]], ...] = (
         "cifar10n:worse",
         "CIFAR-10",
         "human, 40 %",
-        {"Mixup alone, same views and schedule": "mixup, same views and schedule", "CE": "cross-entropy"},
+        {
+            "Mend": "`fast`",
+            "Mixup alone, same views and schedule": "mixup, same views and schedule",
+            "CE": "cross-entropy",
+        },
     ),
     ("cifar10-50k-noises", "cifar10n:random1", "CIFAR-10", "human, 17 %", {"Fast recipe": "`fast` *"}),
     (
