@@ -281,6 +281,7 @@ def test_images_may_be_of_many_sizes(kind):
     classifier = quick().fit(cut, labels)
     assert classifier.image_shape_ is None
     assert classifier.predict(cut).shape == (30,)
+    assert classifier.predict(cut[:1]).tolist() == classifier.predict(cut).tolist()[:1]
     assert len(classifier.get_label_issues()) == 30
 
 

@@ -10,7 +10,9 @@ import pytest
 
 from corrections.sets import LABELS, NAMES, images, picture, suggest, write_folders, write_table
 from labelmend.corrections.apply import apply
+from labelmend.corrections.held_out import held_out
 from labelmend.corrections.revert import revert
+from labelmend.data.listing import Listing
 from labelmend.data.sources import read_listing
 from labelmend.data.tables import read_table
 from labelmend.errors import DataError, RunError, SettingsError, WriteError
@@ -159,6 +161,24 @@ def test_row_groups_schema_and_metadata_of_parquet_stay(tmp_path, judge):
     assert read_listing(source, labels=done.result).labels == MENDED
 
 
+def test_a_new_class_that_a_column_of_numbers_cannot_hold_is_one_line(tmp_path, judge):
+    source = images(tmp_path / "photos") / "photos.parquet"
+    classes = {"info": {"features": {"label": {"names": ["cat", "dog"], "_type": "ClassLabel"}}}}
+    schema = pa.schema(
+        [("file_name", pa.string()), ("label", pa.int64())], metadata={"huggingface": json.dumps(classes)}
+    )
+    table = pa.table([NAMES, [int(label == "dog") for label in LABELS]], schema=schema)
+    pyarrow.parquet.write_table(table, source)
+    run = judge(source, SURE)
+    with Decisions.open(run, create=True) as decisions:
+        decisions.record(read_parquet(run / "verdicts.parquet")["id"][0], "choose", "bird")
+    with pytest.raises(
+        DataError, match=r"photos\.parquet: a label cannot be written into its columns .*bird"
+    ):
+        apply(run, decisions=True)
+    assert not list((run / "corrections").iterdir())
+
+
 def test_the_patch_says_what_changed_and_why(tmp_path, judge):
     run = judge(write_table(tmp_path / "photos", ".csv"), SURE)
     with Decisions.open(run, create=True) as decisions:
@@ -304,6 +324,8 @@ def test_an_unreadable_image_is_no_new_one(tmp_path, judge):
         ("split", ["Testing", "train", "valid", *["train"] * 5]),
         ("subset", ["test", "train", "val", *["train"] * 5]),
         ("is_valid", ["True", "False", "1", *["0"] * 5]),
+        ("is_train", ["0", "1", "False", *["1"] * 5]),
+        ("is_training_image", ["no", "yes", "0.0", *["1"] * 5]),
     ],
 )
 def test_marked_rows_are_left_alone_unless_asked_for(tmp_path, judge, column, values):
@@ -321,6 +343,12 @@ def test_the_split_that_is_not_trained_on_keeps_its_rows(tmp_path, judge):
     done = apply(run)
     assert read_table(done.result).columns["label"] == [*LABELS[:2], "dog", *LABELS[3:]]
     assert read_listing(source, labels=done.result).labels == ["dog", *LABELS[3:]]
+
+
+def test_folders_of_windows_paths_are_folders():
+    paths = ["test\\cat\\1.png", "train\\cat\\2.png", "val/cat/3.png", "4.png"]
+    listing = Listing("photos", ids=paths, paths=paths, labels=["cat"] * 4)
+    assert held_out(listing, None) == [True, False, True, False]
 
 
 def test_a_test_folder_is_marked(tmp_path, judge):

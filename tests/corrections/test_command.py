@@ -1,14 +1,18 @@
 import re
 import shlex
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import labelmend
 from corrections.sets import FAST, LABELS, NAMES, suggest, write_folders, write_table
 from labelmend.cli.main import main
 from labelmend.data import load
 from labelmend.data.tables import read_table
-from labelmend.errors import WriteError
+from labelmend.errors import RunError, WriteError
+from labelmend.runs.pictures import open_pictures
 from labelmend.runs.run import load_run
 from labelmend.verdicts.decisions import Decisions
 
@@ -82,6 +86,35 @@ def test_what_a_person_decided_is_trusted_and_written(folders, tmp_path, capsys)
     assert "1 further labels are those that the run was given" in capsys.readouterr().out
     labels = read_table(again / "corrections" / "1" / "labels.csv").columns
     assert dict(zip(labels["id"], labels["label"], strict=True))["cat/4.png"] == "dog"
+
+
+def test_decided_labels_are_no_labels_that_have_changed_since(folders, tmp_path, capsys):
+    photos, run = folders
+    with Decisions.open(run, create=True) as decisions:
+        decisions.record("cat/4.png", "choose", "dog")
+    again = tmp_path / "again"
+    assert main(["fit", str(photos), "--decisions", str(run), "--out", str(again), *FLAGS]) == 0
+    assert "has changed since the run" not in capsys.readouterr().out
+    assert open_pictures(again).notice == ""
+    shutil.rmtree(run)
+    assert open_pictures(again).notice == ""
+    (photos / "cat" / "0.png").rename(photos / "dog" / "c0.png")
+    assert "1 of" in open_pictures(again).notice
+
+
+def test_arrays_with_decided_labels_have_a_report(tmp_path):
+    draw = np.random.default_rng(0)
+    data = (draw.integers(0, 256, (24, 8, 8), dtype=np.uint8), np.arange(24) % 2)
+    quick = {"epochs": 1, "widths": [8]}
+    labelmend.fit(data, out=tmp_path / "a", **quick)
+    with Decisions.open(tmp_path / "a", create=True) as decisions:
+        decisions.record("3", "choose", "0")
+    run = labelmend.fit(data, out=tmp_path / "b", decisions=str(tmp_path / "a"), **quick)
+    assert run.verdicts.table["given_label"].iloc[3] == "0"
+    assert labelmend.write_report(tmp_path / "b", data=data).is_file()
+    others = (data[0], 1 - data[1])
+    with pytest.raises(RunError, match="23 labels are others"):
+        labelmend.write_report(tmp_path / "b", data=others)
 
 
 def test_moves_are_planned_done_and_taken_back(folders, capsys):

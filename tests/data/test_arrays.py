@@ -145,3 +145,18 @@ def test_flags_may_be_words_and_what_is_none_is_named():
         assert list_arrays(pixels, labels, "x", trusted=flags).trusted == [False, True, False]
     with pytest.raises(DataError, match=r"^x, row 2: trusted is 'perhaps', expected true or false"):
         list_arrays(pixels, labels, "x", trusted=["no", "perhaps", "no"])
+
+
+def test_objects_of_one_size_are_the_array_that_they_make():
+    images = random_images(5, 8, 6)
+    objects = np.empty(5, dtype=object)
+    objects[:] = list(images)
+    found = load((objects, list("ababa")))
+    assert torch.equal(found.images.pixels, load((images, list("ababa"))).images.pixels)
+
+
+def test_bytes_are_text(tmp_path):
+    names, ids = np.array([b"cat", b"dog"]), np.array([b"001", b"002", b"003"])
+    np.savez(tmp_path / "a.npz", images=random_images(3, 8, 8), labels=[0, 1, 0], class_names=names, ids=ids)
+    found = load(tmp_path / "a.npz")
+    assert (found.class_names, found.ids) == (["cat", "dog"], ["001", "002", "003"])

@@ -296,3 +296,19 @@ def test_one_of_several_columns_of_pictures_is_named(tmp_path):
     assert told in load(tmp_path / "two.parquet").notes
     asked = load(tmp_path / "two.parquet", image_column="after")
     assert not [note for note in asked.notes if "--image-column" in note]
+
+
+@pytest.mark.parametrize("empty", [pd.NA, None, float("nan"), " "])
+@pytest.mark.parametrize("dtype", ["string", object])
+def test_an_empty_id_of_a_frame_is_named(photos, empty, dtype):
+    names = pd.Series(["x", empty, "y", "z"], dtype=dtype)
+    frame = pd.DataFrame({"id": names, "path": [str(photos / r[0]) for r in ROWS], "label": list("abab")})
+    with pytest.raises(DataError, match="the id is empty"):
+        load(frame)
+
+
+def test_whole_numbers_among_ids_stay_whole(photos):
+    """As floats they would not be those of a file of labels."""
+    paths = [str(photos / r[0]) for r in ROWS]
+    frame = pd.DataFrame({"id": [7.0, 8.0, 9.0, 10.0], "path": paths, "label": list("abab")})
+    assert load(frame).ids == ["7", "8", "9", "10"]

@@ -90,6 +90,13 @@ def test_duplicates_with_different_labels_stand_together(page):
         assert len({data["rows"]["given"][row] for row in group}) == 2
 
 
+def test_a_list_of_duplicates_that_another_program_has_saved_is_named(run, tmp_path):
+    copy = shutil.copytree(run, tmp_path / "run")
+    (copy / "duplicates.csv").write_bytes("picture,id,path,given_label\n1,caf\u00e9,,a\n".encode("cp1252"))
+    with pytest.raises(RunError, match=r"duplicates\.csv cannot be read .*leaves equal pictures out"):
+        write_report(copy)
+
+
 def test_the_same_run_gives_the_same_page(page, run, tmp_path):
     assert write_report(run, tmp_path / "again.html").read_bytes() == page.read_bytes()
 

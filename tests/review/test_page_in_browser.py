@@ -153,6 +153,10 @@ def test_many_are_accepted_after_a_preview_and_undone_at_once(chromium, served, 
         tab.get_by_role("button", name="Accept 10").click()
         tab.wait_for_selector("#bulk", state="hidden")
         tab.wait_for_function("() => document.body.dataset.row === '10'")
+        assert (
+            tab.locator("#banner").inner_text()
+            == "10 suggestions of 90 % and more accepted; U undoes them all."
+        )
         assert len(decided(run)) == 10
         press(tab, "u")
         assert decided(run) == {}

@@ -1,5 +1,6 @@
 import shutil
 
+import numpy as np
 import pytest
 
 from labelmend.errors import DataError, RunError
@@ -210,6 +211,46 @@ def test_the_estimate_comes_from_the_audit_sample_alone(session):
     found = session.status(None, None)["audit"]
     assert found["rate"] == pytest.approx(20 / 48)
     assert found["low"] < found["rate"] < found["high"]
+
+
+def test_only_what_was_looked_at_in_the_order_of_the_sample_counts(session):
+    """The most suspicious of the sample come first in other lists: they alone would say too much."""
+    sample = rows_of(session, "audit")
+    strata = session._views.strata
+    for stratum in np.unique(strata):
+        first, *others = [row for row in sample if strata[row] == stratum]
+        for row in others:
+            session.decide(row, "accept" if row < 20 else "keep", None, None, ONE)
+        assert session.status(None, None)["audit"] is None
+    for stratum in np.unique(strata):
+        first = next(row for row in sample if strata[row] == stratum)
+        session.decide(first, "accept" if first < 20 else "keep", None, None, ONE)
+    assert session.status(None, None)["audit"]["rate"] == pytest.approx(20 / 48)
+
+
+def test_what_is_accepted_many_at_once_is_open_in_the_sample_until_it_is_looked_at(session):
+    sample = rows_of(session, "audit")
+    seen = session.preview(0.0, None)["seen"]
+    session.accept_all(0.0, None, seen, ONE)
+    accepted = [row for row in sample if session.item("audit", None, row, 0)["decision"]]
+    assert accepted
+    assert session.status(None, None)["views"]["audit"]["decided"] == 0
+    for row in sample:
+        if row not in accepted:
+            session.decide(row, "keep", None, None, ONE)
+    assert session.status(None, None)["audit"] is None
+    assert session.item("audit", None, None, 2)["row"] == accepted[0]
+    for row in accepted:
+        session.decide(row, "keep", None, session.item("audit", None, row, 0)["decision"]["time"], ONE)
+    status = session.status(None, None)
+    assert status["views"]["audit"]["decided"] == len(sample)
+    assert status["audit"]["rate"] == 0
+
+
+def test_a_class_that_came_from_elsewhere_is_shown_by_its_name(session):
+    session.decisions.record(session.item("all", None, 0, 0)["id"], "choose", "a new class")
+    decision = session.item("all", None, 0, 0)["decision"]
+    assert (decision["label"], decision["new"]) == (None, "a new class")
 
 
 def test_the_sample_of_a_run_is_the_same_after_a_restart(session, run):

@@ -91,6 +91,14 @@ def test_features_are_kept_beside_the_run_and_used_again(run, photos, monkeypatc
     labelmend.fit(photos, out=run.folder.parent / "second", recipe="photos", epochs=1, **OFFLINE)
 
 
+def test_a_run_that_lies_where_nothing_can_be_written_predicts(run, photos, tmp_path, monkeypatch):
+    copy = shutil.copytree(run.folder, tmp_path / "shared" / "run")
+    expected = run.predict(str(photos))
+    monkeypatch.setattr("labelmend.runs.backbone.os.access", lambda path, mode: False)
+    assert labelmend.load_run(copy).predict(str(photos)).tolist() == expected.tolist()
+    assert [path.name for path in (tmp_path / "shared").iterdir()] == ["run"]
+
+
 def test_other_weights_in_the_folder_are_refused(run, tmp_path):
     import shutil
 

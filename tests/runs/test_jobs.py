@@ -179,6 +179,23 @@ def test_the_noise_rate_is_that_of_the_images_that_are_trained_on(source, tiny):
     assert run.summary["realised_noise_rate"] == 1
 
 
+def test_a_link_is_read_as_what_it_is_called(tmp_path, monkeypatch):
+    """As caches of downloads keep files: under a name without a suffix, elsewhere."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "blobs").mkdir()
+    (tmp_path / "blobs" / "0a1b").write_text("file_name,label\n")
+    (tmp_path / "photos.csv").symlink_to(tmp_path / "blobs" / "0a1b")
+    assert jobs.absolute("photos.csv") == str(tmp_path / "photos.csv")
+
+
+def test_weights_of_a_run_stay_right_in_another_working_folder(tmp_path, monkeypatch, photos):
+    weights = tmp_path / "w.safetensors"
+    save_file(timm.create_model("test_resnet").state_dict(), weights)
+    monkeypatch.chdir(tmp_path)
+    job = jobs.prepare(settings(weights="w.safetensors", pretrained=True, frozen=False), str(photos))
+    assert job.settings.network.weights == str(weights)
+
+
 def test_classes_that_a_limit_cuts_off_are_told_with_noise_too():
     order = np.arange(3).repeat(8)
     data = (np.zeros((24, 8, 8), dtype=np.uint8), [f"class {label}" for label in order])

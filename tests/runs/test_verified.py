@@ -1,3 +1,4 @@
+import shutil
 import warnings
 from dataclasses import replace
 
@@ -25,8 +26,6 @@ def image_set(ids, classes):
 @pytest.fixture
 def decided(whole, tmp_path):
     """A run of which four images were decided about."""
-    import shutil
-
     folder = shutil.copytree(whole.folder, tmp_path / "run")
     with Decisions.open(folder, create=True) as decisions:
         for identity, action, label in [("0", "choose", "2"), ("1", "keep", None), ("3", "skip", None)]:
@@ -53,6 +52,50 @@ def test_images_without_flags_are_not_trusted(decided):
     found = trust_decisions(image_set("0x", "012"), decided)
     assert found.trusted.tolist() == [True, False]
     assert "; 1 decisions are on images that are not here by these ids" in found.notes[0]
+
+
+def test_a_log_without_decisions_is_replaced_with_its_run(whole, tmp_path):
+    """As a review leaves that was opened and closed."""
+    folder = shutil.copytree(whole.folder, tmp_path / "run")
+    Decisions.open(folder, create=True).close()
+    run_folder.check_free(folder, overwrite=True)
+    run_folder.create(folder)
+    assert not (folder / "decisions.sqlite").exists()
+
+
+def test_decisions_that_cannot_be_read_are_not_removed(whole, tmp_path):
+    folder = shutil.copytree(whole.folder, tmp_path / "run")
+    (folder / "decisions.sqlite").write_bytes(b"no data base" * 100)
+    with pytest.raises(RunError, match=r"--out .*decisions\.sqlite.*to replace both"):
+        run_folder.check_free(folder, overwrite=True)
+
+
+@pytest.mark.parametrize(("state", "free"), [("done", False), ("begun", False), ("reverted", True)])
+def test_a_run_whose_moves_stand_is_not_replaced(whole, tmp_path, state, free):
+    folder = shutil.copytree(whole.folder, tmp_path / "run")
+    own, photos = folder / "corrections" / "1", tmp_path / "photos"
+    own.mkdir(parents=True)
+    moves = [[str(photos / "a/1.png"), str(photos / "b/1.png")]]
+    write_journal(own, Journal(kind="moves", state=state, source=str(photos), moves=moves))
+    if free:
+        run_folder.check_free(folder, overwrite=True)
+        return
+    with pytest.raises(RunError, match=r"labels were applied to its data.*labelmend revert .*corrections"):
+        run_folder.check_free(folder, overwrite=True)
+
+
+def test_a_table_that_was_written_elsewhere_is_taken_back_first(whole, tmp_path):
+    folder = shutil.copytree(whole.folder, tmp_path / "run")
+    own = folder / "corrections" / "1"
+    own.mkdir(parents=True)
+    for result, free in ((own / "labels.csv", True), (tmp_path / "labels.csv", False)):
+        journal = Journal(kind="table", state="done", result=str(result), original="original.csv")
+        write_journal(own, journal)
+        if free:
+            run_folder.check_free(folder, overwrite=True)
+        else:
+            with pytest.raises(RunError, match="labels were applied to its data"):
+                run_folder.check_free(folder, overwrite=True)
 
 
 def test_a_run_with_decisions_is_not_replaced(decided):

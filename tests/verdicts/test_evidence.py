@@ -352,3 +352,14 @@ def test_verdicts_do_not_ask_the_own_group():
     found = confirm(record, features, labels, nobody, GROUPED)
     assert torch.equal(found.neighbour_label, ask_neighbours(features, labels, 2, None, GROUPED).label)
     assert not torch.equal(found.neighbour_label, confirm(record, features, labels, nobody).neighbour_label)
+
+
+def test_who_is_silent_takes_no_memory_of_groups_times_classes():
+    """A number of a group times that of a class would need 80 GB."""
+    together, labels = torch.arange(10_000), torch.arange(10_000) % 100_000
+    found = evidence._silent(torch.ones(10_000, dtype=torch.bool), labels, 10**6, together // 2)
+    assert found.tolist() == [1] * 10_000
+    same = evidence._silent(
+        torch.ones(4, dtype=torch.bool), torch.tensor([5, 5, 5, 7]), 9, torch.tensor([3, 3, 4, 3])
+    )
+    assert same.tolist() == [2, 2, 1, 1]

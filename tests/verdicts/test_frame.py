@@ -127,3 +127,19 @@ def test_damaged_tables_are_named(tmp_path, samples, image_set):
         whole.replace(b'"numpy_type"', b'"numpy_typ_"').replace(b'{"index_columns', b'{"index_colum;s')
     )
     pd.testing.assert_frame_equal(frame.read_parquet(path), table)
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "told"),
+    [
+        ("verdict", "doubtful", "has the verdict 'doubtful'; the verdicts are easy, hard_clean"),
+        ("label_quality", 2.0, "outside of 0 to 1 in column 'label_quality'"),
+        ("suggestion_confidence", 1.5, "outside of 0 to 1 in column 'suggestion_confidence'"),
+        ("easiness", -0.1, "outside of 0 to 1 in column 'easiness'"),
+    ],
+)
+def test_what_no_run_writes_into_its_table_is_named(tmp_path, samples, image_set, column, cell, told):
+    path, table = tmp_path / "verdicts.parquet", frame.to_frame(samples, image_set)
+    table.assign(**{column: [cell, *table[column][1:]]}).to_parquet(path)
+    with pytest.raises(RunError, match=told):
+        frame.read_parquet(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,7 @@ def apply(
     """
     folder = Path(run)
     choice = Choice(min_confidence, decisions, decisions_only, include_test)
-    with run_folder.held(folder):
+    with run_folder.held(folder), ExitStack() as stack:
         journals.refuse_unfinished(folder)
         task = prepare(folder, choice, data)
         place = _place(task.origin.listing)
@@ -74,6 +75,7 @@ def apply(
         target = None if out is None else checked_out(Path(out), suffix, folder)
         announce(task.applied)
         own = journals.next_folder(folder)
+        stack.callback(_remove_unless_begun, own)
         target = own / f"{journals.LABELS}{suffix}" if target is None else target
         original = own / f"{journals.ORIGINAL}{suffix}"
         with replacing(original) as temporary:
@@ -206,3 +208,9 @@ def _rewrite(target: Path, task: Task, place: LabelPlace) -> None:
     column = [] if place.column is None else read_table(place.path).columns[place.column]
     edits = label_edits(place, column, task.origin.labels, task.rows, task.origin.class_names)
     rewrite(place.path, target, edits)
+
+
+def _remove_unless_begun(own: Path) -> None:
+    """Leave no copies of a table behind that nothing was written for."""
+    if not (own / journals.JOURNAL).is_file():
+        shutil.rmtree(own, ignore_errors=True)

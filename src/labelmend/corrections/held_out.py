@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
 from typing import Any
 
 from labelmend.data.listing import Listing
+from labelmend.data.row_splits import FLAGS, NO, YES
 from labelmend.data.splits import SPLIT_COLUMNS, split_of, standard_split
 from labelmend.data.tables import Table, read_table
 
 _HELD_OUT = ("test", "val")
-_FLAG_COLUMNS = ("is_test", "is_val", "is_valid", "is_validation", "test", "validation", "holdout")
-_YES = ("true", "1", "1.0", "yes", "y")
+_TRAIN_FLAGS = tuple(name for name, split in FLAGS.items() if split == "train")
+_FLAG_COLUMNS = (*(FLAGS.keys() - set(_TRAIN_FLAGS)), "test", "validation", "holdout")
 
 
 def held_out(listing: Listing, split: str | None) -> list[bool]:
     """Whether each image is marked: by the split it was read from, its folder, or its row of a table.
 
     A table marks by its name (``test.csv``), by a column of splits (``split``, ``subset``, ...) or by a flag
-    (``is_test``, ``is_valid``).
+    (``is_test``, ``is_valid``; ``is_train`` that is false).
 
     Args:
         listing: of N images.
@@ -28,7 +28,10 @@ def held_out(listing: Listing, split: str | None) -> list[bool]:
         return [True] * len(listing)
     labels = listing.labels or [""] * len(listing)
     marked = [
-        any(split_of(part) in _HELD_OUT and part != str(label) for part in PurePosixPath(path).parts[:-1])
+        any(
+            split_of(part) in _HELD_OUT and part != str(label)
+            for part in path.replace("\\", "/").split("/")[:-1]
+        )
         for path, label in zip(listing.paths, labels, strict=True)
     ]
     place = listing.label_place
@@ -44,7 +47,8 @@ def _marked_rows(table: Table) -> list[bool]:
     if split_of(table.path.name.partition(".")[0]) in _HELD_OUT:
         return [True] * table.num_rows
     marked = [False] * table.num_rows
-    for names, is_marked in ((SPLIT_COLUMNS, _names_held_out), (_FLAG_COLUMNS, _is_yes)):
+    kinds = ((SPLIT_COLUMNS, _names_held_out), (_FLAG_COLUMNS, _is_yes), (_TRAIN_FLAGS, _is_no))
+    for names, is_marked in kinds:
         for name in names:
             column = table.find(name)
             if column is not None:
@@ -58,4 +62,8 @@ def _names_held_out(value: Any) -> bool:
 
 
 def _is_yes(value: Any) -> bool:
-    return str(value).strip().lower() in _YES
+    return str(value).strip().lower() in YES
+
+
+def _is_no(value: Any) -> bool:
+    return str(value).strip().lower() in NO

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,13 @@ def edit_parquet(source: Path, target: Path, edits: Edits) -> None:
         compression = "none" if codec == "uncompressed" else codec
         with pyarrow.parquet.ParquetWriter(written, schema, compression=compression) as writer:
             first = 0
+            ahead = deque(sorted(values))
             for group in range(groups):
                 table = file.read_row_group(group)
-                here = {cell: value for cell, value in values.items() if 0 <= cell[0] - first < len(table)}
+                here = {}
+                while ahead and ahead[0][0] < first + len(table):
+                    cell = ahead.popleft()
+                    here[cell] = values[cell]
                 for column in dict.fromkeys(column for _, column in here):
                     cells = table.column(column).to_pylist()
                     for (row, of), value in here.items():

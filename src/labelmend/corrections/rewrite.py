@@ -6,6 +6,8 @@ import gzip
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from labelmend.corrections.delimited import edit_delimited
 from labelmend.corrections.edits import Edits, Value
 from labelmend.corrections.json_lines import edit_json_lines
@@ -28,11 +30,18 @@ def rewrite(source: Path, target: Path, edits: Edits) -> None:
         edits: what is replaced.
 
     Raises:
-        DataError: If a label cannot be written in the encoding of the file, or the file is laid out in a way
-            that does not let single cells be replaced.
+        DataError: If a label cannot be written in the encoding of the file or the type of its column, or the
+            file is laid out in a way that does not let single cells be replaced.
     """
     if table_kind(source) == ".parquet":
-        edit_parquet(source, target, edits)
+        try:
+            edit_parquet(source, target, edits)
+        except (pa.ArrowException, KeyError) as error:
+            why = " ".join(str(error).split())
+            raise DataError(
+                f"{source}: a label cannot be written into its columns ({why}); write the labels as text "
+                "into it, or train on a CSV of labels (--labels)"
+            ) from None
         return
     data = read_bytes(source)
     edited = _edited(source, data, edits)

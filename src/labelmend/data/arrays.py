@@ -134,11 +134,13 @@ def _label_list(labels: Any, class_names: list[str] | None, name: str) -> list[L
     return values if class_names is None else name_indices(values, class_names, name)
 
 
+def _text(value: Any) -> str:
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
+
+
 def _are_of_many_sizes(images: Any) -> bool:
     """Whether images are a list of arrays or PIL images that do not make one array."""
-    if not isinstance(images, list | tuple) and not (
-        isinstance(images, np.ndarray) and images.dtype == object and images.ndim == 1
-    ):
+    if not isinstance(images, list | tuple):
         return False
     shapes = {tuple(image.shape) if isinstance(image, np.ndarray | Tensor) else None for image in images}
     return len(shapes) > 1 or any(isinstance(image, Image.Image | Tensor) for image in images)
@@ -169,11 +171,13 @@ def list_arrays(
         DataError: If lengths differ, or a value is not one of these.
     """
     pixels: Sequence[Encoded] | np.ndarray
+    if isinstance(images, np.ndarray) and images.dtype == object and images.ndim == 1:
+        images = list(images)
     if _are_of_many_sizes(images):
         pixels = [image_item(image, f"{name}, row {row + 1}") for row, image in enumerate(images)]
     else:
         pixels = image_pixels(images, name)
-    classes = None if class_names is None else [str(c) for c in class_names]
+    classes = None if class_names is None else [_text(c) for c in class_names]
     columns = {
         "labels": _label_list(labels, classes, name),
         "true_labels": _label_list(true_labels, classes, name),
@@ -182,7 +186,7 @@ def list_arrays(
     if trusted is not None:
         said = np.asarray(trusted).tolist()
         flags = [read_flag(value, f"{name}, row {row + 1}") for row, value in enumerate(said)]
-    names = [str(i) for i in (range(len(pixels)) if ids is None else ids)]
+    names = [_text(i) for i in (range(len(pixels)) if ids is None else ids)]
     for column, values in {**columns, "trusted": flags, "ids": names}.items():
         if values is not None and len(values) != len(pixels):
             raise DataError(f"{name}: {len(pixels)} images, but {len(values)} {column}")

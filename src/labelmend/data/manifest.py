@@ -406,6 +406,12 @@ def _below(file: Path, folders: Iterable[Path]) -> str:
     )
 
 
+def _id_text(identity: Any) -> str:
+    # Whole numbers with gaps become floats in pandas.
+    whole = isinstance(identity, float) and identity.is_integer()
+    return str(int(identity) if whole else identity)
+
+
 def _settle_ids(found: _Rows, name: str) -> None:
     """Take the ids of a column ``id`` where they are ids; else paths or row numbers.
 
@@ -420,9 +426,9 @@ def _settle_ids(found: _Rows, name: str) -> None:
     keys = [identity if file is None else file for file, identity in zip(files, found.ids, strict=True)]
     if any(identity is not None for identity in found.own_ids):
         for identity, where in zip(found.own_ids, found.origins, strict=True):
-            if identity is None or identity == "":
+            if is_empty(identity):
                 raise DataError(f"{where}: the id is empty; give every row an id or leave the column out")
-        own = [str(identity) for identity in found.own_ids]
+        own = [_id_text(identity) for identity in found.own_ids]
         twice = _first_duplicate(own)
         if twice is None:
             found.ids[:] = own

@@ -10,10 +10,10 @@ from labelmend.data.labels import is_empty
 from labelmend.data.splits import SPLIT_COLUMNS, split_of, standard_split
 from labelmend.data.tables import Table
 
-_FLAGS = {"is_train": "train", "is_training": "train", "is_test": "test", "is_val": "val", "is_valid": "val"}
-_FLAGS |= {"is_validation": "val", "is_training_image": "train"}
+FLAGS = {"is_train": "train", "is_training": "train", "is_test": "test", "is_val": "val", "is_valid": "val"}
+FLAGS |= {"is_validation": "val", "is_training_image": "train"}
 STANDARD_SPLITS = {"train", "val", "test"}
-_YES, _NO = ("true", "1", "1.0", "yes", "y"), ("false", "0", "0.0", "no", "n")
+YES, NO = ("true", "1", "1.0", "yes", "y"), ("false", "0", "0.0", "no", "n")
 
 
 def row_splits(table: Table) -> tuple[list[str], str] | None:
@@ -32,7 +32,7 @@ def row_splits(table: Table) -> tuple[list[str], str] | None:
         column = table.find(name)
         if column is not None and _divide(found := [split_of(str(v)) or "" for v in table.columns[column]]):
             return found, f"column {column!r}"
-    for name, of_yes in _FLAGS.items():
+    for name, of_yes in FLAGS.items():
         column = table.find(name)
         if column is not None and _divide(found := _of_flags(table.columns[column], of_yes)):
             return found, f"column {column!r}"
@@ -59,7 +59,7 @@ def _divide(splits: Sequence[str]) -> bool:
 def _of_flags(values: Sequence[Any], of_yes: str) -> list[str]:
     of_no = "test" if of_yes == "train" else "train"
     texts = [str(value).strip().lower() for value in values]
-    return [of_yes if text in _YES else of_no if text in _NO else "" for text in texts]
+    return [of_yes if text in YES else of_no if text in NO else "" for text in texts]
 
 
 def _of_paths(paths: Sequence[str]) -> list[str]:

@@ -111,9 +111,15 @@ def _duplicates(folder: Path, row_of: dict[str, int]) -> list[list[int]]:
     if not path.is_file():
         return []
     groups: dict[str, list[int]] = {}
-    with path.open(encoding="utf-8", newline="") as file:
-        for line in csv.DictReader(file):
-            image_id = from_spreadsheet(line.get("id") or "")
-            if image_id in row_of:
-                groups.setdefault(line.get("picture") or "", []).append(row_of[image_id])
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            for line in csv.DictReader(file):
+                image_id = from_spreadsheet(line.get("id") or "")
+                if image_id in row_of:
+                    groups.setdefault(line.get("picture") or "", []).append(row_of[image_id])
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise RunError(
+            f"{path} cannot be read ({error}), as if another program had saved it; take it from a copy of "
+            "the run, or remove it, and the report leaves equal pictures out"
+        ) from error
     return [rows for rows in groups.values() if len(rows) > 1]

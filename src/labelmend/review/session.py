@@ -75,6 +75,7 @@ class Session:
         self._views = Views(table, self._given, audit, seed=int(self.hash[:16], 16))
         self._state = np.full(len(table), OPEN, dtype=np.int8)
         self._wrong = np.zeros(len(table), dtype=bool)
+        self._many = np.zeros(len(table), dtype=bool)
         self._standing: dict[int, Decision] = {}
         self._tabs: dict[int, str] = {}
         self._seq = 0
@@ -104,8 +105,9 @@ class Session:
             raise DataError(f"there is no row {row}; the run has {len(self._table):,}, counted from 0")
         with self._lock:
             self._refresh()
-            rows = self._views.rows(view, given, self._state)
-            found = self._views.find(view, rows, row, step, self._state)
+            state = self._state_in(view)
+            rows = self._views.rows(view, given, state)
+            found = self._views.find(view, rows, row, step, state)
             return None if found is None else self._describe(int(rows[found]), found, len(rows))
 
     def _describe(self, row: int, position: int, total: int) -> dict[str, Any]:
@@ -142,7 +144,14 @@ class Session:
         if decision is None:
             return None
         label = None if decision.label is None else self._place.get(decision.label)
-        return {"action": decision.action, "label": label, "time": decision.time}
+        # A class that came from elsewhere has no place among those of the run.
+        other = decision.label is not None and label is None
+        return {
+            "action": decision.action,
+            "label": label,
+            "new": printable(str(decision.label)) if other else None,
+            "time": decision.time,
+        }
 
     def decide(self, row: int, action: str, label: int | None, seen: str | None, tab: str) -> None:
         """Note a decision on one image.
@@ -243,7 +252,8 @@ class Session:
             self._refresh()
             views = {}
             for view in VIEWS:
-                state = self._state[self._views.rows(view, given, self._state)]
+                state = self._state_in(view)
+                state = state[self._views.rows(view, given, state)]
                 views[view] = {"total": len(state), "decided": int((state == DECIDED).sum())}
             known = row is not None and 0 <= row < len(self._ids)
             return {
@@ -275,15 +285,26 @@ class Session:
     def _apply_command(self) -> str:
         return f"labelmend apply {argument(self.folder)} --decisions{self._moved_flag()}"
 
+    def _state_in(self, view: str) -> np.ndarray:
+        """What stands for each image, as a list has it: in the sample nothing that no person looked at."""
+        return np.where(self._many, OPEN, self._state) if view == AUDIT else self._state
+
     def _estimate(self) -> dict[str, float] | None:
-        sample, strata = self._views.rows(AUDIT, None, self._state), self._views.strata
-        judged = sample[self._state[sample] == DECIDED]
-        sizes = np.bincount(strata)
-        looked_at = np.bincount(strata[judged], minlength=len(sizes))
-        wrong = np.bincount(strata[judged[self._wrong[judged]]], minlength=len(sizes))
-        found = estimate(
-            [Stratum(*map(int, part)) for part in zip(sizes, looked_at, wrong, strict=True) if part[0]]
-        )
+        """Of each verdict, what was decided up to the first image of its sample that is open.
+
+        What is behind it was decided because of how it looks, in another list: that is no random sample.
+        """
+        state, strata = self._state_in(AUDIT), self._views.strata
+        sample = self._views.rows(AUDIT, None, state)
+        parts = []
+        for stratum, size in enumerate(np.bincount(strata).tolist()):
+            rows = sample[strata[sample] == stratum]
+            open_at = np.flatnonzero(state[rows] == OPEN)
+            judged = rows[: open_at[0]] if len(open_at) else rows
+            judged = judged[state[judged] == DECIDED]
+            if size:
+                parts.append(Stratum(size, len(judged), int(self._wrong[judged].sum())))
+        found = estimate(parts)
         return None if found is None else {"rate": found.rate, "low": found.low, "high": found.high}
 
     def _refresh(self) -> None:
@@ -292,10 +313,11 @@ class Session:
             row = self._row[identifier]
             if decision is None:
                 self._standing.pop(row, None)
-                self._state[row], self._wrong[row] = OPEN, False
+                self._state[row], self._wrong[row], self._many[row] = OPEN, False, False
             else:
                 self._standing[row] = decision
                 self._state[row] = PUT_OFF if decision.action == SKIP else DECIDED
+                self._many[row] = not self.decisions.is_alone(identifier)
                 given = self.classes[self._given[row]]
                 self._wrong[row] = decision.label is not None and decision.label != given
 

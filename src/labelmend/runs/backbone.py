@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from dataclasses import asdict
 from functools import lru_cache, partial
@@ -25,6 +26,12 @@ may be deleted at any time."""
 def cache_beside(folder: Path) -> Path:
     """Where the features of the images of a run are kept, given its folder."""
     return folder.absolute().parent / CACHE
+
+
+def cache_to_read(folder: Path) -> Path | None:
+    """As ``cache_beside``, for who looks at a run that lies where nothing can be written: None there."""
+    cache = cache_beside(folder)
+    return cache if os.access(cache if cache.exists() else cache.parent, os.W_OK) else None
 
 
 def load_frozen(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from labelmend.data.assemble import Form, decode_listing
-from labelmend.runs.backbone import cache_beside, embedding
+from labelmend.runs.backbone import cache_to_read, embedding
 from labelmend.runs.pictures import RunPictures
 from labelmend.runs.run import Run
 from labelmend.training.predict import network_features
@@ -28,7 +28,7 @@ def features_of(run: Run, pictures: RunPictures, ids: Sequence[str]) -> tuple[li
     if not there:
         return [], np.empty((0, run.network.feature_dim), dtype=np.float32)
     listing = pictures.listing.take([pictures.rows[image_id] for image_id in there])
-    cache = None if run.folder is None else cache_beside(run.folder)
+    cache = None if run.folder is None else cache_to_read(run.folder)
     form = Form(
         size=run.description["image_size"],
         channels=run.description["channels"] if run.backbone is None else 3,

@@ -14,12 +14,13 @@ from labelmend.data.image_set import ImageSet, Skipped
 from labelmend.errors import RunError, WriteError
 from labelmend.files import csv_rows, is_leftover, reason, remove_leftovers, replacing, write_text
 from labelmend.runs.checksums import SUMS
+from labelmend.runs.journal import CORRECTIONS, REVERTED, journals
 from labelmend.runs.lock import LOCK, locked
 from labelmend.runs.records import ADVICE, parse_object
 from labelmend.settings.saving import HEADER
 from labelmend.text import argument, as_text, count, spreadsheet_safe
 from labelmend.training.state import CHECKPOINT, METRICS, PREVIOUS
-from labelmend.verdicts.decisions import DECISIONS, standing_decisions
+from labelmend.verdicts.decisions import DECISIONS, Decisions, has_decisions
 
 SETTINGS, DATA, NOISE, SKIPPED = "settings.yaml", "data.json", "noise.json", "skipped.csv"
 CONFLICTS = "duplicates.csv"
@@ -103,12 +104,8 @@ def check_free(folder: Path, overwrite: bool) -> None:
             f"--out {folder} is not empty, and what is in it is no run; nothing is replaced there: give "
             "another folder"
         )
-    if overwrite and (decided := standing_decisions(folder)):
-        raise RunError(
-            f"--out {folder} holds a run with a person's decisions on {count(len(decided), 'image')}, which "
-            f"are about its verdicts alone; give another folder, or remove {folder / DECISIONS} to replace "
-            "both"
-        )
+    if overwrite:
+        _check_nothing_is_lost(folder)
     if overwrite or not is_run(folder):
         return
     if is_unfinished(folder):
@@ -225,8 +222,37 @@ def held(folder: Path) -> Iterator[None]:
         yield
 
 
+def _check_nothing_is_lost(folder: Path) -> None:
+    """Refuse to replace a run that a person's work hangs on.
+
+    Raises:
+        RunError: If a person has decided on it, its decisions cannot be read, or labels of its data were
+            changed in their place and not taken back.
+    """
+    ways_out = f"give another folder, or remove {folder / DECISIONS} to replace both"
+    if has_decisions(folder):
+        try:
+            with Decisions.open(folder) as log:
+                decided = log.current()
+        except RunError as error:
+            raise RunError(f"--out {folder}: {error}; {ways_out}") from error
+        if decided:
+            raise RunError(
+                f"--out {folder} holds a run with a person's decisions on {count(len(decided), 'image')}, "
+                f"which are about its verdicts alone; {ways_out}"
+            )
+    for own, journal in journals(folder):
+        outside = journal.kind == "moves" or not Path(str(journal.result)).is_relative_to(folder.resolve())
+        if outside and journal.state != REVERTED:
+            raise RunError(
+                f"--out {folder} holds a run whose labels were applied to its data, and {own} is needed to "
+                f"take that back (labelmend revert {argument(folder)}); give another folder, or move "
+                f"{folder / CORRECTIONS} elsewhere to replace the run alone"
+            )
+
+
 def create(folder: Path) -> None:
-    """Begin a run in a folder; of an old run only the files of ``CONTENTS`` are removed."""
+    """Begin a run in a folder; of an old run ``CONTENTS`` are removed, and a log of no decisions."""
     folder.mkdir(parents=True, exist_ok=True)
     _empty(folder)
     _write_readme(folder)
@@ -236,6 +262,7 @@ def _empty(folder: Path) -> None:
     """Remove what is of a run; the file last that says whose folder it is."""
     for name in (*(name for name in CONTENTS if name != README), README):
         (folder / name).unlink(missing_ok=True)
+    (folder / DECISIONS).unlink(missing_ok=True)
     if is_ours(folder / FROZEN):
         _empty(folder / FROZEN)
         with suppress(OSError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -91,7 +92,8 @@ def absolute(source: str | None) -> str | None:
     """A path that stays right in another working folder; names of data sets as they are."""
     if source is None or is_named(source) or not Path(source).exists():
         return source
-    return str(Path(source).resolve())
+    # A link stays a link: what it is called, and what is beside it, says how it is read.
+    return os.path.abspath(source)
 
 
 def with_absolute_paths(settings: Settings) -> Settings:
@@ -146,9 +148,8 @@ def prepare(
         SettingsError: If there is no budget; if ``finetune`` is set, but no network is frozen first; if the
             network cannot be had.
     """
-    network = _checked_network(settings)
     settings = with_absolute_paths(settings)
-    wanted = settings.data
+    network, wanted = _checked_network(settings), settings.data
     named_test = wanted.test_source is not None
     if wanted.labels is not None and Path(wanted.labels).is_dir():
         check_unchanged(Path(wanted.labels), (run_folder.VERDICTS_PARQUET,))

@@ -22,12 +22,13 @@ from labelmend.data.image_file import Encoded, failure_reason, is_grey, open_ima
 from labelmend.data.labels import encode_labels
 from labelmend.data.listing import Listing
 from labelmend.data.scale_of_new import choose_range_of_new
-from labelmend.errors import DataError, RunError
+from labelmend.errors import DataError, LabelmendError, RunError
 from labelmend.runs import folder as run_folder
 from labelmend.runs.jobs import reading_of
 from labelmend.runs.journal import moved_images
 from labelmend.runs.records import ModelRecord, read_record
 from labelmend.runs.same_pixels import check_pixels
+from labelmend.runs.verified import verified_labels
 from labelmend.runs.whereabouts import find_data
 from labelmend.verdicts.frame import read_parquet
 
@@ -172,7 +173,7 @@ def open_pictures(folder: str | Path, data: Any = None, *, exact: bool = False) 
     kept = [found[image_id] for image_id in stayed["id"]]
     changes = [
         _gone(len(table) - len(there), len(table)),
-        _relabelled(listing, kept, stayed, model["classes"], noisy=wanted.noise is not None),
+        _relabelled(listing, kept, stayed, model["classes"], wanted),
     ]
     notice = "; ".join(change for change in changes if change)
     by_name = bool(found) and all(listing.paths[row] for row in found.values())
@@ -224,12 +225,14 @@ def _gone(missing: int, total: int) -> str:
 
 
 def _relabelled(
-    listing: Listing, rows: list[int], table: pd.DataFrame, classes: list[str], *, noisy: bool
+    listing: Listing, rows: list[int], table: pd.DataFrame, classes: list[str], wanted: DataSettings
 ) -> str:
     """What to say if labels are others than in a table of verdicts, whose rows are ``rows`` of the listing.
 
-    Where noise was added to labels, what they were before stands in the table as the true ones.
+    Where noise was added to labels, what they were before stands in the table as the true ones; where a
+    person had decided on some, these decisions do.
     """
+    noisy = wanted.noise is not None
     column = "true_label" if noisy else "given_label"
     labels = listing.true_labels if noisy and listing.true_labels is not None else listing.labels
     if labels is None:
@@ -239,7 +242,16 @@ def _relabelled(
     except DataError as error:
         return f"the labels are others ({error})"
     now, before = np.asarray(classes, dtype=object)[index], table[column].to_numpy(dtype=object)
-    other = np.flatnonzero(now != before)
+    differ = now != before
+    if wanted.decisions is not None and not noisy:
+        decided = _decided(Path(wanted.decisions), table["id"].tolist(), listing.name)
+        differ &= np.array(
+            [
+                decided is not None and decided.get(identity) != label
+                for identity, label in zip(table["id"], before, strict=True)
+            ]
+        )
+    other = np.flatnonzero(differ)
     if not len(other):
         return ""
     first = other[0]
@@ -247,3 +259,11 @@ def _relabelled(
         f"{len(other):,} labels are others, first that of {table['id'].iloc[first]}, which was "
         f"{before[first]!r} and is {now[first]!r}"
     )
+
+
+def _decided(reviewed: Path, ids: Sequence[str], name: str) -> dict[str, str] | None:
+    """Labels by id that a person had decided on in a run; None where that cannot be known any more."""
+    try:
+        return verified_labels(reviewed, set(ids), name)[0]
+    except LabelmendError:
+        return None

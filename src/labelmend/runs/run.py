@@ -18,7 +18,7 @@ from labelmend.models.classifier import Classifier
 from labelmend.models.ensemble import Ensemble
 from labelmend.models.registry import NetworkDescription, build_network
 from labelmend.runs import folder as run_folder
-from labelmend.runs.backbone import cache_beside, embedding, restore_frozen
+from labelmend.runs.backbone import cache_to_read, embedding, restore_frozen
 from labelmend.runs.checksums import check_unchanged
 from labelmend.runs.records import ADVICE, SummaryRecord, read_model, read_record
 from labelmend.settings.loading import load
@@ -134,7 +134,7 @@ class Run:
         if isinstance(images, sources.UnlabelledImages):
             return images
         low_and_high = self.description.get("pixel_range")
-        cache = None if self.folder is None else cache_beside(self.folder)
+        cache = None if self.folder is None else cache_to_read(self.folder)
         return sources.load_unlabelled(
             images,
             embed=None if self.backbone is None else embedding(self.backbone, cache),

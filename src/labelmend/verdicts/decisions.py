@@ -186,6 +186,13 @@ class Decisions:
             self._refresh()
             return {id: stack[-1][1] for id, stack in self._standing.items()}
 
+    def is_alone(self, id: str) -> bool:
+        """Whether what stands for an image was decided about it alone, and not about many at once."""
+        with self._lock:
+            self._refresh()
+            stack = self._standing.get(id)
+            return stack is not None and len(self._batches[stack[-1][0]]) == 1
+
     def changes(self, since: int = 0) -> tuple[int, dict[str, Decision | None]]:
         """What has changed since an earlier answer.
 

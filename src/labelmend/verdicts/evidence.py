@@ -138,7 +138,8 @@ def _silent(chosen: Tensor, given_labels: Tensor, num_classes: int, together: Te
     """How many of those compared have a sample's label and must not speak for it, as itself, int64 (N,)."""
     if together is None:
         return chosen.long()
-    kind = together.unique(return_inverse=True)[1] * num_classes + given_labels
+    # Numbered anew: there are at most as many kinds as samples, not as many as groups times classes.
+    kind = (together * num_classes + given_labels).unique(return_inverse=True)[1]
     return torch.bincount(kind[chosen], minlength=int(kind.max()) + 1)[kind]
 
 

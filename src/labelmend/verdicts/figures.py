@@ -105,21 +105,33 @@ def draw_map(
         colours: of the codes.
         class_colours: of the labels of anchors, which are darker; without them anchors are grey.
     """
+    shown = {}
     for code in np.unique(codes):
         x, y = found.points[codes == code].T
-        ax.scatter(x, y, s=9, color=colours[code], alpha=0.7, linewidths=0, label=text_of(names[code]))
+        points = ax.scatter(x, y, s=9, color=colours[code], alpha=0.7, linewidths=0)
+        shown[text_of(names[code])] = points
     if len(found.anchors):
         dark = [
             tuple(0.5 * part for part in to_rgb("#888888" if class_colours is None else class_colours[label]))
             for label in found.anchor_labels
         ]
         x, y = found.anchors.T
-        ax.scatter(x, y, s=16, c=dark, marker="D", linewidths=0.3, edgecolors="white", label="anchors")
+        anchors = ax.scatter(x, y, s=16, c=dark, marker="D", linewidths=0.3, edgecolors="white")
+        shown["anchors"] = anchors
     ax.set_aspect("equal", "datalim")
     ax.set_xticks([])
     ax.set_yticks([])
     if len(np.unique(codes)) <= MOST_IN_LEGEND:
-        ax.legend(frameon=False, markerscale=2, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+        # Named one by one: of itself a legend leaves out what begins with "_".
+        ax.legend(
+            list(shown.values()),
+            list(shown),
+            frameon=False,
+            markerscale=2,
+            fontsize=8,
+            loc="center left",
+            bbox_to_anchor=(1, 0.5),
+        )
 
 
 def draw_curves(

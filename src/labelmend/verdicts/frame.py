@@ -42,6 +42,8 @@ COLUMNS = {
 
 TRUE_LABEL = "true_label"
 
+SHARES = tuple(name for name, kind in COLUMNS.items() if kind == "float64")
+
 ARROW_TYPES = {
     "str": pa.string(),
     "bool": pa.bool_(),
@@ -146,5 +148,14 @@ def read_parquet(path: Path) -> pd.DataFrame:
             raise RunError(f"{path} has an empty cell in column {column!r}; it is not a table of verdicts")
     # What pandas wrote about itself beside the table is not needed, and would have to be checked too.
     frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
+    strange = set(frame["verdict"]) - set(VERDICTS)
+    if strange:
+        raise RunError(f"{path} has the verdict {min(strange)!r}; the verdicts are {', '.join(VERDICTS)}")
+    for column in SHARES:
+        if not frame[column].between(0, 1).all():
+            raise RunError(
+                f"{path} has a value outside of 0 to 1 in column {column!r}; take it from a copy of "
+                "the run, or train anew"
+            )
     frame["nearest_easy_ids"] = [list(row) for row in frame["nearest_easy_ids"]]
     return frame

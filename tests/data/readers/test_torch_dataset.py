@@ -82,3 +82,14 @@ def test_other_items_are_refused():
         load(3)
     with pytest.raises(DataError, match="tuple of 3"):
         load((RED, RED, RED))
+
+
+@pytest.mark.parametrize("classes", [{"dog": 1, "cat": 0}, {1: "dog", 0: "cat"}, ("cat", "dog")])
+def test_class_names_by_their_indices(classes):
+    pairs = [(RED, 0), (RED, 1), (RED, 0)]
+    assert load(Pairs(pairs, classes=classes, targets=[0, 1, 0])).class_names == ["cat", "dog"]
+
+
+@pytest.mark.parametrize("classes", [2, "ab", {"dog": 3, "cat": 0}])
+def test_what_names_no_classes_is_passed_over(classes):
+    assert load(Pairs([(RED, 0), (RED, 1)], classes=classes)).class_names == ["0", "1"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sized
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -121,6 +121,20 @@ def _targets(origin: _Origin) -> list[Any] | None:
     return None
 
 
+def _class_names(classes: Any) -> list[str] | None:
+    """Names of the classes by index, of a sequence or a mapping to or from indices; None of anything else."""
+    if isinstance(classes, Mapping):
+        numbered = (
+            classes if all(isinstance(key, int) for key in classes) else {v: k for k, v in classes.items()}
+        )
+        if sorted(numbered) != list(range(len(classes))):
+            return None
+        return [str(numbered[index]) for index in range(len(classes))]
+    if isinstance(classes, str) or not isinstance(classes, Sequence | np.ndarray):
+        return None
+    return [str(name) for name in classes]
+
+
 def _list_dataset(dataset: Any) -> Listing:
     name = type(dataset).__name__
     origin = _origin(dataset)
@@ -133,13 +147,13 @@ def _list_dataset(dataset: Any) -> Listing:
     else:
         given = raw if transform is None else [transform(target) for target in raw]
     labels = [read_label(value, f"{name}, item {row}") for row, value in enumerate(given)]
-    classes = getattr(origin.dataset, "classes", None)
+    classes = _class_names(getattr(origin.dataset, "classes", None))
     if classes is not None and transform is not None and raw is not None:
         before = [read_label(value, f"{name}, item {row}") for row, value in enumerate(raw)]
         # The names are those of the targets as they are stored, not of what they are turned into.
         classes = classes if labels == before else None
     if classes is not None:
-        classes = [clean_name(str(c)) for c in classes]
+        classes = [clean_name(name) for name in classes]
         labels = name_indices(labels, classes, name)
     return Listing(
         name=name,

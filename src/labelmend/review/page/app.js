@@ -96,9 +96,10 @@ function showDetails() {
 
 function showDecision() {
   const words = { accept: "Accepted: ", keep: "Kept: ", choose: "Chosen: ", skip: "Skipped: decide later" };
-  const { action, label } = item.decision ?? {};
+  const { action, label, new: other } = item.decision ?? {};
+  const chosen = label === null ? other : nameOf(label);
   byId("decision").replaceChildren(
-    ...(action ? [words[action], ...(label === null ? [] : [isolated(nameOf(label))])] : []),
+    ...(action ? [words[action], ...(chosen === null ? [] : [isolated(chosen)])] : []),
   );
   byId("decision").dataset.action = action ?? "";
 }

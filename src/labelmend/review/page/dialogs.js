@@ -81,6 +81,7 @@ export function makeBulk(run, givenOf, done, complain) {
   const slider = byId("threshold");
   const accept = byId("bulk-accept");
   let seen = "";
+  let suggestions = "";
   let asked = 0;
 
   async function preview() {
@@ -96,6 +97,7 @@ export function makeBulk(run, givenOf, done, complain) {
     }
     if (number !== asked) return;
     seen = answer.seen;
+    suggestions = `${answer.count} suggestion${answer.count === 1 ? "" : "s"}`;
     const rest = answer.count - answer.shown.length;
     byId("bulk-count").textContent =
       answer.count === 0
@@ -126,7 +128,7 @@ export function makeBulk(run, givenOf, done, complain) {
       return;
     }
     dialog.close();
-    await done(`${seen} suggestions of ${percent(Number(slider.value))} and more accepted; U undoes them all.`);
+    await done(`${suggestions} of ${percent(Number(slider.value))} and more accepted; U undoes them all.`);
   });
 
   return () => {
