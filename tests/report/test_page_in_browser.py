@@ -148,9 +148,15 @@ def test_keys_move_among_the_images_of_the_map_and_open_one(opened, faults_of_ac
     assert tab.evaluate("document.activeElement.id") == "map-plot"
     assert tab.locator("#map-cursor").is_visible() and tab.locator("#tip img").is_visible()
     (x, y), said = at_cursor(tab)
-    tab.keyboard.press("ArrowRight")
+    # The image in the middle may have none on one of its sides.
+    key, side = next(
+        (key, side)
+        for key, side in (("ArrowRight", 1), ("ArrowLeft", -1))
+        if tab.evaluate("way => neighbour(cursor, ARROWS[way]) !== cursor", key)
+    )
+    tab.keyboard.press(key)
     (right, up), then = at_cursor(tab)
-    assert right - x >= abs(up - y) and then != said
+    assert side * (right - x) >= abs(up - y) and then != said
     ring, area = (tab.locator(name).bounding_box() for name in ("#map-cursor", "#map-plot .nsewdrag"))
     ends = tab.evaluate("document.getElementById('map-plot').layout.xaxis.range")
     expected = area["x"] + (right - ends[0]) / (ends[1] - ends[0]) * area["width"]

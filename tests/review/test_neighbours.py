@@ -70,10 +70,11 @@ def test_features_of_one_image_are_computed_at_a_time(ids, neighbours, monkeypat
     neighbours.of(ids[0], wait=60)
     inside, most = [], []
 
-    def watched(*arguments):
+    def watched(*arguments, **named):
         inside.append(1)
         most.append(len(inside))
-        found = features_of(*arguments)
+        assert named == {"kept": False}
+        found = features_of(*arguments, **named)
         inside.pop()
         return found
 

@@ -13,6 +13,8 @@ from PIL import Image
 import labelmend
 from labelmend.errors import RunError, SettingsError
 from labelmend.runs.backbone import CACHE
+from labelmend.runs.features import features_of
+from labelmend.runs.pictures import open_pictures
 from labelmend.settings.loading import resolve
 
 pytest.importorskip("timm")
@@ -97,6 +99,16 @@ def test_a_run_that_lies_where_nothing_can_be_written_predicts(run, photos, tmp_
     monkeypatch.setattr("labelmend.runs.backbone.os.access", lambda path, mode: False)
     assert labelmend.load_run(copy).predict(str(photos)).tolist() == expected.tolist()
     assert [path.name for path in (tmp_path / "shared").iterdir()] == ["run"]
+
+
+def test_features_of_a_few_images_are_computed_and_not_looked_up(run, photos, monkeypatch):
+    pictures = open_pictures(run.folder)
+    some = run.verdicts.table["id"].tolist()[:3]
+    _, kept = features_of(run, pictures, some)
+    monkeypatch.setattr("labelmend.runs.features.cache_to_read", None)
+    ids, computed = features_of(run, pictures, some, kept=False)
+    assert ids == some
+    assert np.allclose(computed, kept, atol=1e-5)
 
 
 def test_other_weights_in_the_folder_are_refused(run, tmp_path):

@@ -22,7 +22,7 @@ SEED = 0
 class Neighbours:
     """Features are computed when they are first asked for, in a thread of their own: a review never waits.
 
-    Those of a frozen backbone are kept beside the runs and only read again.
+    Those of easy images by a frozen backbone are kept beside the runs and only read again.
 
     Args:
         folder: of a finished run.
@@ -58,7 +58,7 @@ class Neighbours:
             return []
         run, ids, known = self._known
         with self._computing:
-            _, asked = features_of(run, self._pictures, [image_id])
+            _, asked = features_of(run, self._pictures, [image_id], kept=False)
         if not len(asked):
             return []
         found = [ids[place] for place in nearest(asked, known, SHOWN + 1)[0]]

@@ -13,13 +13,17 @@ from labelmend.runs.run import Run
 from labelmend.training.predict import network_features
 
 
-def features_of(run: Run, pictures: RunPictures, ids: Sequence[str]) -> tuple[list[str], np.ndarray]:
+def features_of(
+    run: Run, pictures: RunPictures, ids: Sequence[str], *, kept: bool = True
+) -> tuple[list[str], np.ndarray]:
     """Features of images by id, computed anew from their pictures as they are now.
 
     Args:
         run: whose network is asked.
         pictures: of the run.
         ids: of the images; those without a readable picture are left out.
+        kept: whether those of a frozen backbone that are kept beside the run are used, which are all read
+            first: for a few images it is faster to compute them.
 
     Returns:
         The ids of the M images that could be read, in the order given, and a float32 array of shape (M, d).
@@ -28,7 +32,7 @@ def features_of(run: Run, pictures: RunPictures, ids: Sequence[str]) -> tuple[li
     if not there:
         return [], np.empty((0, run.network.feature_dim), dtype=np.float32)
     listing = pictures.listing.take([pictures.rows[image_id] for image_id in there])
-    cache = None if run.folder is None else cache_to_read(run.folder)
+    cache = cache_to_read(run.folder) if kept and run.folder is not None else None
     form = Form(
         size=run.description["image_size"],
         channels=run.description["channels"] if run.backbone is None else 3,
