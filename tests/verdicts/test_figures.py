@@ -24,3 +24,10 @@ def test_a_class_whose_name_begins_with_an_underscore_is_in_the_legend():
         "dog",
         "anchors",
     ]
+
+
+def test_a_class_called_as_the_anchors_are_has_its_own_place_in_the_legend():
+    ax = Figure().add_subplot()
+    found = FeatureMap(np.arange(4.0).reshape(2, 2), np.ones((1, 2)), np.zeros(1, dtype=np.int64))
+    draw_map(ax, found, np.array([0, 1]), ["anchors", "cat"], ["red", "green"])
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["anchors", "cat", "anchors"]

@@ -78,6 +78,11 @@ def find_rows(
     return _by_key(table, naming or usual[0], listing.name, split, partial), notes
 
 
+def id_text(value: Any) -> str:
+    """An id as text; a whole number stays one where pandas, as it does beside gaps, has made it a float."""
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value)
+
+
 def plain_key(value: Any) -> str:
     """An id or path in one Unicode form and with slashes, as file systems and spreadsheets differ in both."""
     return unicodedata.normalize("NFC", str(value)).replace("\\", "/")
@@ -115,8 +120,7 @@ def _key(value: Any) -> str | None:
     if isinstance(value, str):
         return plain_key(value) if value.strip() else None
     if isinstance(value, float) and value.is_integer():
-        # Whole numbers with gaps become floats in pandas.
-        return str(int(value))
+        return id_text(value)
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
 
 

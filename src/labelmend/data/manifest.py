@@ -29,6 +29,7 @@ from labelmend.data.columns import (
 from labelmend.data.flags import read_flag
 from labelmend.data.image_file import Encoded
 from labelmend.data.image_set import Skipped
+from labelmend.data.label_keys import id_text
 from labelmend.data.labels import is_empty, list_classes, name_indices
 from labelmend.data.listing import Label, LabelPlace, Listing
 from labelmend.data.locate import Locator
@@ -406,12 +407,6 @@ def _below(file: Path, folders: Iterable[Path]) -> str:
     )
 
 
-def _id_text(identity: Any) -> str:
-    # Whole numbers with gaps become floats in pandas.
-    whole = isinstance(identity, float) and identity.is_integer()
-    return str(int(identity) if whole else identity)
-
-
 def _settle_ids(found: _Rows, name: str) -> None:
     """Take the ids of a column ``id`` where they are ids; else paths or row numbers.
 
@@ -428,7 +423,7 @@ def _settle_ids(found: _Rows, name: str) -> None:
         for identity, where in zip(found.own_ids, found.origins, strict=True):
             if is_empty(identity):
                 raise DataError(f"{where}: the id is empty; give every row an id or leave the column out")
-        own = [_id_text(identity) for identity in found.own_ids]
+        own = [id_text(identity) for identity in found.own_ids]
         twice = _first_duplicate(own)
         if twice is None:
             found.ids[:] = own

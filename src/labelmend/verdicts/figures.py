@@ -105,11 +105,11 @@ def draw_map(
         colours: of the codes.
         class_colours: of the labels of anchors, which are darker; without them anchors are grey.
     """
-    shown = {}
+    shown = []
     for code in np.unique(codes):
         x, y = found.points[codes == code].T
         points = ax.scatter(x, y, s=9, color=colours[code], alpha=0.7, linewidths=0)
-        shown[text_of(names[code])] = points
+        shown.append((points, text_of(names[code])))
     if len(found.anchors):
         dark = [
             tuple(0.5 * part for part in to_rgb("#888888" if class_colours is None else class_colours[label]))
@@ -117,15 +117,14 @@ def draw_map(
         ]
         x, y = found.anchors.T
         anchors = ax.scatter(x, y, s=16, c=dark, marker="D", linewidths=0.3, edgecolors="white")
-        shown["anchors"] = anchors
+        shown.append((anchors, "anchors"))
     ax.set_aspect("equal", "datalim")
     ax.set_xticks([])
     ax.set_yticks([])
     if len(np.unique(codes)) <= MOST_IN_LEGEND:
         # Named one by one: of itself a legend leaves out what begins with "_".
         ax.legend(
-            list(shown.values()),
-            list(shown),
+            *zip(*shown, strict=True),
             frameon=False,
             markerscale=2,
             fontsize=8,
