@@ -237,6 +237,21 @@ def semi_supervised(make_task, logits_network):
     return make
 
 
+def test_the_prior_is_that_of_the_classes_that_are_given(semi_supervised, views, monkeypatch):
+    seen = []
+
+    def watched(logits, prior):
+        seen.append(prior.tolist())
+        return logits.sum() * 0
+
+    monkeypatch.setattr(anchor_hallucination, "prior_penalty", watched)
+    m = semi_supervised()
+    prior = torch.arange(CLASSES) / sum(range(CLASSES))
+    m.prior.copy_(prior)
+    m.loss(views(INDEX, two_views()), Progress(4, 0.9))
+    assert seen == [prior.tolist()]
+
+
 @pytest.mark.parametrize(
     ("changes", "share", "weight"),
     [

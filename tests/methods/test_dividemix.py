@@ -244,6 +244,17 @@ def test_the_prior_penalty_is_that_of_all_mixed_samples(method, views):
     )
 
 
+def test_the_prior_is_that_of_the_classes_that_are_given(method, views):
+    losses = []
+    for prior in (torch.tensor([0.5, 0.5, 0.0]), torch.tensor([0.0, 0.2, 0.8])):
+        m = method(prior_penalty=2.0, mixup_alpha=0.0)
+        m.prior.copy_(prior)
+        losses.append(float(m.loss(step(views, "1", [1, 2]), Progress(4, 0.9)).detach()))
+        inputs = -0.5 * torch.cat([draws(1), draws(2)])
+        losses[-1] -= 2 * float(prior_penalty(inputs, prior))
+    assert losses[0] == pytest.approx(losses[1], abs=1e-5)
+
+
 def test_settings_name_the_flag_at_fault():
     with pytest.raises(SettingsError, match="--p-threshold"):
         DivideMixSettings(p_threshold=1.0)

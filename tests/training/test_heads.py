@@ -86,6 +86,14 @@ def test_heads_take_turns_among_the_steps_of_each_network():
     assert trained == {"0": {0, 1, 2, 3, 4}, "1": {0, 1, 2, 3, 4}}
 
 
+def test_an_epoch_begins_with_the_head_behind_the_last_of_the_one_before():
+    trainer = Trainer(settings(), feature_set())
+    for epoch, expected in enumerate([[0, 1, 2], [3, 4, 0], [1, 2, 3]]):
+        trainer.epoch = epoch
+        steps = [Step.of(torch.arange(200))] * 3
+        assert [head for _, head in trainer._trainable_steps(steps)] == expected
+
+
 def test_pes_goes_on_where_a_head_has_no_labelled_sample_to_learn():
     of_classes = feature_set(wrong=0.0)
     trusted = np.arange(200) == 0
